@@ -1,0 +1,249 @@
+"""The command line of ``main_ctc.py``: it answers ``--help`` without torch."""
+
+from __future__ import annotations
+
+import argparse
+import difflib
+import os
+import sys
+from typing import Any, NoReturn
+
+from labkit.errors import USAGE
+
+# Options that are not given take these values ...
+DEFAULTS: dict[str, Any] = {
+    "batch_size": 16,
+    "num_epochs": 25,
+    "base_lr": 3e-3,
+    "grad_clip": 20.0,
+    "nlayers_rnn": 2,
+    "nhidden_rnn": 128,
+    "cell_type": "GRU",
+    "dropout": 0.1,
+    "weight_decay": 1e-2,
+    "nmels": 20,
+}
+# ... and with --debug these, which overfit one minibatch in the least time on a CPU.
+DEBUG_DEFAULTS: dict[str, Any] = {
+    **DEFAULTS,
+    "num_epochs": 400,
+    "base_lr": 3e-3,
+    "nlayers_rnn": 1,
+    "nhidden_rnn": 256,
+    "dropout": 0.0,
+    "weight_decay": 0.0,
+}
+MODEL_OPTIONS = ("nmels", "nlayers_rnn", "nhidden_rnn", "cell_type")
+_TRAIN_ONLY = (
+    *("debug", "num_epochs", "base_lr", "grad_clip", "scheduler", "train_augment"),
+    *("weight_decay", "dropout", "l1", "logname", "model"),
+)
+_TEST_ONLY = ("modelpath", "audiofile", "fold", "beamsearch", "beamwidth")
+
+
+class LabParser(argparse.ArgumentParser):
+    """A parser whose errors are one line of cause and one of remedy."""
+
+    def error(self, message: str) -> NoReturn:
+        """Print cause and remedy, and exit with 2."""
+        remedy = f"python {self.prog} --help lists the options"
+        unknown = message.rpartition("unrecognized arguments: ")[2].split()
+        if "unrecognized arguments" in message and unknown:
+            known = [o for a in self._actions for o in a.option_strings]
+            close = difflib.get_close_matches(unknown[0], known, n=1)
+            remedy = f"did you mean {close[0]}? {remedy}" if close else remedy
+        print(f"error: {message}\nto do: {remedy}", file=sys.stderr)
+        raise SystemExit(USAGE)
+
+
+def _number(kind: type, low: float, open_low: bool = False, high: float = float("inf")):  # noqa: ANN202
+    """Make a reader of numbers within bounds, for argparse."""
+
+    def read(text: str) -> float:
+        value = kind(text)
+        if not (low < value if open_low else low <= value) or value > high:
+            bound = f"above {low:g}" if open_low else f"at least {low:g}"
+            upper = "" if high == float("inf") else f" and at most {high:g}"
+            raise argparse.ArgumentTypeError(f"{text} is not {bound}{upper}")
+        return value
+
+    read.__name__ = {int: "whole number", float: "number"}[kind]
+    return read
+
+
+_COUNT = _number(int, 1)
+_POSITIVE = _number(float, 0, open_low=True)
+_NOT_NEGATIVE = _number(float, 0)
+_PROBABILITY = _number(float, 0, high=1)
+
+
+def _add_data_options(parser: LabParser) -> None:
+    group = parser.add_argument_group("data")
+    group.add_argument(
+        "--datasetroot",
+        help="folder of the corpora (default: the environment's COMMONVOICE_ROOT, "
+        "else the embedded corpus)",
+    )
+    group.add_argument(
+        "--datasetversion", help="folder of one release (default: the newest)"
+    )
+    group.add_argument(
+        "--min_duration", type=_NOT_NEGATIVE, help="shortest clip, in s (default: 1)"
+    )
+    group.add_argument(
+        "--max_duration", type=_POSITIVE, help="longest clip, in s (default: 5)"
+    )
+    group.add_argument("--batch_size", type=_COUNT, help="clips in a minibatch")
+    group.add_argument("--nmels", type=_COUNT, help="mel bands")
+    group.add_argument(
+        "--normalization",
+        nargs=2,
+        type=float,
+        metavar=("MEAN", "STD"),
+        help="of the log-mels, in dB (default: measured on the training fold)",
+    )
+    group.add_argument(
+        "--train_augment",
+        action="store_const",
+        const=True,
+        help="mask random times and bands in training (SpecAugment)",
+    )
+
+
+def _add_model_options(parser: LabParser) -> None:
+    group = parser.add_argument_group("network")
+    group.add_argument(
+        "--model", choices=("CTCModel", "LinearModel"), help="(default: CTCModel)"
+    )
+    group.add_argument("--nlayers_rnn", type=_COUNT, help="recurrent layers")
+    group.add_argument("--nhidden_rnn", type=_COUNT, help="units of each direction")
+    group.add_argument("--cell_type", choices=("GRU", "LSTM"), help="recurrent cell")
+    group.add_argument(
+        "--dropout", type=_PROBABILITY, help="probability of dropping a unit"
+    )
+
+
+def _add_training_options(parser: LabParser) -> None:
+    group = parser.add_argument_group("training")
+    group.add_argument(
+        "--debug",
+        action="store_const",
+        const=True,
+        help="overfit one minibatch, then stop",
+    )
+    group.add_argument("--num_epochs", type=_COUNT, help="epochs, at most")
+    group.add_argument("--base_lr", type=_POSITIVE, help="learning rate")
+    group.add_argument(
+        "--grad_clip", type=_POSITIVE, help="largest norm of the gradient"
+    )
+    group.add_argument(
+        "--scheduler",
+        action="store_const",
+        const=True,
+        help="warm the learning rate up, then lower it along a cosine",
+    )
+    group.add_argument("--weight_decay", type=_NOT_NEGATIVE, help="of AdamW")
+    group.add_argument(
+        "--l1", type=_NOT_NEGATIVE, help="weight of the L1 penalty (default: 0)"
+    )
+    group.add_argument("--logname", help="name of the run's folder (default: ctc)")
+
+
+def _add_test_options(parser: LabParser) -> None:
+    group = parser.add_argument_group("testing")
+    group.add_argument(
+        "--modelpath", help="a best_model.pt (default: that of the newest run)"
+    )
+    group.add_argument(
+        "--audiofile",
+        action="append",
+        help="a clip to transcribe: mp3, wav, flac or ogg; may be repeated",
+    )
+    group.add_argument(
+        "--fold",
+        choices=("train", "dev", "test"),
+        help="score a whole fold: CER, WER and the worst utterances",
+    )
+    group.add_argument(
+        "--beamsearch",
+        action="store_const",
+        const=True,
+        help="decode by prefix beam search instead of greedily",
+    )
+    group.add_argument("--beamwidth", type=_COUNT, help="prefixes kept (default: 10)")
+
+
+def _add_run_options(parser: LabParser) -> None:
+    group = parser.add_argument_group("run")
+    group.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto")
+    group.add_argument("--seed", type=_number(int, 0), default=0)
+    group.add_argument(
+        "--nthreads", type=_COUNT, help="threads and workers (default: all cores)"
+    )
+    group.add_argument("--baselogdir", default="./logs", help="folder of the runs")
+    group.add_argument(
+        "--verbose", action="store_true", help="show the traceback of an error"
+    )
+
+
+def _fill_in(args: argparse.Namespace) -> None:
+    """Give the options that were left out their values."""
+    args.given = {name for name, value in vars(args).items() if value is not None}
+    for name, value in (DEBUG_DEFAULTS if args.debug else DEFAULTS).items():
+        if getattr(args, name) is None:
+            setattr(args, name, value)
+    rest = {"min_duration": 1.0, "max_duration": 5.0, "l1": 0.0, "beamwidth": 10}
+    for name, value in {**rest, "logname": "ctc", "model": "CTCModel"}.items():
+        if getattr(args, name) is None:
+            setattr(args, name, value)
+    for name in ("debug", "scheduler", "train_augment", "beamsearch"):
+        setattr(args, name, bool(getattr(args, name)))
+
+
+def _check(parser: LabParser, args: argparse.Namespace) -> None:
+    others = _TEST_ONLY if args.command == "train" else _TRAIN_ONLY
+    for name in others:
+        if getattr(args, name) is not None:
+            parser.error(f"--{name} is no option of {args.command}")
+    if args.command == "test" and not (args.audiofile or args.fold):
+        parser.error("test needs --audiofile CLIP or --fold test")
+    if args.beamwidth and not args.beamsearch:
+        parser.error("--beamwidth goes with --beamsearch")
+    if args.normalization and args.normalization[1] <= 0:
+        parser.error("--normalization: the standard deviation must be above 0")
+
+
+def parse(description: str | None, argv: list[str] | None = None) -> argparse.Namespace:
+    """Read the command line, before torch is imported.
+
+    Args:
+        description: What the program does, with commands to paste.
+        argv: The arguments; None for those of the process.
+
+    Returns:
+        Every option by name; ``given`` holds the names of those that were given.
+
+    Raises:
+        SystemExit: 2 for a wrong command line, 0 for ``--help``.
+    """
+    parser = LabParser(
+        description=description, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("command", choices=("train", "test"))
+    _add_data_options(parser)
+    _add_model_options(parser)
+    _add_training_options(parser)
+    _add_test_options(parser)
+    _add_run_options(parser)
+    table = [
+        f"  --{name:13} {DEFAULTS[name]!s:>8} {DEBUG_DEFAULTS[name]!s:>13}"
+        for name in DEFAULTS
+    ]
+    parser.epilog = "\n".join(["defaults           train   train --debug", *table])
+    args = parser.parse_args(argv)
+    _check(parser, args)
+    _fill_in(args)
+    # Torch's threads wait for one another by spinning. Where another program wants a
+    # core too, that makes training several times slower; sleeping costs nothing.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    return args

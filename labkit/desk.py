@@ -1,0 +1,73 @@
+"""Importing the scripts of one folder, and no other folder's."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.abc
+import importlib.machinery
+import importlib.util
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from types import ModuleType
+
+SCRIPTS = ("data", "models", "decoding", "main_ctc")
+
+
+class _OnlyHere(importlib.abc.MetaPathFinder):
+    """Finds the lab's scripts in one folder; elsewhere they do not exist."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def find_spec(
+        self, name: str, path: Sequence[str] | None, target: ModuleType | None = None
+    ) -> importlib.machinery.ModuleSpec | None:
+        if name not in SCRIPTS:
+            return None
+        file = self.folder / f"{name}.py"
+        if not file.is_file():
+            raise ModuleNotFoundError(f"no {name}.py in {self.folder}", name=name)
+        return importlib.util.spec_from_file_location(name, file)
+
+
+class Lab:
+    """The scripts of one folder, imported when they are first asked for.
+
+    ``lab.models`` imports ``models.py``; a mistake in ``main_ctc.py`` does not hurt
+    the exercises of ``data.py``.
+
+    Args:
+        folder: The folder of the scripts.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder.resolve()
+        self._finder = _OnlyHere(self.folder)
+        self.activate()
+
+    def activate(self) -> None:
+        """Make this folder the one that the scripts are imported from."""
+        if self._finder in sys.meta_path:
+            return
+        sys.meta_path[:] = [f for f in sys.meta_path if not isinstance(f, _OnlyHere)]
+        sys.meta_path.insert(0, self._finder)
+        for name in SCRIPTS:
+            sys.modules.pop(name, None)
+
+    def __getattr__(self, name: str) -> ModuleType:
+        """Import one script.
+
+        Raises:
+            ModuleNotFoundError: The folder has no such script.
+            ImportError: The script was imported from elsewhere.
+            AttributeError: It is no script of the lab.
+        """
+        if name not in SCRIPTS:
+            raise AttributeError(name)
+        self.activate()
+        module = importlib.import_module(name)
+        found = Path(module.__file__).resolve()
+        if found.parent != self.folder:
+            raise ImportError(f"{name} was imported from {found}, not {self.folder}")
+        return module

@@ -1,0 +1,141 @@
+"""Is this computer ready? Answered before torch is imported: it may be the trouble."""
+
+from __future__ import annotations
+
+import platform
+import re
+import shutil
+import subprocess
+import sys
+from importlib import metadata, util
+from pathlib import Path
+
+_REQUIREMENTS = Path(__file__).resolve().parents[1] / "requirements.txt"
+_TORCH = ("torch", "torchvision", "torchaudio")
+_WHEELS = "https://download.pytorch.org/whl"
+_OLDEST, _NEWEST = (3, 9), (3, 13)  # Python
+# The default builds: torch 2.8 has CUDA 12.8, torch 2.11 has CUDA 13.0.
+_DRIVER_NEEDED = 580 if sys.version_info >= (3, 10) else 525
+_CAPABILITY_NEEDED = 7.5  # Turing; both default builds have dropped what is older
+
+
+def requirements() -> dict[str, str]:
+    """Read the pins that apply to this Python: specifier by package."""
+    found = {}
+    for line in _REQUIREMENTS.read_text(encoding="utf-8").splitlines():
+        text, _, marker = line.partition("#")[0].partition(";")
+        name, specifier = re.match(r"\s*([\w-]*)(.*)", text).groups()
+        bound = re.search(r'python_version\s*(<|>=)\s*"3\.(\d+)"', marker)
+        if bound:
+            newer = sys.version_info >= (3, int(bound.group(2)))
+            if newer != (bound.group(1) == ">="):
+                continue
+        if name:
+            found[name] = specifier.strip()
+    return found
+
+
+def _release(version: str) -> tuple[int, ...]:
+    return tuple(int(part) for part in re.findall(r"\d+", version.split("+")[0])[:3])
+
+
+def satisfies(version: str, specifier: str) -> bool:
+    """Tell whether ``version`` meets ``specifier`` (``==``, ``>=`` and ``<``)."""
+    for part in filter(None, specifier.split(",")):
+        operator, wanted = re.match(r"(==|>=|<)(.+)", part.strip()).groups()
+        have, want = _release(version), _release(wanted)
+        width = max(len(have), len(want))
+        have, want = (v + (0,) * (width - len(v)) for v in (have, want))
+        if not {"==": have == want, ">=": have >= want, "<": have < want}[operator]:
+            return False
+    return True
+
+
+def installed(name: str) -> str | None:
+    """Return the version of an installed package, or None."""
+    try:
+        return metadata.version(name)
+    except metadata.PackageNotFoundError:
+        return None
+
+
+def nvidia_card() -> tuple[str, float, int] | None:
+    """Ask the driver: name of the card, its capability, the driver's release."""
+    tool = shutil.which("nvidia-smi")
+    if tool is None:
+        return None
+    query = "--query-gpu=name,compute_cap,driver_version"
+    command = [tool, query, "--format=csv,noheader"]
+    try:
+        answer = subprocess.run(command, capture_output=True, text=True, timeout=20)
+        name, capability, driver = answer.stdout.splitlines()[0].split(", ")
+        return name, float(capability), int(driver.split(".")[0])
+    except (subprocess.SubprocessError, OSError, IndexError, ValueError):
+        return None
+
+
+def install_line(card: tuple[str, float, int] | None) -> str:
+    """Choose the command that installs what fits this computer."""
+    python = "python -m pip install"
+    plain = f"{python} -r requirements.txt"
+    pins = requirements()
+    pair = " ".join(f"{name}{pins[name]}" for name in _TORCH)
+    if util.find_spec("google.colab") if util.find_spec("google") else False:
+        return f"{python} --no-deps deepcs torchinfo && {python} soundfile jiwer"
+    if sys.platform == "darwin" and platform.machine() == "x86_64":
+        return (
+            f'{python} torch==2.2.2 torchaudio==2.2.2 torchvision==0.17.2 "numpy<2" '
+            f"matplotlib tqdm tensorboard pytest deepcs soundfile jiwer "
+            f"(Python 3.9 to 3.12)"
+        )
+    if sys.platform == "darwin":
+        return plain
+    if card is None:
+        return f"{python} {pair} --index-url {_WHEELS}/cpu && {plain}"
+    _, capability, driver = card
+    if capability < _CAPABILITY_NEEDED or driver < _DRIVER_NEEDED:
+        return f"{python} {pair} --index-url {_WHEELS}/cu126 && {plain}"
+    if sys.platform == "win32":
+        build = "cu130" if sys.version_info >= (3, 10) else "cu128"
+        return f"{python} {pair} --index-url {_WHEELS}/{build} && {plain}"
+    return plain
+
+
+def main() -> int:
+    """Print what is there, what is missing and how to install it.
+
+    Returns:
+        0 if everything fits, else 1.
+    """
+    version = ".".join(map(str, sys.version_info[:3]))
+    print(f"Python {version} on {platform.system()} {platform.machine()}")
+    troubles = []
+    if not _OLDEST <= sys.version_info[:2] <= _NEWEST:
+        troubles.append(f"Python {version}: the lab runs on 3.9 to 3.13")
+    for name, specifier in requirements().items():
+        have = installed(name)
+        fits = have is not None and satisfies(have, specifier)
+        print(f"  {name:16} {have or 'missing':14} {'ok' if fits else specifier}")
+        if not fits:
+            troubles.append(f"{name} {have or 'missing'}, needed {specifier}")
+    card = nvidia_card()
+    if card is None:
+        print("no NVIDIA card, or no driver for it: the lab runs on the CPU")
+    else:
+        name, capability, driver = card
+        print(f"card: {name}, capability {capability}, driver {driver}")
+        if driver < _DRIVER_NEEDED:
+            troubles.append(
+                f"driver {driver}: the default torch needs {_DRIVER_NEEDED}"
+            )
+        if capability < _CAPABILITY_NEEDED:
+            troubles.append(f"{name}: too old for the default build of torch")
+    encoding = (sys.stdout.encoding or "").lower().replace("-", "")
+    if encoding != "utf8":
+        print(f"your terminal is {encoding}: some characters may show as ?")
+    if not troubles:
+        print("ready")
+        return 0
+    print(f"error: {'; '.join(troubles)}", file=sys.stderr)
+    print(f"to do: {install_line(card)}", file=sys.stderr)
+    return 1

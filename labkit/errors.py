@@ -1,0 +1,114 @@
+"""Errors that a person can act on: one line of cause, one line of remedy."""
+
+from __future__ import annotations
+
+import re
+import sys
+import traceback
+from collections.abc import Callable
+from pathlib import Path
+
+FAILURE = 1  # exit code of a run that failed
+USAGE = 2  # exit code of a wrong command line
+INTERRUPTED = 130  # what a shell reports after Ctrl-C
+
+EXERCISE_ID = re.compile(r"\bE\d\d\b")
+
+
+class LabError(Exception):
+    """Something the user can mend.
+
+    Args:
+        cause: What is wrong, in one line.
+        remedy: What to do about it, in one line.
+        exit_code: 1 for a failure, 2 for a wrong use of the command line.
+    """
+
+    def __init__(self, cause: str, remedy: str, exit_code: int = FAILURE) -> None:
+        super().__init__(cause)
+        self.cause = cause
+        self.remedy = remedy
+        self.exit_code = exit_code
+
+    def __reduce__(self) -> tuple:
+        """Let the error travel from a worker process with its remedy."""
+        return type(self), (self.cause, self.remedy, self.exit_code)
+
+
+def unwritten_exercise(error: BaseException) -> str | None:
+    """Return the id of the exercise whose starter body raised ``error``, if any."""
+    if not isinstance(error, NotImplementedError):
+        return None
+    found = EXERCISE_ID.search(str(error))
+    return found.group() if found else None
+
+
+def _from_unwritten(error: NotImplementedError, exercise: str) -> LabError:
+    """Say where the body of ``exercise`` is still to be written."""
+    last = traceback.extract_tb(error.__traceback__)[-1]
+    # A data-loading worker only passes on the text of its traceback.
+    frames = re.findall(r'File "(.+)", line (\d+), in (\w+)', str(error))
+    file, line, name = frames[-1] if frames else (last.filename, last.lineno, last.name)
+    where = f"{Path(file).name}:{line} in {name}"
+    return LabError(
+        f"exercise {exercise} is not written yet: {where}",
+        f"write it, then check it with: pytest -k {exercise}"
+        f"   (a hint: python test_implementation.py --hint {exercise})",
+    )
+
+
+def as_lab_error(error: BaseException) -> LabError | None:
+    """Translate ``error`` into one with a cause and a remedy, where there is one.
+
+    Returns:
+        The error to show, or None for a bug, which deserves its traceback.
+    """
+    if isinstance(error, LabError):
+        return error
+    exercise = unwritten_exercise(error)
+    if exercise and isinstance(error, NotImplementedError):
+        return _from_unwritten(error, exercise)
+    if type(error).__name__ == "OutOfMemoryError" or isinstance(error, MemoryError):
+        return LabError(
+            "out of memory",
+            "use a smaller --batch_size or --max_duration, or a smaller network",
+        )
+    if isinstance(error, OSError) and error.filename:
+        return LabError(
+            f"{error.filename}: {error.strerror}",
+            "check the path, your rights on it and the room left on the disk",
+        )
+    return None
+
+
+def run_program(program: Callable[[], None], verbose: bool = False) -> int:
+    """Run ``program``; show what a user can mend as two lines on stderr.
+
+    Args:
+        program: What to run.
+        verbose: Show the traceback of every error.
+
+    Returns:
+        The exit code: 0, 1 (failure), 2 (wrong use) or 130 (Ctrl-C).
+
+    Raises:
+        Exception: An error that only a programmer can mend.
+    """
+    for stream in (sys.stdout, sys.stderr):
+        # A transcript must never fail to print on a narrow terminal encoding.
+        stream.reconfigure(errors="replace")
+    try:
+        program()
+    except KeyboardInterrupt:
+        print("\ninterrupted: what was written so far is usable", file=sys.stderr)
+        return INTERRUPTED
+    except Exception as error:
+        shown = as_lab_error(error)
+        if verbose:
+            traceback.print_exc()
+        if shown is None:
+            raise
+        print(f"error: {shown.cause}", file=sys.stderr)
+        print(f"to do: {shown.remedy}", file=sys.stderr)
+        return shown.exit_code
+    return 0

@@ -1,0 +1,361 @@
+"""Grading exercises: their registry, their states, and what pytest prints of them.
+
+A check has two halves. ``probe(lab, inputs)`` runs beside the student's code and
+returns only text, numbers, lists and tensors. ``judge(inputs, result)`` runs where no
+student code is, and holds the oracles. What passes between them survives JSON and
+``.npz`` without pickle (``labkit.exchange``), so they can be two processes.
+"""
+
+from __future__ import annotations
+
+import ast
+import traceback
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from labkit.desk import Lab
+from labkit.errors import EXERCISE_ID, unwritten_exercise
+
+DONE, TODO, BLOCKED, FAIL = "done", "todo", "blocked", "fail"
+
+_SHOWN_VALUES = 200  # characters of a value in a failure
+
+Values = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Exercise:
+    """One exercise, as its author states it.
+
+    Attributes:
+        id: "E" and two digits.
+        title: What is to be written.
+        points: What it is worth.
+        minutes: How long it takes.
+        difficulty: 1 (easy) to 5 (hard).
+        where: ``file.py:function`` or ``file.py:Class.method``.
+        needs: The exercises that its function calls.
+        hint: A question or a worked number, never the line of code.
+        inputs: Draws what the check uses, from a seeded generator.
+        probe: Calls the student's code on them.
+        judge: Compares what came out with the oracles.
+    """
+
+    id: str
+    title: str
+    points: int
+    minutes: int
+    difficulty: int
+    where: str
+    needs: tuple[str, ...]
+    hint: str
+    inputs: Callable[[torch.Generator], Values]
+    probe: Callable[[Lab, Values], Values]
+    judge: Callable[[Values, Values], None]
+
+    @property
+    def file(self) -> str:
+        """The script that holds the exercise."""
+        return self.where.partition(":")[0]
+
+    @property
+    def function(self) -> str:
+        """The function or method to write."""
+        return self.where.partition(":")[2]
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """The state of an exercise, and why.
+
+    Attributes:
+        state: done, todo, blocked or fail.
+        lines: What to print of a failure, line by line.
+        waits_for: The exercise that a blocked one ran into.
+    """
+
+    state: str
+    lines: tuple[str, ...] = ()
+    waits_for: str = ""
+
+
+class MismatchError(Exception):
+    """What a judge found wrong: called, expected, got, why."""
+
+    def __init__(self, called: str, expected: str, got: str, why: str) -> None:
+        super().__init__(why)
+        self.lines = (
+            ("called", called),
+            ("expected", expected),
+            ("got", got),
+            ("why", why),
+        )
+
+
+def shown(value: object) -> str:
+    """Write a value on one line, cut where it is long."""
+    if isinstance(value, Tensor):
+        text = (
+            str(value.tolist())
+            if value.numel() <= 12
+            else f"a tensor {tuple(value.shape)}"
+        )
+    else:
+        text = str(value)
+    text = " ".join(text.split())
+    return text if len(text) <= _SHOWN_VALUES else text[:_SHOWN_VALUES] + " ..."
+
+
+def expect(called: str, got: object, expected: object, why: str) -> None:
+    """Require that ``got`` equals ``expected`` exactly.
+
+    Raises:
+        MismatchError: It does not.
+    """
+    if isinstance(got, Tensor) and isinstance(expected, Tensor):
+        alike = got.shape == expected.shape and got.dtype == expected.dtype
+        same = alike and bool((got == expected).all())
+    else:
+        same = type(got) is type(expected) and got == expected
+    if not same:
+        raise MismatchError(called, shown(expected), shown(got), why)
+
+
+def expect_that(
+    holds: bool,
+    called: str,
+    expected: str,
+    got: object,
+    why: str,
+) -> None:
+    """Require that ``holds``; ``expected`` says it in words.
+
+    Raises:
+        MismatchError: It does not.
+    """
+    if not holds:
+        raise MismatchError(called, expected, shown(got), why)
+
+
+def expect_close(
+    called: str,
+    got: object,
+    expected: Tensor,
+    why: str,
+    tolerance: float = 1e-4,
+) -> None:
+    """Require a tensor of the same shape and, up to ``tolerance``, the same values.
+
+    Raises:
+        MismatchError: It is something else.
+    """
+    if not isinstance(got, Tensor):
+        raise MismatchError(
+            called, f"a tensor {tuple(expected.shape)}", shown(got), why
+        )
+    if got.shape != expected.shape:
+        shapes = (f"shape {tuple(expected.shape)}", f"shape {tuple(got.shape)}")
+        raise MismatchError(called, *shapes, why)
+    apart = (got.double() - expected.double()).abs()
+    if not bool((apart <= tolerance).all()):
+        worst = apart.nan_to_num(torch.inf).flatten().argmax()
+        raise MismatchError(
+            called,
+            f"{shown(expected)}; at the worst place {expected.flatten()[worst]:.5g}",
+            f"{shown(got)}; there {got.flatten()[worst]:.5g}",
+            why,
+        )
+
+
+def is_unwritten(path: Path, function: str, exercise_id: str) -> bool:
+    """Tell from the source whether a body is still the starter's raise.
+
+    Args:
+        path: The script.
+        function: ``function`` or ``Class.method``.
+        exercise_id: The id that the starter's body raises.
+
+    Returns:
+        True if the body, its docstring apart, is ``raise NotImplementedError(id)``.
+
+    Raises:
+        SyntaxError: The script is not Python.
+    """
+    body: Iterable[ast.AST] = ast.parse(path.read_text(encoding="utf-8")).body
+    for name in function.split("."):
+        found = [n for n in body if getattr(n, "name", None) == name]
+        if not found:
+            return False
+        body = found[-1].body
+    statements = [
+        n
+        for n in body
+        if not (isinstance(n, ast.Expr) and isinstance(n.value, ast.Constant))
+    ]
+    if len(statements) != 1 or not isinstance(statements[0], ast.Raise):
+        return False
+    raised = ast.unparse(statements[0])
+    return "NotImplementedError" in raised and exercise_id in raised
+
+
+def run_probe(exercise: Exercise, lab: Lab, inputs: Values) -> Values:
+    """Call the student's code; an exception becomes part of the result."""
+    try:
+        return {"result": exercise.probe(lab, inputs)}
+    except Exception as error:
+        blocked_by = unwritten_exercise(error)
+        frames = traceback.extract_tb(error.__traceback__)
+        own = [f for f in frames if Path(f.filename).parent == lab.folder]
+        last = (own or frames)[-1]
+        place = f"{Path(last.filename).name}:{last.lineno} in {last.name}"
+        if not own:
+            place += ", outside your scripts: see what they hand over"
+        if isinstance(error, SyntaxError) and error.filename:
+            place = f"{Path(error.filename).name}:{error.lineno}"
+        return {
+            "raised": type(error).__name__,
+            "message": str(error),
+            "blocked_by": blocked_by or "",
+            "place": place,
+        }
+
+
+def judge_outcome(exercise: Exercise, inputs: Values, outcome: Values) -> Verdict:
+    """Turn what a probe brought back into a verdict."""
+    if "raised" in outcome:
+        if outcome["blocked_by"] and outcome["blocked_by"] != exercise.id:
+            return Verdict(BLOCKED, waits_for=outcome["blocked_by"])
+        if outcome["blocked_by"] == exercise.id:
+            return Verdict(TODO)
+        got = f"{outcome['raised']}: {outcome['message']}"
+        return _failure(
+            exercise,
+            ("called", exercise.function),
+            ("expected", "a result"),
+            ("got", shown(got)),
+            ("why", f"the exception comes from {outcome['place']}"),
+        )
+    try:
+        exercise.judge(inputs, outcome["result"])
+    except MismatchError as mismatch:
+        return _failure(exercise, *mismatch.lines)
+    except Exception as error:
+        # The judge could not even read what came back: not of the promised kind.
+        return _failure(
+            exercise,
+            ("called", exercise.function),
+            ("expected", "a result of the kind that the docstring promises"),
+            ("got", shown(outcome["result"])),
+            ("why", f"reading it failed with {type(error).__name__}: {error}"),
+        )
+    return Verdict(DONE)
+
+
+def _failure(exercise: Exercise, *pairs: tuple[str, str]) -> Verdict:
+    where = f"{exercise.file} {exercise.function}"
+    head = f"{exercise.id}  FAIL  {exercise.title}"
+    rerun = f"pytest -k {exercise.id}"
+    hint = f"hint: python test_implementation.py --hint {exercise.id}"
+    lines = [f"{head:55}  {where}"]
+    lines += [f"     {name:9}{' '.join(text.split())}" for name, text in pairs]
+    return Verdict(FAIL, (*lines, f"     re-run   {rerun}          {hint}"))
+
+
+def check(
+    exercise: Exercise,
+    lab: Lab,
+    seed: int,
+    run: Callable[[Exercise, Lab, Values], Values] = run_probe,
+) -> Verdict:
+    """Check one exercise of a student's scripts.
+
+    Args:
+        exercise: Which.
+        lab: Whose scripts.
+        seed: Seed of the inputs.
+        run: Runs the probe, here or in another process.
+
+    Returns:
+        The verdict.
+    """
+    path = lab.folder / exercise.file
+    try:
+        if is_unwritten(path, exercise.function, exercise.id):
+            return Verdict(TODO)
+    except (SyntaxError, OSError, ValueError):
+        pass  # the probe meets the same error, and reports it with its place
+    generator = torch.Generator().manual_seed(seed)
+    inputs = exercise.inputs(generator)
+    return judge_outcome(exercise, inputs, run(exercise, lab, inputs))
+
+
+def with_suspects(
+    verdict: Verdict, exercise: Exercise, verdicts: dict[str, Verdict]
+) -> Verdict:
+    """Add "perhaps from E05" to a failure that a needed exercise may explain."""
+    suspects = [
+        n for n in exercise.needs if n in verdicts and verdicts[n].state == FAIL
+    ]
+    if verdict.state != FAIL or not suspects:
+        return verdict
+    head = f"{verdict.lines[0]}   perhaps from {', '.join(suspects)}"
+    return Verdict(FAIL, (head, *verdict.lines[1:]))
+
+
+def render(exercises: dict[str, Exercise], verdicts: dict[str, Verdict]) -> list[str]:
+    """Write the list that ends every run: states, points, what to do next."""
+    lines, score, total = [], 0, 0
+    for id_, verdict in verdicts.items():
+        exercise = exercises[id_]
+        points = exercise.points if verdict.state == DONE else 0
+        score, total = score + points, total + exercise.points
+        where = f"{exercise.file} {exercise.function}"
+        lines.append(
+            f"{id_}  {points}/{exercise.points}  {verdict.state:7}  "
+            f"{exercise.title:44}  {where}"
+        )
+        if verdict.waits_for:
+            lines.append(f"              waits for {verdict.waits_for}")
+    lines.append(f"total {score}/{total}")
+    following = _what_next(exercises, verdicts)
+    if following is None:
+        lines.append("all done: python main_ctc.py train --debug")
+    else:
+        lines += [
+            f"next: {following.id} in {following.file} {following.function}"
+            f"   ({following.minutes} min)   re-run: pytest -k {following.id}",
+            f"hint: {following.hint}",
+        ]
+    return lines
+
+
+def _what_next(
+    exercises: dict[str, Exercise], verdicts: dict[str, Verdict]
+) -> Exercise | None:
+    """Choose a failure first, for it misleads; then what is to be written."""
+    for state in (FAIL, TODO, BLOCKED):
+        for id_, verdict in verdicts.items():
+            if verdict.state == state:
+                return exercises[id_]
+    return None
+
+
+def assert_registry(exercises: dict[str, Exercise]) -> None:
+    """See that the registry itself is in order.
+
+    Raises:
+        ValueError: An id, a hint or a needed exercise is wrong.
+    """
+    for id_, exercise in exercises.items():
+        if not EXERCISE_ID.fullmatch(id_) or exercise.id != id_:
+            raise ValueError(f"{id_}: an id is E and two digits")
+        if not exercise.hint.strip():
+            raise ValueError(f"{id_}: no hint")
+        unknown = set(exercise.needs) - set(exercises)
+        if unknown:
+            raise ValueError(f"{id_}: needs {unknown}, which nobody defines")

@@ -1,0 +1,143 @@
+"""Figures of spectrograms and posteriors: to files, and to a screen if there is one."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import matplotlib
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from torch import Tensor
+
+_SCREENS = ("DISPLAY", "WAYLAND_DISPLAY")
+if sys.platform.startswith("linux") and not any(os.environ.get(s) for s in _SCREENS):
+    matplotlib.use("agg")
+import matplotlib.pyplot as plt  # noqa: E402 (its screen is chosen above)
+
+_WIDTH = 10.0  # inches
+_ROW_HEIGHT = 2.2  # inches
+_CHARACTER_WIDTH = 0.085  # inches that one character takes at 6 points
+_MAX_WIDTH = 60.0  # inches; past that a figure is hard to open
+_FEW_SYMBOLS = 45
+
+
+def stack_axes(n_rows: int, width: float = _WIDTH) -> tuple[Figure, list[Axes]]:
+    """Make a figure of ``n_rows`` axes under one another, ``width`` in inches."""
+    size = (width, _ROW_HEIGHT * n_rows)
+    figure, axes = plt.subplots(
+        n_rows, figsize=size, squeeze=False, layout="constrained"
+    )
+    return figure, list(axes[:, 0])
+
+
+def save_figure(figure: Figure, path: Path) -> None:
+    """Write ``figure`` to ``path``, say so, show it where there is a screen, close it.
+
+    A figure is a by-product: one that cannot be written is told, not raised.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        figure.savefig(path, dpi=150)
+        print(f"figure: {path}")
+    except OSError as error:
+        print(f"no figure: {path}: {error.strerror}", file=sys.stderr)
+    if matplotlib.get_backend().lower() != "agg" and sys.stdout.isatty():
+        plt.show()
+    plt.close(figure)
+
+
+def draw_spectrogram(axes: Axes, spectrogram: Tensor, win_step: float) -> None:
+    """Draw a spectrogram (T, M), ``win_step`` seconds a frame."""
+    seconds = len(spectrogram) * win_step
+    image = axes.imshow(
+        spectrogram.T.cpu(),
+        extent=(0, seconds, 0, spectrogram.shape[1]),
+        aspect="auto",
+        cmap="magma",
+        origin="lower",
+    )
+    axes.set_xlabel("time (s)")
+    axes.set_ylabel("mel band")
+    axes.figure.colorbar(image, ax=axes, pad=0.01)
+
+
+def draw_posteriors(
+    axes: Axes, probabilities: Tensor, symbols: Sequence[str], seconds: float
+) -> None:
+    """Draw the probability of each symbol at each frame.
+
+    Args:
+        axes: Where.
+        probabilities: (T', V).
+        symbols: The V symbols.
+        seconds: Duration of the utterance.
+    """
+    image = axes.imshow(
+        probabilities.T.cpu(),
+        extent=(0, seconds, len(symbols) - 0.5, -0.5),
+        aspect="auto",
+        cmap="viridis",
+        vmin=0,
+        vmax=1,
+        interpolation="nearest",
+    )
+    # matplotlib's own font has no glyph for the mark of unknown characters.
+    names = [{" ": "space", "❌": "?"}.get(symbol, symbol) for symbol in symbols]
+    axes.set_yticks(range(len(symbols)), names, fontsize=4)
+    axes.set_xlabel("time (s)")
+    axes.set_ylabel("symbol")
+    axes.figure.colorbar(image, ax=axes, pad=0.01)
+
+
+def plot_posteriors(
+    spectrogram: Tensor,
+    probabilities: Tensor,
+    symbols: Sequence[str],
+    win_step: float,
+    title: str,
+) -> Figure:
+    """Plot a spectrogram (T, M) above the posteriors (T', V) of a network."""
+    figure, (above, below) = stack_axes(2)
+    draw_spectrogram(above, spectrogram, win_step)
+    draw_posteriors(below, probabilities, symbols, len(spectrogram) * win_step)
+    above.set_title(title, parse_math=False)
+    return figure
+
+
+def plot_frames(
+    spectrogram: Tensor, frame_symbols: Sequence[str], win_step: float, title: str
+) -> Figure:
+    """Plot a spectrogram with the best symbol of each frame under it.
+
+    Args:
+        spectrogram: (T, M).
+        frame_symbols: One symbol for each of the T' frames; a blank as ``·``.
+        win_step: Seconds from one frame of the spectrogram to the next.
+        title: The transcript.
+
+    Returns:
+        The figure.
+    """
+    seconds = len(spectrogram) * win_step
+    width = min(max(_WIDTH, len(frame_symbols) * _CHARACTER_WIDTH), _MAX_WIDTH)
+    figure, (above, below) = plt.subplots(
+        2,
+        figsize=(width, 1.4 * _ROW_HEIGHT),
+        height_ratios=(5, 1),
+        sharex=True,
+        layout="constrained",
+    )
+    draw_spectrogram(above, spectrogram, win_step)
+    above.set_xlabel("")
+    above.set_title(title, parse_math=False)
+    step = seconds / len(frame_symbols)
+    for t, symbol in enumerate(frame_symbols):
+        shown = {" ": "_", "❌": "?"}.get(symbol, symbol)
+        below.text((t + 0.5) * step, 0.5, shown, ha="center", va="center", fontsize=6)
+    below.set_yticks([])
+    below.set_xlim(0, seconds)
+    below.set_xlabel("time (s); · is the blank, _ the space")
+    return figure

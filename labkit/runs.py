@@ -1,0 +1,108 @@
+"""The folder of a run: its summary, metrics, scalars, decodings and best network."""
+
+from __future__ import annotations
+
+import csv
+import shlex
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from matplotlib.figure import Figure
+from torch import nn
+from torch.utils.tensorboard import SummaryWriter
+
+from labkit.quiet import deepcs_module
+from labkit.version import KIT_VERSION
+
+
+class RunFolder:
+    """A new folder ``logdir/name_N``, written as the run goes.
+
+    Every file is complete after every epoch, so that an interrupted run is usable.
+
+    Args:
+        logdir: The folder of all runs.
+        name: The first part of the folder's name.
+    """
+
+    def __init__(self, logdir: Path, name: str) -> None:
+        logdir.mkdir(parents=True, exist_ok=True)
+        unique = deepcs_module("fileutils").generate_unique_logpath
+        self.path = Path(unique(str(logdir), name))
+        self.path.mkdir()
+        self.best_model = self.path / "best_model.pt"
+        self._board = SummaryWriter(str(self.path))
+        self._metrics = (self.path / "metrics.csv").open(
+            "w", encoding="utf-8", newline=""
+        )
+        self._decodings = (self.path / "decodings.txt").open("w", encoding="utf-8")
+        self._writer: csv.DictWriter | None = None
+
+    def write_summary(self, model: nn.Module, args: Mapping[str, Any]) -> None:
+        """Write ``summary.txt``: the architecture, the command, the arguments."""
+        layers = deepcs_module("display").torch_summarize(model)
+        shown = {name: value for name, value in args.items() if name != "given"}
+        arguments = "\n".join(f"{name}: {value}" for name, value in shown.items())
+        text = (
+            f"## Summary of the model architecture\n{layers}\n\n"
+            f"## Executed command\n{shlex.join(sys.argv)}\n\n"
+            f"## Arguments\n{arguments}\n\n"
+            f"## Versions\nkit {KIT_VERSION}, {_versions()}\n"
+        )
+        (self.path / "summary.txt").write_text(text, encoding="utf-8")
+        self._board.add_text("summary", deepcs_module("display").htmlize(text))
+
+    def log(self, row: Mapping[str, float | int | str]) -> None:
+        """Add the metrics of one epoch; the first row names the columns."""
+        if self._writer is None:
+            self._writer = csv.DictWriter(self._metrics, fieldnames=list(row))
+            self._writer.writeheader()
+        self._writer.writerow(row)
+        self._metrics.flush()
+        for name, value in row.items():
+            if name != "epoch" and not isinstance(value, str):
+                # "train_loss" stands in the group "train" of the board.
+                self._board.add_scalar(name.replace("_", "/", 1), value, row["epoch"])
+
+    def log_decodings(
+        self, epoch: int, references: Sequence[str], hypotheses: Sequence[str]
+    ) -> None:
+        """Add a few decodings beside their references."""
+        lines = [f"epoch {epoch}"]
+        for reference, hypothesis in zip(references, hypotheses):
+            lines += [f"  reference   {reference}", f"  hypothesis  {hypothesis}"]
+        text = "\n".join(lines)
+        self._decodings.write(text + "\n")
+        self._decodings.flush()
+        self._board.add_text("decodings", deepcs_module("display").htmlize(text), epoch)
+
+    def log_figure(self, name: str, figure: Figure, epoch: int) -> None:
+        """Write a figure as ``name.png``, and to the board."""
+        figure.savefig(self.path / f"{name}.png", dpi=120)
+        self._board.add_figure(name, figure, epoch)  # closes it
+
+    def write_result(self, text: str) -> None:
+        """Print the result of the run, and add it to ``summary.txt``."""
+        print(text)
+        with (self.path / "summary.txt").open("a", encoding="utf-8") as summary:
+            summary.write(f"\n## Result\n{text}\n")
+
+    def close(self) -> None:
+        """Close the files."""
+        self._metrics.close()
+        self._decodings.close()
+        self._board.close()
+
+
+def _versions() -> str:
+    import numpy
+    import torch
+    import torchaudio
+
+    packages = (torch, torchaudio, numpy)
+    named = ", ".join(
+        f"{package.__name__} {package.__version__}" for package in packages
+    )
+    return f"{named}, Python {sys.version.split()[0]}"

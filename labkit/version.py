@@ -1,0 +1,3 @@
+"""The version of the kit, written into every checkpoint and summary."""
+
+KIT_VERSION = "1.0.0"

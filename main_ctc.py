@@ -1,0 +1,393 @@
+"""Train a CTC network to write down speech, and test it.
+
+    python main_ctc.py train --debug                overfit one minibatch: start here
+    python main_ctc.py train --scheduler            train on the whole training fold
+    python main_ctc.py test --audiofile clip.mp3    transcribe a clip
+    python main_ctc.py test --fold test             score a fold
+
+Axis letters: T frames, T' frames after the convolutions, B utterances, U characters
+of a transcript, V symbols of the alphabet.
+"""
+
+from __future__ import annotations
+
+from labkit import cli
+
+if __name__ == "__main__":
+    ARGS = cli.parse(__doc__)  # before torch is imported: --help answers at once
+
+import argparse
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+
+import torch
+import torch.nn.functional as F
+from data import (
+    _DEFAULT_COMMONVOICE_ROOT,
+    _DEFAULT_COMMONVOICE_VERSION,
+    _DEFAULT_WIN_STEP,
+    BatchCollate,
+    CharMap,
+    Minibatch,
+    get_dataloaders,
+    unpack_minibatch,
+)
+from decoding import beam_search, best_paths, greedy_decode
+from matplotlib.figure import Figure
+from models import CTCModel, LinearModel, fits_ctc
+from torch import Tensor, nn
+from torch.nn.utils import clip_grad_norm_
+from torch.nn.utils.rnn import PackedSequence, pack_sequence, pad_packed_sequence
+from torch.utils.data import DataLoader
+
+from labkit.audio import read_audio
+from labkit.checkpoint import (
+    DEBUG_PREFIX,
+    check_options,
+    describe_weights,
+    load_checkpoint,
+    load_weights,
+    newest_checkpoint,
+    save_checkpoint,
+)
+from labkit.commonvoice import newest_version
+from labkit.device import available_cores, choose_device, seed_everything
+from labkit.errors import USAGE, LabError, run_program
+from labkit.plots import plot_frames, plot_posteriors, save_figure
+from labkit.report import FoldReport, print_hypotheses
+from labkit.runs import RunFolder
+from labkit.training import (
+    BatchResult,
+    Trainer,
+    checked_penalty,
+    progress,
+    score_fold,
+    warmup_cosine,
+)
+from labkit.utterances import describe_folds
+
+WIN_STEP = _DEFAULT_WIN_STEP * 1e-3  # s
+# The options that make a network, kept in its checkpoint.
+ARCHITECTURE = (
+    *("model", "nmels", "nhidden_rnn", "nlayers_rnn", "cell_type", "dropout", "l1"),
+)
+
+
+def ctc_losses(
+    scores: PackedSequence, transcripts: PackedSequence, blank: int
+) -> Tensor:
+    """Compute the CTC loss of each utterance (Graves et al. 2006).
+
+    Args:
+        scores: Packed scores (T', B, V); not normalised.
+        transcripts: Packed indices (U, B).
+        blank: The index of the blank.
+
+    Returns:
+        The negative log probability of each transcript, in nats, (B,); infinite
+        where no path fits into T' frames.
+    """
+    # (3 steps) unpack the scores; unpack the transcripts, batch first; F.ctc_loss
+    # on log-probabilities, without any reduction
+    raise NotImplementedError("E16")
+
+
+def build_model(args: argparse.Namespace, charmap: CharMap) -> CTCModel:
+    """Build the network that the options ask for.
+
+    Args:
+        args: Options: nmels, nhidden_rnn, nlayers_rnn, cell_type, dropout, l1.
+        charmap: The alphabet.
+
+    Returns:
+        The network, on the CPU.
+    """
+    raise NotImplementedError("E17")
+
+
+def build_optimizer(
+    model: nn.Module, args: argparse.Namespace
+) -> torch.optim.Optimizer:
+    """Build the optimiser: AdamW over every parameter of the network.
+
+    Args:
+        model: The network.
+        args: Options: base_lr (the learning rate) and weight_decay.
+
+    Returns:
+        The optimiser.
+    """
+    raise NotImplementedError("E18")
+
+
+def train_step(
+    model: nn.Module,
+    compute_losses: Callable[[PackedSequence, PackedSequence], Tensor],
+    penalty: Callable[[], Tensor],
+    optimizer: torch.optim.Optimizer,
+    minibatch: Minibatch,
+    grad_clip: float,
+) -> tuple[Tensor, Tensor, PackedSequence]:
+    """Update the network once.
+
+    What is minimised is the mean loss of the utterances plus the penalty.
+
+    Args:
+        model: The network, in training mode.
+        compute_losses: ``(scores, transcripts)`` to the losses (B,).
+        penalty: Returns a scalar to add to the mean loss.
+        optimizer: The optimiser of the network's parameters.
+        minibatch: Packed spectrograms (T, B, M) and packed transcripts (U, B).
+        grad_clip: Largest norm of the gradient of all parameters together.
+
+    Returns:
+        The losses (B,), the penalty and the packed scores (T', B, V), as they were
+        before the update.
+    """
+    # (7 steps) zero the gradients; forward; losses; penalty; backward of their sum;
+    # clip; update
+    raise NotImplementedError("E19")
+
+
+class CTCRecipe:
+    """How a CTC network is trained and evaluated on a minibatch.
+
+    Args:
+        model: The network.
+        charmap: The alphabet.
+        optimizer: Its optimiser, or None to evaluate alone.
+        grad_clip: Largest norm of the gradient.
+    """
+
+    def __init__(
+        self,
+        model: nn.Module,
+        charmap: CharMap,
+        optimizer: torch.optim.Optimizer | None = None,
+        grad_clip: float = 1.0,
+    ) -> None:
+        self.model = model
+        self.charmap = charmap
+        self.compute_losses = partial(ctc_losses, blank=charmap.blankid)
+        self.optimizer = optimizer
+        self.grad_clip = grad_clip
+        self.penalty = checked_penalty(model) if optimizer else None
+
+    def step(self, minibatch: Minibatch) -> BatchResult:
+        """Update the network once."""
+        losses, penalty, scores = train_step(
+            self.model,
+            self.compute_losses,
+            self.penalty,
+            self.optimizer,
+            minibatch,
+            self.grad_clip,
+        )
+        return self._result(losses, scores, minibatch, penalty.item())
+
+    def evaluate(self, minibatch: Minibatch) -> BatchResult:
+        """Decode a minibatch, without an update."""
+        scores = self.model(minibatch[0])
+        return self._result(
+            self.compute_losses(scores, minibatch[1]), scores, minibatch
+        )
+
+    def _result(
+        self,
+        losses: Tensor,
+        scores: PackedSequence,
+        minibatch: Minibatch,
+        penalty: float = 0.0,
+    ) -> BatchResult:
+        decode, plain = self.charmap.decode, self.charmap.plain
+        transcripts = (target.tolist() for _, target in unpack_minibatch(minibatch))
+        return BatchResult(
+            losses.detach(),
+            [plain(decode(indices)) for indices in transcripts],
+            [plain(text) for _, text in greedy_decode(scores, self.charmap)],
+            penalty,
+        )
+
+
+def make_model(args: argparse.Namespace, charmap: CharMap) -> nn.Module:
+    """Build the network, or the linear baseline."""
+    if args.model == "LinearModel":
+        return LinearModel(charmap, args.nmels)
+    return build_model(args, charmap)
+
+
+def open_corpus(
+    args: argparse.Namespace, model: nn.Module, charmap: CharMap
+) -> tuple[DataLoader, DataLoader, DataLoader]:
+    """Make the loaders of the three folds that the options ask for."""
+    if args.datasetroot is None:
+        args.datasetroot = _DEFAULT_COMMONVOICE_ROOT
+        args.datasetversion = args.datasetversion or _DEFAULT_COMMONVOICE_VERSION
+    elif args.datasetversion is None:
+        args.datasetversion = newest_version(args.datasetroot)
+    print(f"corpus: {Path(args.datasetroot, args.datasetversion)}")
+    return get_dataloaders(
+        args.datasetroot,
+        args.datasetversion,
+        cuda=args.device.type == "cuda",
+        batch_size=args.batch_size,
+        n_threads=args.nthreads,
+        min_duration=args.min_duration,
+        max_duration=args.max_duration,
+        small_experiment=args.debug,
+        train_augment=args.train_augment,
+        nmels=args.nmels,
+        normalization=args.normalization,
+        fits=partial(fits_ctc, cnn=model.cnn, charmap=charmap),
+        seed=args.seed,
+    )
+
+
+def train(args: argparse.Namespace) -> None:
+    """Train a network, and write the folder of the run."""
+    charmap = CharMap()
+    model = make_model(args, charmap)
+    train_loader, dev_loader, test_loader = open_corpus(args, model, charmap)
+    print(describe_folds(training=train_loader, dev=dev_loader))
+    model.to(args.device)
+    optimizer = build_optimizer(model, args)
+    n_updates = args.num_epochs * len(train_loader)
+    scheduler = warmup_cosine(optimizer, n_updates) if args.scheduler else None
+    recipe = CTCRecipe(model, charmap, optimizer, args.grad_clip)
+    prefix = DEBUG_PREFIX if args.debug else ""
+    run = RunFolder(Path(args.baselogdir), prefix + args.logname)
+    run.write_summary(model, vars(args))
+    print(f"run: {run.path}   (watch it: tensorboard --logdir {args.baselogdir})")
+
+    content = {
+        "architecture": {name: getattr(args, name) for name in ARCHITECTURE},
+        "alphabet": charmap.idx2char,
+        "normalization": dev_loader.collate_fn.normalization,
+    }
+
+    def keep(metrics: dict[str, float]) -> None:
+        save_checkpoint(run.best_model, model, {**content, "metrics": metrics})
+
+    def draw(epoch: int) -> None:
+        run.log_figure("posteriors", plot_first(model, dev_loader, args.device), epoch)
+
+    trainer = Trainer(model, recipe, run, args.device, keep, draw, scheduler)
+    try:
+        if args.debug:
+            trainer.overfit(train_loader, args.num_epochs)
+        else:
+            trainer.fit(train_loader, dev_loader, args.num_epochs)
+            load_weights(model, load_checkpoint(run.best_model)["weights"], run.path)
+            score = score_fold(model, recipe, test_loader, args.device, "test")
+            run.write_result(f"test fold, best network: {score}")
+        print(f"best network: {run.best_model}")
+    except KeyboardInterrupt:
+        if run.best_model.exists():
+            print(f"\nbest network so far: {run.best_model}")
+        raise
+    finally:
+        run.close()
+
+
+def plot_first(model: nn.Module, loader: DataLoader, device: torch.device) -> Figure:
+    """Plot the first utterance of a fold, and what the network makes of it."""
+    minibatch = next(batch for batch in loader if batch is not None)
+    spectrogram, transcript = unpack_minibatch(minibatch)[0]  # (T, M), (U,)
+    with torch.inference_mode():
+        scores = model.eval()(pack_sequence([spectrogram.to(device)]))
+    probabilities = scores.data.softmax(dim=1)  # (T', V), one utterance
+    charmap = model.charmap
+    title = charmap.decode(transcript.tolist())
+    return plot_posteriors(
+        spectrogram, probabilities, charmap.idx2char, WIN_STEP, title
+    )
+
+
+def load_network(args: argparse.Namespace) -> tuple[nn.Module, CharMap]:
+    """Load the network to test; ``args`` takes its architecture and normalisation.
+
+    Raises:
+        LabError: There is no checkpoint, or it contradicts the options given.
+    """
+    path = Path(args.modelpath or newest_checkpoint(Path(args.baselogdir)))
+    checkpoint = load_checkpoint(path)
+    charmap = CharMap()
+    if "architecture" in checkpoint:
+        check_options(checkpoint, args, charmap, path)
+        metrics = checkpoint["metrics"]
+        print(f"network: {path}, dev CER {100 * metrics['dev_cer']:.1f} %")
+        vars(args).update(checkpoint["architecture"])
+        args.normalization = checkpoint["normalization"]
+    elif args.normalization is None:
+        raise LabError(
+            f"{path}: bare weights, without their normalisation",
+            "pass --normalization MEAN STD and the options of its training "
+            f"({describe_weights(checkpoint['weights'])})",
+            USAGE,
+        )
+    else:
+        print(f"network: {path}, bare weights")
+    model = make_model(args, charmap)
+    load_weights(model, checkpoint["weights"], path)
+    return model.to(args.device).eval(), charmap
+
+
+def transcribe(args: argparse.Namespace, model: nn.Module, charmap: CharMap) -> None:
+    """Print the hypotheses of each clip, and draw its best path."""
+    collate = BatchCollate(args.nmels, False, args.normalization)
+    for name in args.audiofile:
+        log_mel = collate.processor.log_mel(*read_audio(name))  # (T, M)
+        inputs = pack_sequence([collate.processor.finish(log_mel).to(args.device)])
+        if args.beamsearch:
+            nbest = model.beam_decode(inputs, args.beamwidth, charmap.blankid)
+        else:
+            nbest = model.decode(inputs)
+        print_hypotheses(name, nbest)
+        ((_, path),) = best_paths(model(inputs))
+        symbols = ["·" if k == charmap.blankid else charmap.idx2char[k] for k in path]
+        figure = plot_frames(log_mel, symbols, WIN_STEP, nbest[0][1])
+        save_figure(figure, Path(args.baselogdir, "figures", f"{Path(name).name}.png"))
+
+
+def score_clips(args: argparse.Namespace, model: nn.Module, charmap: CharMap) -> None:
+    """Print the error rates of a fold and its worst utterances."""
+    args.debug = args.train_augment = False
+    loaders = dict(zip(("train", "dev", "test"), open_corpus(args, model, charmap)))
+    loader = loaders[args.fold]
+    report = FoldReport()
+    for keys in progress(loader.batch_sampler, args.fold):
+        utterances = [u for u in map(loader.dataset.__getitem__, keys) if u]
+        spectrograms, _ = loader.collate_fn.batch_collate.collate(utterances)
+        scores = model(spectrograms.to(args.device))
+        if args.beamsearch:
+            beams = beam_search(scores, charmap, args.beamwidth, charmap.blankid)
+            best = [nbest[0] for nbest in beams]
+        else:
+            best = greedy_decode(scores, charmap)
+        for utterance, (_, text) in zip(utterances, best):
+            reference = charmap.decode(charmap.encode(utterance.sentence))
+            report.add(utterance.clip, charmap.plain(reference), charmap.plain(text))
+    report.print()
+
+
+def test(args: argparse.Namespace) -> None:
+    """Transcribe clips, score a fold, or both."""
+    model, charmap = load_network(args)
+    with torch.inference_mode():
+        if args.audiofile:
+            transcribe(args, model, charmap)
+        if args.fold:
+            score_clips(args, model, charmap)
+
+
+def main(args: argparse.Namespace) -> None:
+    """Run the command of ``args``."""
+    args.nthreads = args.nthreads or available_cores()
+    args.device = choose_device(args.device, args.nthreads)
+    seed_everything(args.seed)
+    {"train": train, "test": test}[args.command](args)
+
+
+if __name__ == "__main__":
+    raise SystemExit(run_program(partial(main, ARGS), ARGS.verbose))

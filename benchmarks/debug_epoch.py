@@ -16,7 +16,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 ROOT = Path(__file__).resolve().parents[1]
-sys.path[:0] = [str(ROOT), str(ROOT / "LabsSolutions" / "02-pytorch-asr")]
+sys.path[:0] = [str(ROOT / "LabsSolutions" / "02-pytorch-asr"), str(ROOT)]
 
 import main_ctc  # noqa: E402
 import torch  # noqa: E402 (the scripts are found above)

@@ -3,8 +3,31 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+import signal
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
+
+
+@contextmanager
+def uninterrupted() -> Iterator[None]:
+    """Hold Ctrl-C back until the block is done.
+
+    Besides half a row, an interrupt in the midst of TensorBoard's queue would leave
+    its thread waiting for ever.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield  # only the main thread is ever interrupted
+        return
+    held: list[tuple] = []
+    before = signal.signal(signal.SIGINT, lambda *signal_: held.append(signal_))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+        if held and callable(before):
+            before(*held[0])
 
 
 def write_atomically(path: Path, write: Callable[[Path], object]) -> None:

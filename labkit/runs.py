@@ -13,6 +13,7 @@ from matplotlib.figure import Figure
 from torch import nn
 from torch.utils.tensorboard import SummaryWriter
 
+from labkit.files import uninterrupted
 from labkit.quiet import deepcs_module
 from labkit.version import KIT_VERSION
 
@@ -91,9 +92,10 @@ class RunFolder:
 
     def close(self) -> None:
         """Close the files."""
-        self._metrics.close()
-        self._decodings.close()
-        self._board.close()
+        with uninterrupted():
+            self._metrics.close()
+            self._decodings.close()
+            self._board.close()
 
 
 def _versions() -> str:

@@ -17,6 +17,7 @@ from tqdm import tqdm
 
 from labkit.errorrates import ErrorRate, character_error_rate, word_error_rate
 from labkit.errors import LabError, unwritten_exercise
+from labkit.files import uninterrupted
 from labkit.runs import RunFolder
 
 _SHOWN_DECODINGS = 4
@@ -288,16 +289,17 @@ class Trainer:
             learnt = self.train_epoch(train, epoch)
             heard = score_fold(self.model, self.recipe, dev, self.device)
             seconds = time.perf_counter() - start
-            row = self.log(epoch, learnt, heard, seconds)
-            best = self.keep_if_best(heard, row)
-            self.show_decodings(epoch, heard)
+            with uninterrupted():
+                row = self.log(epoch, learnt, heard, seconds)
+                best = self.keep_if_best(heard, row)
+                self.show_decodings(epoch, heard)
+                if epoch & (epoch - 1) == 0 or epoch == num_epochs:  # 1, 2, 4, 8, ...
+                    self.draw(epoch)
             print(
                 f"{epoch:5d} {learnt.loss:11.2f} {learnt.cer!s:>7} {learnt.wer!s:>7} "
                 f"{heard.loss:10.2f} {heard.cer!s:>7} {heard.wer!s:>7} {seconds:6.1f}s"
                 f"{'  best' if best else ''}"
             )
-            if epoch & (epoch - 1) == 0 or epoch == num_epochs:  # 1, 2, 4, 8, ...
-                self.draw(epoch)
             if epoch == 1 and not any(heard.hypotheses):
                 print("       only blanks so far: every CTC network starts like this")
 
@@ -321,20 +323,21 @@ class Trainer:
             if learnt.perfect or epoch == num_epochs:
                 heard = score_fold(self.model, self.recipe, train, self.device)
             seconds = time.perf_counter() - start
-            row = self.log(epoch, learnt, heard, seconds)
+            with uninterrupted():
+                row = self.log(epoch, learnt, heard, seconds)
+                if heard:
+                    self.keep_if_best(heard, row)
+                    self.show_decodings(epoch, heard)
+                if heard and (heard.perfect or epoch == num_epochs):
+                    self.draw(epoch)
             if epoch % _DEBUG_LINES_EVERY == 0 or heard:
                 print(
                     f"{epoch:5d} {learnt.loss:11.2f} {learnt.cer!s:>7} "
                     f"{learnt.wer!s:>7} {seconds:6.1f}s"
                 )
-            if heard:
-                self.keep_if_best(heard, row)
-                self.show_decodings(epoch, heard)
             if heard and heard.perfect:
-                self.draw(epoch)
                 print(f"all {n_clips} clips are transcribed without a mistake")
                 return
-        self.draw(num_epochs)
         raise LabError(
             f"{n_clips} clips are not transcribed perfectly after {num_epochs} epochs",
             "run pytest: a network that cannot overfit a minibatch has a mistake; "

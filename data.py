@@ -17,7 +17,6 @@ from torch import Tensor, nn
 from torch.nn.utils.rnn import (
     PackedSequence,
     pack_padded_sequence,
-    pack_sequence,
     pad_packed_sequence,
     pad_sequence,
 )
@@ -384,7 +383,7 @@ def plot_spectro(
     """Plot one spectrogram under its transcript.
 
     Args:
-        spectrogram: (T, M), in dB or normalised.
+        spectrogram: (T, M), in dB.
         transcript: The indices of the transcript, (U,).
         win_step: Seconds from one frame to the next.
         charmap: The alphabet.
@@ -393,15 +392,15 @@ def plot_spectro(
         The figure.
     """
     figure, (axes,) = stack_axes(1)
-    draw_spectrogram(axes, spectrogram, win_step)
+    draw_spectrogram(axes, spectrogram, win_step, "dB")
     axes.set_title(charmap.decode(transcript.tolist()))
     return figure
 
 
 def ex_pack() -> None:
-    """Show how sequences of different lengths are packed, and come back."""
+    """Show how ``pack_sequences`` packs different lengths, and how they come back."""
     sequences = [torch.randn(length, 80) for length in (5, 9, 2)]  # (T_i, M)
-    packed = pack_sequence(sequences, enforce_sorted=False)
+    packed = pack_sequences(sequences)
     print(f"packing lengths 5, 9, 2: data {tuple(packed.data.shape)}")
     print(f"  utterances alive at each frame: {packed.batch_sizes.tolist()}")
     padded, lengths = pad_packed_sequence(packed)  # (T, B, M), (B,)
@@ -413,7 +412,7 @@ def test_spectro() -> None:
     clips = load_dataset(
         "train", _DEFAULT_COMMONVOICE_ROOT, _DEFAULT_COMMONVOICE_VERSION
     )
-    waveform, rate, row = clips[10]
+    waveform, rate, row = clips[min(10, len(clips) - 1)]
     collate = BatchCollate(_DEFAULT_NUM_MELS, augment=False)
     log_mel = collate.processor.log_mel(waveform, rate)  # (T, M)
     transcript = torch.tensor(collate.charmap.encode(row["sentence"]))
@@ -437,7 +436,9 @@ def plot_minibatch() -> None:
     utterances = unpack_minibatch(next(iter(train)))
     figure, rows = stack_axes(len(utterances))
     for axes, (spectrogram, transcript) in zip(rows, utterances):
-        draw_spectrogram(axes, spectrogram, _DEFAULT_WIN_STEP * 1e-3)
+        draw_spectrogram(
+            axes, spectrogram, _DEFAULT_WIN_STEP * 1e-3, "standard deviations"
+        )
         axes.set_title(charmap.decode(transcript.tolist()))
     save_figure(figure, FIGURES / "minibatch.png")
 

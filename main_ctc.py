@@ -69,9 +69,7 @@ from labkit.utterances import describe_folds
 
 WIN_STEP = _DEFAULT_WIN_STEP * 1e-3  # s
 # The options that make a network, kept in its checkpoint.
-ARCHITECTURE = (
-    *("model", "nmels", "nhidden_rnn", "nlayers_rnn", "cell_type", "dropout", "l1"),
-)
+ARCHITECTURE = "model nmels nhidden_rnn nlayers_rnn cell_type dropout l1".split()
 
 
 def ctc_losses(
@@ -315,8 +313,10 @@ def load_network(args: argparse.Namespace) -> tuple[nn.Module, CharMap]:
     charmap = CharMap()
     if "architecture" in checkpoint:
         check_options(checkpoint, args, charmap, path)
-        metrics = checkpoint["metrics"]
-        print(f"network: {path}, dev CER {100 * metrics['dev_cer']:.1f} %")
+        debug = path.parent.name.startswith(DEBUG_PREFIX)
+        heard = "CER of its one minibatch" if debug else "dev CER"
+        rate = 100 * checkpoint["metrics"]["dev_cer"]
+        print(f"network: {path}, {heard} {rate:.1f} %")
         vars(args).update(checkpoint["architecture"])
         args.normalization = checkpoint["normalization"]
     elif args.normalization is None:
@@ -346,7 +346,9 @@ def transcribe(args: argparse.Namespace, model: nn.Module, charmap: CharMap) -> 
         print_hypotheses(name, nbest)
         ((_, path),) = best_paths(model(inputs))
         symbols = ["·" if k == charmap.blankid else charmap.idx2char[k] for k in path]
-        figure = plot_frames(log_mel, symbols, WIN_STEP, nbest[0][1])
+        decoder = "beam search" if args.beamsearch else "greedy"
+        title = f"{nbest[0][1]}   ({decoder})"
+        figure = plot_frames(log_mel, symbols, WIN_STEP, title)
         save_figure(figure, Path(args.baselogdir, "figures", f"{Path(name).name}.png"))
 
 
@@ -358,6 +360,8 @@ def score_clips(args: argparse.Namespace, model: nn.Module, charmap: CharMap) ->
     report = FoldReport()
     for keys in progress(loader.batch_sampler, args.fold):
         utterances = [u for u in map(loader.dataset.__getitem__, keys) if u]
+        if not utterances:
+            continue
         spectrograms, _ = loader.collate_fn.batch_collate.collate(utterances)
         scores = model(spectrograms.to(args.device))
         if args.beamsearch:

@@ -225,14 +225,24 @@ class Packing:
         }
 
     def probe(lab: Lab, inputs: Values) -> Values:
-        return {
-            name: unpacked(lab.data.pack_sequences(list(sequences)))
-            for name, sequences in inputs.items()
-        }
+        result = {}
+        for name, sequences in inputs.items():
+            packed = lab.data.pack_sequences(list(sequences))
+            if not isinstance(packed, PackedSequence):
+                raise TypeError(f"a {type(packed).__name__}, not a PackedSequence")
+            alive = packed.batch_sizes.tolist()
+            # What is packed along the wrong axis may not even come apart again.
+            whole = alive == [5, 4, 4, 3, 3, 2, 2]
+            result[name] = unpacked(packed) if whole else []
+            result[f"alive {name}"] = alive
+        return result
 
     def judge(inputs: Values, result: Values) -> None:
         for name, sequences in inputs.items():
             call = f"pack_sequences of lengths 3, 7, 1, 7, 5 ({name})"
+            alive = [sum(len(s) > t for s in sequences) for t in range(7)]
+            why = "so many have a frame 0, 1, 2, ...: own lengths, axes (L, B, ...)"
+            expect(f"{call}: batch_sizes", result[f"alive {name}"], alive, why)
             lengths = [len(sequence) for sequence in result[name]]
             why = "each sequence keeps its own length and its place"
             expect(f"{call}, unpacked", lengths, [3, 7, 1, 7, 5], why)
@@ -369,25 +379,22 @@ class OutputLengths:
         }
 
     def judge(inputs: Values, result: Values) -> None:
-        cases = (
-            ("lab", 1, LAB_CONVOLUTIONS, "each stride of 2 rounds up: 5 -> 3 -> 2"),
-            (
-                "others",
-                4,
-                OutputLengths.OTHERS,
-                "read it off the layers, whatever they are",
-            ),
-        )
-        for name, first, geometries, why in cases:
+        why = "floor((T + 2 padding - kernel) / stride) + 1, layer after layer"
+        cases = ("lab", 1, LAB_CONVOLUTIONS), ("others", 4, OutputLengths.OTHERS)
+        for name, first, geometries in cases:
             got = result[name]
             wanted = range(first, 201)
+            kernels, strides, paddings = (
+                tuple(geometry[i][0] for geometry in geometries) for i in range(3)
+            )
+            layers = f"kernels {kernels}, strides {strides}, paddings {paddings}"
             size = tuple(got.shape)
             expect(f"output_lengths, {name}: shape", size, (len(wanted),), "one a clip")
             for T, length in zip(wanted, got.tolist()):
                 features = torch.zeros(1, 1, T, 11)
                 for kernel, stride, padding in geometries:
                     features = nn.Conv2d(1, 1, kernel, stride, padding)(features)
-                call = f"output_lengths({T}, the {name} layers)"
+                call = f"output_lengths({T}) of Conv2d {layers}"
                 expect(call, length, features.shape[2], why)
 
 
@@ -590,18 +597,20 @@ class OutputLayer:
     def probe(lab: Lab, inputs: Values) -> Values:
         charlin = lab.models.CTCModel.build_charlin(5, 44)
         frames, zero = inputs["frames"], inputs["zero"]
+        # A layer of another size could not even be called on frames of 2 H.
+        count = sum(p.numel() for p in charlin.parameters())
         return {
             "type": "Sequential" if isinstance(charlin, nn.Sequential) else "other",
-            "parameters": sum(p.numel() for p in charlin.parameters()),
-            "once": charlin(frames) - charlin(zero),
-            "double": charlin(2 * frames) - charlin(zero),
+            "parameters": count,
+            "once": charlin(frames) - charlin(zero) if count == 484 else zero,
+            "double": charlin(2 * frames) - charlin(zero) if count == 484 else zero,
         }
 
     def judge(inputs: Values, result: Values) -> None:
         call = "build_charlin(5, 44)"
         why = "the checkpoints name its weights charlin.0.weight and charlin.0.bias"
         expect(f"{call}: type", result["type"], "Sequential", why)
-        why = "2 H x V weights and V biases"
+        why = "2 H x V weights (two directions) and V biases"
         expect(f"{call}: parameters", result["parameters"], 10 * 44 + 44, why)
         shape = tuple(result["once"].shape)
         expect(f"{call} on (2, 3, 10): shape", shape, (2, 3, 44), "a score a symbol")
@@ -660,7 +669,7 @@ class Forward:
         expect(f"{call}: T'", lengths, [16, 31, 2], why)
         cases = (result[name] for name in ("together", "alone", "parts"))
         for T, together, alone, parts in zip(Forward.LENGTHS, *cases):
-            why = "convolutions, recurrent layers and linear layer, one after another"
+            why = "a frame is C M' numbers, channel by channel: permute, then flatten"
             got, want = alone.log_softmax(1), parts.log_softmax(1)
             expect_close(f"forward of T = {T} alone", got, want, why)
             why = "alone or not, the same: mind the axes; convolve() masks the padding"
@@ -907,7 +916,11 @@ class TrainStep:
                 why = "the packed scores that the network gave"
                 expect_close(f"{call}: scores", scores[0], outputs[0], why, 1e-3)
                 weight = weight - TrainStep.LR * slope * min(1.0, clip / norm)
-                why = "mean loss + penalty; zeroed, clipped, then updated"
+                why = "update with the gradient of losses.mean() + penalty"
+                if clip < norm:
+                    why = "clip the norm of the gradient to grad_clip, then update"
+                elif n == 2:
+                    why = "the gradient of the first step is still there: zero it"
                 size = max(1.0, weight.abs().max().item())
                 expect_close(f"{call}: weights", updated, weight, why, 1e-3 * size)
 
@@ -959,12 +972,17 @@ class BestPaths:
     def probe(lab: Lab, inputs: Values) -> Values:
         found = lab.decoding.best_paths(pack(inputs["scores"], inputs["lengths"]))
         return {
-            "found": [(float(cost), [int(k) for k in path]) for cost, path in found]
+            "types": [
+                (type(cost).__name__, type(path).__name__) for cost, path in found
+            ],
+            "found": [(float(cost), [int(k) for k in path]) for cost, path in found],
         }
 
     def judge(inputs: Values, result: Values) -> None:
         call = "best_paths of T' = 2, 6, 4"
         expect(f"{call}: utterances", len(result["found"]), 3, "one path an utterance")
+        why = "plain numbers, not tensors: .item(), .tolist()"
+        expect(f"{call}: types", result["types"], [("float", "list")] * 3, why)
         for b, (cost, path) in enumerate(result["found"]):
             want_cost, want_path = 0.0, []
             for t in range(int(inputs["lengths"][b])):

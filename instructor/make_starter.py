@@ -244,6 +244,21 @@ def write(path: Path, text: str) -> None:
     write_atomically(path, lambda temporary: temporary.write_bytes(text.encode()))
 
 
+def back_up(path: Path) -> Path:
+    """Copy a script to the first of ``.bak``, ``.bak1``, ... that is free."""
+    names = (f"{path.name}.bak{n or ''}" for n in count())
+    free = next(n for n in names if not path.with_name(n).exists())
+    return Path(shutil.copy2(path, path.with_name(free)))
+
+
+def loses_work(path: Path, text: str, cut: Iterable[str]) -> bool:
+    """Tell whether ``text`` would replace a file in which a ``cut`` body is written."""
+    if not path.is_file() or path.read_bytes() == text.encode():
+        return False
+    there = path.read_text(encoding="utf-8", errors="replace")
+    return any(f'NotImplementedError("{exercise}")' not in there for exercise in cut)
+
+
 def check(scripts: dict[str, str], folder: Path) -> None:
     """Compare the files of ``folder`` with what the reference gives.
 
@@ -300,11 +315,9 @@ def reset(script: Script, exercise: str, folder: Path) -> None:
     if (restored := "".join(lines)) == text:
         print(f"{script.name}: {exercise} is unsolved already")
         return
-    names = (f"{script.name}.bak{n or ''}" for n in count())
-    backup = next(folder / name for name in names if not (folder / name).exists())
-    shutil.copy2(path, backup)
+    kept = back_up(path)
     write(path, restored)
-    print(f"{path}: {exercise} ({name}) is unsolved; what was there: {backup.name}")
+    print(f"{path}: {exercise} ({name}) is unsolved; what was there: {kept.name}")
 
 
 def main() -> None:
@@ -340,8 +353,12 @@ def main() -> None:
     if options.check or options.reset:
         return
     for name, text in scripts.items():
-        write(options.output / name, text)
-        number = sum(e in cut for e, script in exercises.items() if script.name == name)
+        path = options.output / name
+        own = [e for e in cut if exercises[e].name == name]
+        if loses_work(path, text, own):
+            print(f"{name}: what was there: {back_up(path).name}")
+        write(path, text)
+        number = len(own)
         print(f"{name}: {number} exercise{'s' * (number != 1)} cut")
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import io
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from labkit.files import write_atomically
 from labkit.version import KIT_VERSION
 
 _FORMAT = 1
+_CONTENT = {"weights", "architecture", "alphabet", "normalization", "metrics"}
 DEBUG_PREFIX = "debug_"  # of the name of a --debug run's folder
 _GATES = {3: "GRU", 4: "LSTM"}  # gates of a cell, from the height of its weights
 
@@ -31,7 +33,9 @@ def save_checkpoint(path: Path, model: nn.Module, content: dict[str, Any]) -> No
     """
     weights = {name: value.cpu() for name, value in model.state_dict().items()}
     whole = {"format": _FORMAT, "kit": KIT_VERSION, **content, "weights": weights}
-    write_atomically(path, lambda temporary: torch.save(whole, temporary))
+    buffer = io.BytesIO()  # torch.save has no name for a full disk; Python has
+    torch.save(whole, buffer)
+    write_atomically(path, lambda temporary: temporary.write_bytes(buffer.getbuffer()))
 
 
 def load_checkpoint(path: Path) -> dict[str, Any]:
@@ -56,9 +60,11 @@ def load_checkpoint(path: Path) -> dict[str, Any]:
     remedy = "--modelpath takes the best_model.pt of a run's folder"
     try:
         found = torch.load(path, map_location="cpu", weights_only=True)
+    except OSError:
+        raise  # no right to read it, say: that is another trouble
     except Exception as error:  # of any kind, from bytes that were never a checkpoint
         raise LabError(f"{path}: not a checkpoint, or a damaged one", remedy) from error
-    if isinstance(found, dict) and isinstance(found.get("weights"), dict):
+    if isinstance(found, dict) and set(found) >= _CONTENT:
         if found.get("format") != _FORMAT:
             raise LabError(
                 f"{path}: written by another version of the kit ({found.get('kit')})",
@@ -66,7 +72,7 @@ def load_checkpoint(path: Path) -> dict[str, Any]:
             )
         return found
     if isinstance(found, dict) and found:
-        if all(isinstance(value, Tensor) for value in found.values()):
+        if all(isinstance(v, Tensor) and isinstance(n, str) for n, v in found.items()):
             return {"weights": found}
     raise LabError(f"{path}: it holds no network", remedy)
 
@@ -115,15 +121,19 @@ def load_weights(model: nn.Module, weights: Weights, path: Path) -> None:
     except RuntimeError as error:
         raise LabError(
             f"{path}: its weights are not those of the network asked for",
-            f"the checkpoint holds {describe_weights(weights)}",
+            f"the checkpoint holds {describe_weights(weights)}; check --nmels too",
             USAGE,
         ) from error
+    if not all(value.isfinite().all() for value in model.state_dict().values()):
+        raise LabError(
+            f"{path}: its weights hold NaN", "the network has diverged: train it again"
+        )
 
 
 def describe_weights(weights: Weights) -> str:
     """Tell from its weights what network a bare ``state_dict`` belongs to."""
     recurrent = weights.get("rnn.weight_hh_l0")
-    if recurrent is None:
+    if recurrent is None or recurrent.dim() != 2 or not recurrent.numel():
         return "no recurrent layers: it is no CTCModel"
     height, nhidden = recurrent.shape
     forward = [n for n in weights if n.startswith("rnn.weight_hh_l")]

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import argparse
 import difflib
+import math
 import os
+import re
 import sys
 from typing import Any, NoReturn
 
@@ -33,11 +35,12 @@ DEBUG_DEFAULTS: dict[str, Any] = {
     "dropout": 0.0,
     "weight_decay": 0.0,
 }
-MODEL_OPTIONS = ("nmels", "nlayers_rnn", "nhidden_rnn", "cell_type")
+MODEL_OPTIONS = ("model", "nmels", "nlayers_rnn", "nhidden_rnn", "cell_type")
 _TRAIN_ONLY = (
     *("debug", "num_epochs", "base_lr", "grad_clip", "scheduler", "train_augment"),
-    *("weight_decay", "dropout", "l1", "logname", "model"),
+    *("weight_decay", "dropout", "l1", "logname"),
 )
+_PLAIN_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,99}")
 _TEST_ONLY = ("modelpath", "audiofile", "fold", "beamsearch", "beamwidth")
 
 
@@ -50,7 +53,7 @@ class LabParser(argparse.ArgumentParser):
         unknown = message.rpartition("unrecognized arguments: ")[2].split()
         if "unrecognized arguments" in message and unknown:
             known = [o for a in self._actions for o in a.option_strings]
-            close = difflib.get_close_matches(unknown[0], known, n=1)
+            close = difflib.get_close_matches(unknown[0], known, n=1, cutoff=0.75)
             remedy = f"did you mean {close[0]}? {remedy}" if close else remedy
         print(f"error: {message}\nto do: {remedy}", file=sys.stderr)
         raise SystemExit(USAGE)
@@ -61,9 +64,10 @@ def _number(kind: type, low: float, open_low: bool = False, high: float = float(
 
     def read(text: str) -> float:
         value = kind(text)
-        if not (low < value if open_low else low <= value) or value > high:
+        inside = low < value if open_low else low <= value
+        if not inside or value > high or value == float("inf"):
             bound = f"above {low:g}" if open_low else f"at least {low:g}"
-            upper = "" if high == float("inf") else f" and at most {high:g}"
+            upper = " and finite" if high == float("inf") else f" and at most {high:g}"
             raise argparse.ArgumentTypeError(f"{text} is not {bound}{upper}")
         return value
 
@@ -71,7 +75,10 @@ def _number(kind: type, low: float, open_low: bool = False, high: float = float(
     return read
 
 
-_COUNT = _number(int, 1)
+_COUNT = _number(int, 1, high=1_000_000)
+_SIZE = _number(int, 1, high=16_384)  # of a layer: more fits no memory
+_LAYERS = _number(int, 1, high=100)
+_THREADS = _number(int, 1, high=1024)
 _POSITIVE = _number(float, 0, open_low=True)
 _NOT_NEGATIVE = _number(float, 0)
 _PROBABILITY = _number(float, 0, high=1)
@@ -94,7 +101,7 @@ def _add_data_options(parser: LabParser) -> None:
         "--max_duration", type=_POSITIVE, help="longest clip, in s (default: 5)"
     )
     group.add_argument("--batch_size", type=_COUNT, help="clips in a minibatch")
-    group.add_argument("--nmels", type=_COUNT, help="mel bands")
+    group.add_argument("--nmels", type=_SIZE, help="mel bands")
     group.add_argument(
         "--normalization",
         nargs=2,
@@ -115,8 +122,10 @@ def _add_model_options(parser: LabParser) -> None:
     group.add_argument(
         "--model", choices=("CTCModel", "LinearModel"), help="(default: CTCModel)"
     )
-    group.add_argument("--nlayers_rnn", type=_COUNT, help="recurrent layers")
-    group.add_argument("--nhidden_rnn", type=_COUNT, help="units of each direction")
+    group.add_argument(
+        "--nlayers_rnn", type=_number(int, 1, high=100), help="recurrent layers"
+    )
+    group.add_argument("--nhidden_rnn", type=_SIZE, help="units of each direction")
     group.add_argument("--cell_type", choices=("GRU", "LSTM"), help="recurrent cell")
     group.add_argument(
         "--dropout", type=_PROBABILITY, help="probability of dropping a unit"
@@ -176,9 +185,11 @@ def _add_test_options(parser: LabParser) -> None:
 def _add_run_options(parser: LabParser) -> None:
     group = parser.add_argument_group("run")
     group.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto")
-    group.add_argument("--seed", type=_number(int, 0), default=0)
+    group.add_argument("--seed", type=_number(int, 0, high=2**32 - 1), default=0)
     group.add_argument(
-        "--nthreads", type=_COUNT, help="threads and workers (default: all cores)"
+        "--nthreads",
+        type=_number(int, 1, high=1024),
+        help="threads and workers (default: all cores)",
     )
     group.add_argument("--baselogdir", default="./logs", help="folder of the runs")
     group.add_argument(
@@ -209,8 +220,11 @@ def _check(parser: LabParser, args: argparse.Namespace) -> None:
         parser.error("test needs --audiofile CLIP or --fold test")
     if args.beamwidth and not args.beamsearch:
         parser.error("--beamwidth goes with --beamsearch")
-    if args.normalization and args.normalization[1] <= 0:
-        parser.error("--normalization: the standard deviation must be above 0")
+    mean, std = args.normalization or (0.0, 1.0)
+    if not (math.isfinite(mean) and 0 < std < math.inf):
+        parser.error("--normalization: two finite numbers, the second above 0")
+    if args.logname is not None and not _PLAIN_NAME.fullmatch(args.logname):
+        parser.error("--logname: letters, digits, - and _ only")
 
 
 def parse(description: str | None, argv: list[str] | None = None) -> argparse.Namespace:

@@ -8,6 +8,7 @@ sentence may begin with a quotation mark.
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -22,6 +23,7 @@ EMBEDDED_VERSION = "mini"
 ROOT_VARIABLE = "COMMONVOICE_ROOT"
 
 _NEEDED_COLUMNS = ("path", "sentence")
+_MILLISECONDS = re.compile(r"[0-9]+")
 _DURATION_FILES = ("clip_durations.tsv", "times.txt")  # from release 16, release 14
 
 
@@ -40,7 +42,10 @@ def default_location(lang: str = "fr") -> tuple[str, str]:
 
 def newest_version(root: str, lang: str = "fr") -> str:
     """Return the newest folder of ``root`` that holds a training fold; else ``*``."""
-    folds = Path(root).glob(f"*/{lang}/train.tsv")
+    try:
+        folds = list(Path(root).glob(f"*/{lang}/train.tsv"))
+    except OSError:  # the root is no folder, or one that may not be read
+        folds = []
     newest = max(folds, key=lambda fold: fold.stat().st_mtime, default=None)
     return newest.parents[1].name if newest else "*"
 
@@ -52,6 +57,16 @@ def _ways_out(root: Path) -> str:
         f"{found}pass --datasetroot and --datasetversion, set {ROOT_VARIABLE}, "
         f"or give neither to use the embedded corpus"
     )
+
+
+def _read_text(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8-sig")  # some editors put a mark first
+    except UnicodeDecodeError as error:
+        raise LabError(
+            f"{path}: not UTF-8 (byte {error.start})",
+            "unpack the corpus again, or save the file as UTF-8",
+        ) from error
 
 
 def read_tsv(path: Path, root: Path) -> tuple[list[str], list[list[str]]]:
@@ -70,7 +85,7 @@ def read_tsv(path: Path, root: Path) -> tuple[list[str], list[list[str]]]:
     if not path.is_file():
         raise LabError(f"no corpus here: looked for {path}", _ways_out(root))
     # No splitlines(): a sentence may hold U+2028, which is no end of line here.
-    lines = path.read_text(encoding="utf-8").replace("\r\n", "\n").split("\n")
+    lines = _read_text(path).replace("\r\n", "\n").split("\n")
     columns = lines[0].split("\t")
     missing = [name for name in _NEEDED_COLUMNS if name not in columns]
     if missing:
@@ -90,7 +105,7 @@ def read_tsv(path: Path, root: Path) -> tuple[list[str], list[list[str]]]:
                 "unpack the corpus again: the file is damaged or was edited",
             )
     if not rows:
-        raise LabError(f"{path}: no clip is listed", _ways_out(root))
+        raise LabError(f"{path}: no clip is listed", "unpack the corpus again")
     return columns, rows
 
 
@@ -106,10 +121,10 @@ def read_durations(folder: Path) -> dict[str, float]:
     for name in _DURATION_FILES:
         path = folder / name
         if path.is_file():
-            lines = path.read_text(encoding="utf-8").splitlines()
-            cells = [line.split("\t") for line in lines]
+            cells = [line.split("\t") for line in _read_text(path).splitlines()]
             # The first line may name the columns.
-            return {c[0]: int(c[1]) / 1000 for c in cells if c[-1].isdigit()}
+            known = [c for c in cells if len(c) > 1 and _MILLISECONDS.fullmatch(c[1])]
+            return {c[0]: int(c[1]) / 1000 for c in known}
     return {}
 
 

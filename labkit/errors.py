@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import sys
 import traceback
@@ -68,14 +69,16 @@ def as_lab_error(error: BaseException) -> LabError | None:
     exercise = unwritten_exercise(error)
     if exercise and isinstance(error, NotImplementedError):
         return _from_unwritten(error, exercise)
-    if type(error).__name__ == "OutOfMemoryError" or isinstance(error, MemoryError):
+    no_memory = isinstance(error, MemoryError) or "allocate memory" in str(error)
+    if no_memory or type(error).__name__ == "OutOfMemoryError":
         return LabError(
             "out of memory",
             "use a smaller --batch_size or --max_duration, or a smaller network",
         )
-    if isinstance(error, OSError) and error.filename:
+    if isinstance(error, OSError) and error.errno:
+        where = f"{error.filename}: " if error.filename else ""
         return LabError(
-            f"{error.filename}: {error.strerror}",
+            f"{where}{error.strerror}",
             "check the path, your rights on it and the room left on the disk",
         )
     return None
@@ -94,7 +97,7 @@ def run_program(program: Callable[[], None], verbose: bool = False) -> int:
     Raises:
         Exception: An error that only a programmer can mend.
     """
-    for stream in (sys.stdout, sys.stderr):
+    for stream in filter(None, (sys.stdout, sys.stderr)):  # None: closed by the shell
         # A transcript must never fail to print on a narrow terminal encoding.
         stream.reconfigure(errors="replace")
     try:
@@ -102,6 +105,10 @@ def run_program(program: Callable[[], None], verbose: bool = False) -> int:
     except KeyboardInterrupt:
         print("\ninterrupted: what was written so far is usable", file=sys.stderr)
         return INTERRUPTED
+    except BrokenPipeError:
+        # Whoever read the output has gone, and wants no complaint.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        return FAILURE
     except Exception as error:
         shown = as_lab_error(error)
         if verbose:

@@ -99,12 +99,13 @@ class MismatchError(Exception):
 
 def shown(value: object) -> str:
     """Write a value on one line, cut where it is long."""
-    if isinstance(value, Tensor):
-        text = (
-            str(value.tolist())
-            if value.numel() <= 12
-            else f"a tensor {tuple(value.shape)}"
-        )
+    if isinstance(value, Tensor) and value.dtype.is_floating_point:
+        numbers = ", ".join(f"{number:.5g}" for number in value.flatten().tolist())
+        few = f"[{numbers}]" if value.dim() else numbers
+        text = few if value.numel() <= 4 else f"a tensor {tuple(value.shape)}"
+    elif isinstance(value, Tensor):
+        few = value.numel() <= 12
+        text = str(value.tolist()) if few else f"a tensor {tuple(value.shape)}"
     else:
         text = str(value)
     text = " ".join(text.split())
@@ -123,7 +124,14 @@ def expect(called: str, got: object, expected: object, why: str) -> None:
     else:
         same = type(got) is type(expected) and got == expected
     if not same:
-        raise MismatchError(called, shown(expected), shown(got), why)
+        kinds = [
+            f" of {v.dtype}" if isinstance(v, Tensor) else "" for v in (expected, got)
+        ]
+        if kinds[0] == kinds[1]:
+            kinds = ["", ""]
+        raise MismatchError(
+            called, shown(expected) + kinds[0], shown(got) + kinds[1], why
+        )
 
 
 def expect_that(
@@ -323,8 +331,10 @@ def render(exercises: dict[str, Exercise], verdicts: dict[str, Verdict]) -> list
             lines.append(f"              waits for {verdict.waits_for}")
     lines.append(f"total {score}/{total}")
     following = _what_next(exercises, verdicts)
-    if following is None:
+    if following is None and len(verdicts) == len(exercises):
         lines.append("all done: python main_ctc.py train --debug")
+    elif following is None:
+        lines.append("done; what is next: pytest")
     else:
         lines += [
             f"next: {following.id} in {following.file} {following.function}"

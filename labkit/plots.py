@@ -21,7 +21,7 @@ _WIDTH = 10.0  # inches
 _ROW_HEIGHT = 2.2  # inches
 _CHARACTER_WIDTH = 0.085  # inches that one character takes at 6 points
 _MAX_WIDTH = 60.0  # inches; past that a figure is hard to open
-_FEW_SYMBOLS = 45
+_SEEN = 0.1  # a symbol whose probability never exceeds this is left out
 
 
 def stack_axes(n_rows: int, width: float = _WIDTH) -> tuple[Figure, list[Axes]]:
@@ -49,8 +49,10 @@ def save_figure(figure: Figure, path: Path) -> None:
     plt.close(figure)
 
 
-def draw_spectrogram(axes: Axes, spectrogram: Tensor, win_step: float) -> None:
-    """Draw a spectrogram (T, M), ``win_step`` seconds a frame."""
+def draw_spectrogram(
+    axes: Axes, spectrogram: Tensor, win_step: float, unit: str
+) -> None:
+    """Draw a spectrogram (T, M) in ``unit``, ``win_step`` seconds a frame."""
     seconds = len(spectrogram) * win_step
     image = axes.imshow(
         spectrogram.T.cpu(),
@@ -61,7 +63,7 @@ def draw_spectrogram(axes: Axes, spectrogram: Tensor, win_step: float) -> None:
     )
     axes.set_xlabel("time (s)")
     axes.set_ylabel("mel band")
-    axes.figure.colorbar(image, ax=axes, pad=0.01)
+    axes.figure.colorbar(image, ax=axes, pad=0.01, label=unit)
 
 
 def draw_posteriors(
@@ -71,13 +73,15 @@ def draw_posteriors(
 
     Args:
         axes: Where.
-        probabilities: (T', V).
-        symbols: The V symbols.
+        probabilities: (T', V); symbols that are never likely are left out.
+        symbols: The V symbols, the blank first.
         seconds: Duration of the utterance.
     """
+    likely = (probabilities.amax(dim=0) > _SEEN).tolist()
+    rows = [v for v, seen in enumerate(likely) if seen or v == 0]
     image = axes.imshow(
-        probabilities.T.cpu(),
-        extent=(0, seconds, len(symbols) - 0.5, -0.5),
+        probabilities[:, rows].T.cpu(),
+        extent=(0, seconds, len(rows) - 0.5, -0.5),
         aspect="auto",
         cmap="viridis",
         vmin=0,
@@ -85,11 +89,12 @@ def draw_posteriors(
         interpolation="nearest",
     )
     # matplotlib's own font has no glyph for the mark of unknown characters.
-    names = [{" ": "space", "❌": "?"}.get(symbol, symbol) for symbol in symbols]
-    axes.set_yticks(range(len(symbols)), names, fontsize=4)
+    names = {" ": "space", "❌": "?"}
+    axes.set_yticks(range(len(rows)), [names.get(symbols[v], symbols[v]) for v in rows])
+    axes.tick_params(axis="y", labelsize=7)
     axes.set_xlabel("time (s)")
-    axes.set_ylabel("symbol")
-    axes.figure.colorbar(image, ax=axes, pad=0.01)
+    axes.set_ylabel(f"symbol ({symbols[0]} is the blank)")
+    axes.figure.colorbar(image, ax=axes, pad=0.01, label="probability")
 
 
 def plot_posteriors(
@@ -99,9 +104,11 @@ def plot_posteriors(
     win_step: float,
     title: str,
 ) -> Figure:
-    """Plot a spectrogram (T, M) above the posteriors (T', V) of a network."""
-    figure, (above, below) = stack_axes(2)
-    draw_spectrogram(above, spectrogram, win_step)
+    """Plot a normalised spectrogram (T, M) above a network's posteriors (T', V)."""
+    figure, (above, below) = plt.subplots(
+        2, figsize=(_WIDTH, 3 * _ROW_HEIGHT), height_ratios=(1, 2), layout="constrained"
+    )
+    draw_spectrogram(above, spectrogram, win_step, "standard deviations")
     draw_posteriors(below, probabilities, symbols, len(spectrogram) * win_step)
     above.set_title(title, parse_math=False)
     return figure
@@ -113,7 +120,7 @@ def plot_frames(
     """Plot a spectrogram with the best symbol of each frame under it.
 
     Args:
-        spectrogram: (T, M).
+        spectrogram: (T, M), in dB.
         frame_symbols: One symbol for each of the T' frames; a blank as ``·``.
         win_step: Seconds from one frame of the spectrogram to the next.
         title: The transcript.
@@ -130,7 +137,7 @@ def plot_frames(
         sharex=True,
         layout="constrained",
     )
-    draw_spectrogram(above, spectrogram, win_step)
+    draw_spectrogram(above, spectrogram, win_step, "dB")
     above.set_xlabel("")
     above.set_title(title, parse_math=False)
     step = seconds / len(frame_symbols)
@@ -138,6 +145,7 @@ def plot_frames(
         shown = {" ": "_", "❌": "?"}.get(symbol, symbol)
         below.text((t + 0.5) * step, 0.5, shown, ha="center", va="center", fontsize=6)
     below.set_yticks([])
+    below.set_ylabel("best\npath")
     below.set_xlim(0, seconds)
     below.set_xlabel("time (s); · is the blank, _ the space")
     return figure

@@ -15,6 +15,8 @@ def deepcs_module(name: str) -> ModuleType:
     there is no terminal. The complaint is written by a child process, so the file
     descriptor itself is turned away for a moment.
     """
+    if sys.stderr is None:  # closed by the shell: nobody would hear it
+        return importlib.import_module(f"deepcs.{name}")
     sys.stderr.flush()
     saved = os.dup(2)
     try:

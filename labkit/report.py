@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from labkit.errorrates import ErrorRate, character_error_rate, word_error_rate
+from labkit.errors import LabError
 
 _WORST = 5
 
@@ -40,7 +41,13 @@ class FoldReport:
         self.hypotheses.append(hypothesis)
 
     def print(self) -> None:
-        """Print CER, WER and the worst utterances."""
+        """Print CER, WER and the worst utterances.
+
+        Raises:
+            LabError: There is no clip.
+        """
+        if not self.clips:
+            raise LabError("not one clip can be used", "check the folder of the clips")
         print(f"{len(self.clips)} clips")
         _print_rate("CER", character_error_rate(self.references, self.hypotheses))
         _print_rate("WER", word_error_rate(self.references, self.hypotheses))

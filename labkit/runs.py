@@ -30,9 +30,7 @@ class RunFolder:
 
     def __init__(self, logdir: Path, name: str) -> None:
         logdir.mkdir(parents=True, exist_ok=True)
-        unique = deepcs_module("fileutils").generate_unique_logpath
-        self.path = Path(unique(str(logdir), name))
-        self.path.mkdir()
+        self.path = _new_folder(logdir, name)
         self.best_model = self.path / "best_model.pt"
         self._board = SummaryWriter(str(self.path))
         self._metrics = (self.path / "metrics.csv").open(
@@ -96,6 +94,18 @@ class RunFolder:
             self._metrics.close()
             self._decodings.close()
             self._board.close()
+
+
+def _new_folder(logdir: Path, name: str) -> Path:
+    unique = deepcs_module("fileutils").generate_unique_logpath
+    while True:
+        path = Path(unique(str(logdir), name))
+        try:
+            path.mkdir()
+            return path
+        except FileExistsError:
+            if not path.is_dir():  # else another run took the name at this instant
+                raise
 
 
 def _versions() -> str:

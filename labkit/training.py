@@ -256,6 +256,8 @@ class Trainer:
 
     def keep_if_best(self, score: FoldScore, row: dict[str, float]) -> bool:
         """Write the checkpoint if ``score`` has the lowest CER, then loss, so far."""
+        if not math.isfinite(score.loss):
+            return False
         rank = (score.cer.rate, score.loss)
         if self.best and rank >= (self.best.cer.rate, self.best.loss):
             return False
@@ -300,6 +302,11 @@ class Trainer:
                 f"{heard.loss:10.2f} {heard.cer!s:>7} {heard.wer!s:>7} {seconds:6.1f}s"
                 f"{'  best' if best else ''}"
             )
+            if self.best is None:
+                raise LabError(
+                    f"the dev loss is not finite in epoch {epoch}; no network is kept",
+                    "lower --base_lr or --grad_clip",
+                )
             if epoch == 1 and not any(heard.hypotheses):
                 print("       only blanks so far: every CTC network starts like this")
 
@@ -339,7 +346,8 @@ class Trainer:
                 print(f"all {n_clips} clips are transcribed without a mistake")
                 return
         raise LabError(
-            f"{n_clips} clips are not transcribed perfectly after {num_epochs} epochs",
+            f"not all {n_clips} clips are transcribed without a mistake after "
+            f"{num_epochs} epochs",
             "run pytest: a network that cannot overfit a minibatch has a mistake; "
             "with options of your own, try more --num_epochs or another --base_lr",
         )

@@ -78,7 +78,8 @@ class UtteranceSet(Dataset):
         self.n_threads = n_threads
         self.seed = seed
         self.skipped: list[str] = []
-        frames = sum(dataset.durations) * _FRAMES_PER_SECOND
+        longest = sorted(dataset.durations, reverse=True)[:limit]
+        frames = sum(longest) * _FRAMES_PER_SECOND
         self.in_memory = frames * n_mels * _FLOAT_BYTES <= _MEMORY_BUDGET
         self._kept: list[_Read] | None = None
 
@@ -171,13 +172,23 @@ class UtteranceSet(Dataset):
         """Measure the mean and the standard deviation of the log-mels, in dB.
 
         They are taken over frames and bands of a random sample of the fold.
+
+        Raises:
+            LabError: There is no sound in the sample.
         """
         self.prepare()
         generator = torch.Generator().manual_seed(self.seed)
         order = torch.randperm(len(self), generator=generator).tolist()
         sample = (self[0, i] for i in order[:_NORMALIZATION_SAMPLE])
-        values = torch.cat([u.log_mel.flatten() for u in sample if u is not None])
-        return values.mean().item(), values.std().item()
+        values = [u.log_mel.flatten() for u in sample if u is not None]
+        values = torch.cat(values) if values else torch.zeros(2)
+        mean, std = values.mean().item(), values.std().item()
+        if std == 0:
+            raise LabError(
+                f"all clips of {self.dataset.dataset.fold} are silent or unreadable",
+                "check the folder of the clips",
+            )
+        return mean, std
 
 
 class _Reads(Dataset):
@@ -305,4 +316,6 @@ def make_loader(
         num_workers=workers,
         persistent_workers=workers > 0,
         pin_memory=cuda,
+        # Its own, so that the loader never draws from the generator of the dropout.
+        generator=torch.Generator(),
     )

@@ -165,7 +165,7 @@ def test_overfitting_ends_only_when_evaluation_makes_no_mistake(tmp_path: Path) 
     trainer_of(script, kept, tmp_path).overfit(OneBatch(), 6)
     assert script.n_steps == 5 and kept[-1]["epoch"] == 5
     script = Script(["a", "abcd", "a"], [("abc", 1.0), ("abc", 1.0)])
-    with pytest.raises(LabError, match="not transcribed perfectly after 3 epochs"):
+    with pytest.raises(LabError, match="without a mistake after 3 epochs"):
         trainer_of(script, kept, tmp_path).overfit(OneBatch(), 3)
     assert script.n_steps == 3
 

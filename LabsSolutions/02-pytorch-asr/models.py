@@ -12,7 +12,7 @@ from collections.abc import Iterable, Sequence
 
 import torch
 from data import CharMap
-from decoding import beam_search, greedy_decode
+from decoding import NBest, beam_search, greedy_decode
 from torch import Tensor, nn
 from torch.nn.utils.rnn import (
     PackedSequence,
@@ -28,11 +28,12 @@ CELL_TYPES = {"GRU": nn.GRU, "LSTM": nn.LSTM}
 N_CHANNELS = 32
 MAX_ACTIVATION = 20.0  # upper bound of Hardtanh, as in Deep Speech 2
 
-NBest = list[tuple[float, str]]  # (negative log probability, text), best first
-
 
 def question3() -> tuple[int, int, int, int]:
-    """What leaves the convolutions when (B=1, C=1, T=122, M=80) enters them?"""
+    """What leaves the convolutions when (B=1, C=1, T=122, M=80) enters them?
+
+    Their table stands in ``CTCModel.build_cnn``.
+    """
     # >>> E07
     return (1, 32, 31, 40)
     # <<< E07
@@ -174,7 +175,7 @@ class CTCModel(AcousticModel):
         self.l1 = l1
         self.cnn = self.build_cnn(dropout)
         # The first convolution alone has a stride over the mel bands.
-        n_features = N_CHANNELS * -(-n_mels // 2)
+        n_features = N_CHANNELS * ((n_mels + 1) // 2)  # C M', M' = ceil(M / 2)
         self.rnn = self.build_rnn(
             n_features, nhidden_rnn, nlayers_rnn, cell_type, dropout
         )
@@ -256,6 +257,8 @@ class CTCModel(AcousticModel):
     def convolve(self, features: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
         """Apply the convolutions so that no utterance feels its neighbours' padding.
 
+        (In training, the statistics of batch normalisation still count the padding.)
+
         Args:
             features: (B, 1, T, M), zero past each utterance's end.
             lengths: Frames of each utterance, (B,).
@@ -282,22 +285,20 @@ class CTCModel(AcousticModel):
             V gives probabilities.
         """
         # >>> E14
-        #: (7 steps) unpack; (T, B, M) -> (B, 1, T, M); convolve;
-        #: (B, C, T', M') -> (T', B, C M'); pack; the recurrent layers; the linear
-        #: layer on unpacked outputs, packed again
+        #: (6 steps) unpack; (T, B, M) -> (B, 1, T, M); convolve;
+        #: (B, C, T', M') -> (T', B, C M'); pack; the recurrent layers and, as in
+        #: LinearModel, the linear layer
         spectrograms, lengths = pad_packed_sequence(inputs)  # (T, B, M), (B,)
         features = spectrograms.transpose(0, 1).unsqueeze(1)  # (B, 1, T, M)
         features, lengths = self.convolve(features, lengths)  # (B, C, T', M')
         features = features.permute(2, 0, 1, 3).flatten(2)  # (T', B, C M')
         packed = pack_padded_sequence(features, lengths, enforce_sorted=False)
         outputs, _ = self.rnn(packed)  # (T', B, 2 H)
-        outputs, lengths = pad_packed_sequence(outputs)
-        scores = self.charlin(outputs)  # (T', B, V)
-        return pack_padded_sequence(scores, lengths, enforce_sorted=False)
+        return outputs._replace(data=self.charlin(outputs.data))  # (T', B, V)
         # <<< E14
 
     def penalty(self) -> Tensor:
-        """Return what training adds to the loss, beside it: an L1 penalty.
+        """Compute the L1 penalty that training adds to the loss.
 
         Returns:
             ``l1`` times the sum of the absolute values of the weights (matrices and
@@ -325,9 +326,9 @@ def main() -> None:
     """Answer the question and print the shapes along the network."""
     print(f"after the convolutions, (1, 1, 122, 80) is {question3()}")
     charmap = CharMap()
-    model = CTCModel(charmap, 20, 1024, 4, "GRU", dropout=0.5)
+    model = CTCModel(charmap, 20, 128, 2, "GRU", dropout=0.1)
     n_parameters = sum(p.numel() for p in model.parameters())
-    print(f"CTCModel with 20 mels and 4 x 1024 GRU: {n_parameters:,} parameters")
+    print(f"CTCModel with 20 mels and 2 x 128 GRU: {n_parameters:,} parameters")
     inputs = pack_sequence([torch.randn(T, 20) for T in (122, 50)])  # (T, B, M)
     scores, lengths = pad_packed_sequence(model.eval()(inputs))  # (T', B, V)
     print(f"lengths 122, 50 -> {lengths.tolist()}, scores {tuple(scores.shape)}")

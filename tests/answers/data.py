@@ -185,11 +185,11 @@ return pack_padded_sequence(pad_sequence(sequences), lengths)
 @mistake sorts the sequences, and does not restore their order
 @mentions its place
 sequences = sorted(sequences, key=len, reverse=True)
-return pack_sequence(sequences)
+return nn.utils.rnn.pack_sequence(sequences)
 
 @E04 wrong padding-counted
 @mistake takes the longest length for all
-@mentions [7, 7, 7, 7, 7]
+@mentions own lengths
 padded = pad_sequence(sequences)
 lengths = [padded.shape[0]] * len(sequences)
 return pack_padded_sequence(padded, lengths, enforce_sorted=False)
@@ -202,9 +202,9 @@ return pack_padded_sequence(padded, lengths, enforce_sorted=False)
 
 @E04 wrong cut-to-the-shortest
 @mistake cuts every sequence to the shortest
-@mentions [1, 1, 1, 1, 1]
+@mentions own lengths
 shortest = min(len(s) for s in sequences)
-return pack_sequence([s[:shortest] for s in sequences])
+return nn.utils.rnn.pack_sequence([s[:shortest] for s in sequences])
 
 @E04 wrong only-padded
 @mistake pads without packing
@@ -213,7 +213,7 @@ return pad_sequence(sequences)
 
 @E04 wrong buffer-of-floats
 @mistake copies into a buffer of its own, and so turns indices into real numbers
-@mentions [30.0, 31.0, 32.0]
+@mentions torch.float32
 n = [len(s) for s in sequences]
 out = torch.zeros(max(n), len(n), *sequences[0].shape[1:])
 for b, s in enumerate(sequences):
@@ -221,7 +221,7 @@ for b, s in enumerate(sequences):
 return pack_padded_sequence(out, torch.tensor(n), enforce_sorted=False)
 
 @E04 right pack-sequence
-return pack_sequence(sequences, enforce_sorted=False)
+return nn.utils.rnn.pack_sequence(sequences, enforce_sorted=False)
 
 @E04 right batch-first-twice
 lengths = [s.size(0) for s in sequences]
@@ -230,7 +230,7 @@ return pack_padded_sequence(padded, lengths, batch_first=True, enforce_sorted=Fa
 
 @E04 right sorted-and-restored
 order = sorted(range(len(sequences)), key=lambda i: -len(sequences[i]))
-packed = pack_sequence([sequences[i] for i in order])
+packed = nn.utils.rnn.pack_sequence([sequences[i] for i in order])
 sorted_indices = torch.tensor(order)
 unsorted_indices = torch.argsort(sorted_indices)
 return PackedSequence(
@@ -319,8 +319,8 @@ def one(u):
 
 xs, ys = zip(*map(one, utterances))
 return (
-    pack_sequence(xs, enforce_sorted=False),
-    pack_sequence(ys, enforce_sorted=False),
+    nn.utils.rnn.pack_sequence(xs, enforce_sorted=False),
+    nn.utils.rnn.pack_sequence(ys, enforce_sorted=False),
 )
 
 

@@ -311,7 +311,7 @@ return Decaying(model.parameters(), lr=args.base_lr)
 
 @E19 wrong no-zeroing
 @mistake adds to the gradients of the step before
-@mentions zeroed
+@mentions zero it
 scores = model(minibatch[0])
 losses = compute_losses(scores, minibatch[1])
 extra = penalty()
@@ -333,7 +333,7 @@ return losses, extra, scores
 
 @E19 wrong no-clipping
 @mistake does not clip
-@mentions clipped
+@mentions clip the norm
 optimizer.zero_grad()
 scores = model(minibatch[0])
 losses = compute_losses(scores, minibatch[1])
@@ -344,7 +344,7 @@ return losses, extra, scores
 
 @E19 wrong clipped-after-the-update
 @mistake clips when the update is done
-@mentions clipped, then updated
+@mentions then update
 optimizer.zero_grad()
 scores = model(minibatch[0])
 losses = compute_losses(scores, minibatch[1])
@@ -380,7 +380,7 @@ return losses, extra, scores
 
 @E19 wrong penalty-left-out
 @mistake returns the penalty, but does not minimise it
-@mentions mean loss + penalty
+@mentions losses.mean() + penalty
 optimizer.zero_grad()
 scores = model(minibatch[0])
 losses = compute_losses(scores, minibatch[1])
@@ -403,7 +403,7 @@ return losses, penalty(), scores
 
 @E19 wrong sum
 @mistake minimises the sum of the losses
-@mentions mean loss
+@mentions losses.mean() + penalty
 optimizer.zero_grad()
 scores = model(minibatch[0])
 losses = compute_losses(scores, minibatch[1])
@@ -415,7 +415,7 @@ return losses, extra, scores
 
 @E19 wrong no-update
 @mistake forgets the update
-@mentions then updated
+@mentions losses.mean() + penalty
 optimizer.zero_grad()
 scores = model(minibatch[0])
 losses = compute_losses(scores, minibatch[1])

@@ -37,17 +37,17 @@ return [1, N_CHANNELS, n, (m + 2 * 5 - 11) // 2 + 1]
 
 @E08 wrong floor-division
 @mistake a quarter of the frames, rounded down
-@mentions rounds up
+@mentions layer after layer
 return lengths // 4
 
 @E08 wrong ceil-hard-coded
 @mistake knows the strides of the lab's layers by heart
-@mentions read it off the layers
+@mentions kernels (5, 2)
 return (lengths + 3) // 4
 
 @E08 wrong off-by-one
 @mistake forgets the last + 1
-@mentions output_lengths(1, the lab layers)
+@mentions output_lengths(1)
 for layer in layers:
     if isinstance(layer, nn.Conv2d):
         k, s, p = layer.kernel_size[0], layer.stride[0], layer.padding[0]
@@ -64,7 +64,7 @@ return lengths
 
 @E08 wrong strides-alone
 @mistake reads the strides, and forgets kernel and padding
-@mentions the others layers
+@mentions kernels (5, 2)
 for layer in layers:
     if isinstance(layer, nn.Conv2d):
         lengths = -(-lengths // layer.stride[0])
@@ -589,7 +589,7 @@ return nn.Sequential(nn.Linear(2 * nhidden, vocab_size, bias=False))
 
 @E13 wrong two-layers
 @mistake has a hidden layer
-@mentions weights and V biases
+@mentions V biases
 return nn.Sequential(
     nn.Linear(2 * nhidden, nhidden), nn.ReLU(), nn.Linear(nhidden, vocab_size)
 )
@@ -632,7 +632,7 @@ return pack_padded_sequence(self.charlin(outputs), lengths, enforce_sorted=False
 
 @E14 wrong view-not-permute
 @mistake reshapes (B, C, T', M') without moving the axes
-@mentions one after another
+@mentions permute, then flatten
 spectrograms, lengths = pad_packed_sequence(inputs)
 features = spectrograms.transpose(0, 1).unsqueeze(1)
 features, lengths = self.convolve(features, lengths)
@@ -654,7 +654,7 @@ return pack_padded_sequence(self.charlin(outputs), lengths, enforce_sorted=False
 
 @E14 wrong bands-before-channels
 @mistake flattens (M', C): not the order that the weights are trained for
-@mentions one after another
+@mentions permute, then flatten
 spectrograms, lengths = pad_packed_sequence(inputs)
 features = spectrograms.transpose(0, 1).unsqueeze(1)
 features, lengths = self.convolve(features, lengths)

@@ -15,7 +15,7 @@ from labkit.errors import USAGE
 # Options that are not given take these values ...
 DEFAULTS: dict[str, Any] = {
     "batch_size": 16,
-    "num_epochs": 25,
+    "num_epochs": 28,
     "base_lr": 3e-3,
     "grad_clip": 20.0,
     "nlayers_rnn": 2,

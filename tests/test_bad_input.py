@@ -166,7 +166,7 @@ def test_a_loss_that_is_not_finite_stops_the_run(
     run: Run, corpus: Path, tmp_path: Path
 ) -> None:
     done = train(run, corpus, "--base_lr", "1e30", "--num_epochs", 20)
-    assert_two_lines(done, 1, "the loss is not finite in epoch", "lower --base_lr")
+    assert_two_lines(done, 1, "loss is not finite in epoch", "lower --base_lr")
     (summary,) = tmp_path.glob("logs/*/summary.txt")
     assert "--base_lr 1e30" in summary.read_text()
 

@@ -258,3 +258,15 @@ def test_a_mistake_inside_penalty_is_not_swallowed() -> None:
 
 def test_a_model_without_penalty_is_trained_without() -> None:
     assert checked_penalty(nn.Linear(2, 2))().item() == 0
+
+
+def test_a_clip_too_short_for_its_transcript_still_counts_in_a_score(
+    run: Run, corpus: Path
+) -> None:
+    assert train(run, corpus).returncode == 0
+    tsv = corpus / "v/fr/test.tsv"
+    tsv.write_text(tsv.read_text().replace("\ta d\t", "\t" + "abcdefgh " * 9 + "\t"))
+    where = ("--datasetroot", corpus, "--datasetversion", "v")
+    done = run(MAIN, "test", "--fold", "test", *where)
+    assert done.returncode == 0, done.stderr
+    assert "clips: 6 test; 0 left out" in done.stdout and "6 clips" in done.stdout

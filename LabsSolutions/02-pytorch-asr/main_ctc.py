@@ -255,6 +255,8 @@ def open_corpus(
     elif args.datasetversion is None:
         args.datasetversion = newest_version(args.datasetroot)
     print(f"corpus: {Path(args.datasetroot, args.datasetversion)}")
+    # The loss needs T' frames enough; a score leaves no clip out for having too few.
+    fits = partial(fits_ctc, cnn=model.cnn, charmap=charmap)
     return get_dataloaders(
         args.datasetroot,
         args.datasetversion,
@@ -267,7 +269,7 @@ def open_corpus(
         train_augment=args.train_augment,
         nmels=args.nmels,
         normalization=args.normalization,
-        fits=partial(fits_ctc, cnn=model.cnn, charmap=charmap),
+        fits=fits if args.command == "train" else None,
         seed=args.seed,
     )
 
@@ -387,6 +389,7 @@ def score_clips(args: argparse.Namespace, model: nn.Module, charmap: CharMap) ->
     args.debug = args.train_augment = False
     loaders = dict(zip(("train", "dev", "test"), open_corpus(args, model, charmap)))
     loader = loaders[args.fold]
+    print(describe_folds(**{args.fold: loader}))
     report = FoldReport()
     for keys in progress(loader.batch_sampler, args.fold):
         utterances = [u for u in map(loader.dataset.__getitem__, keys) if u]

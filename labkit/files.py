@@ -30,6 +30,25 @@ def uninterrupted() -> Iterator[None]:
             before(*held[0])
 
 
+@contextmanager
+def atomic(path: Path) -> Iterator[Path]:
+    """Give a temporary file to fill; it gets the name ``path`` if all goes well.
+
+    Args:
+        path: The file to make or replace; its folder is made if it is missing.
+
+    Yields:
+        The path of the temporary file.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        yield temporary
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
 def write_atomically(path: Path, write: Callable[[Path], object]) -> None:
     """Let ``write`` fill a temporary file, then give it the name ``path``.
 
@@ -37,10 +56,5 @@ def write_atomically(path: Path, write: Callable[[Path], object]) -> None:
         path: The file to make or replace; its folder is made if it is missing.
         write: Called with the path of the temporary file.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
+    with atomic(path) as temporary:
         write(temporary)
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)

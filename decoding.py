@@ -1,21 +1,47 @@
 """From scores to text.
 
+    python decoding.py      decode two frames: the best path is not the best text
+
 A decoder knows scores and the alphabet, never a network. Axis letters: T' frames,
-B utterances, V symbols.
+B utterances, V symbols, U symbols of a transcript, K prefixes of a beam.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Callable, Sequence
 
 import torch
+import torch.nn.functional as F
 from data import CharMap
 from torch import Tensor
-from torch.nn.utils.rnn import PackedSequence, pad_packed_sequence
+from torch.nn.utils.rnn import (
+    PackedSequence,
+    pack_padded_sequence,
+    pad_packed_sequence,
+)
 
 from labkit.beam import prefix_beam_search
+from labkit.errors import LabError, run_program
+from labkit.found import Found
+from labkit.fusion import Fusion
+from labkit.search import (
+    Search,
+    SearchOptions,
+    beam_decoder,
+    flashlight_decoder,
+    log_posteriors,
+    make_fusion,
+)
 
 NBest = list[tuple[float, str]]  # (negative log probability, text), best first
+
+Prefix = tuple[int, ...]  # the symbols of a transcript so far
+# Of each prefix the log probability of its paths that end with a blank, and of those
+# that end with its last symbol.
+Beam = dict[Prefix, tuple[float, float]]
+# Of each prefix what the language model adds to its score, and the model's state.
+Language = dict[Prefix, tuple[float, int]]
 
 
 def collapse(path: Sequence[int], blank: int) -> list[int]:
@@ -63,6 +89,152 @@ def greedy_decode(scores: PackedSequence, charmap: CharMap) -> NBest:
     ]
 
 
+def log_add(a: float, b: float) -> float:
+    """Add two probabilities that are given, and returned, as logarithms."""
+    larger, smaller = max(a, b), min(a, b)
+    if smaller == -math.inf:
+        return larger
+    return larger + math.log1p(math.exp(smaller - larger))
+
+
+def advance(beam: Beam, frame: Sequence[float], blank: int) -> Beam:
+    """Lengthen every path of every prefix by one frame, in every way there is.
+
+    A prefix keeps the sum of the paths that collapse to it, in two parts, because a
+    symbol said twice ("elle") needs a blank in between (Graves 2012, section 7.5).
+
+    Args:
+        beam: Prefixes, each with the log probability of its paths that end with a
+            blank and of those that end with its last symbol; -inf without a path. It
+            stays as it is.
+        frame: Log-probabilities of the V symbols.
+        blank: The index of the blank.
+
+    Returns:
+        Every prefix that the longer paths collapse to, with both sums: those of
+        ``beam``, and each of them with one more symbol. Each stands there once,
+        however many ways lead to it. (The prefix before it may have been pruned.)
+    """
+    # for each prefix: the blank comes; its last symbol goes on; a new symbol comes
+    # (which paths can be followed by their own last symbol as a new one?)
+    # useful: log_add
+    raise NotImplementedError("E22")
+
+
+def prune(candidates: Beam, scores: dict[Prefix, float], beam_size: int) -> Beam:
+    """Keep the best candidates alone.
+
+    Args:
+        candidates: Prefixes with their two sums.
+        scores: The score of each candidate, in any order; higher is better.
+        beam_size: How many to keep, at most.
+
+    Returns:
+        The kept prefixes with their two sums, best first.
+    """
+    raise NotImplementedError("E23")
+
+
+def listen_to_language(
+    candidates: Beam, language: Language, fusion: Fusion
+) -> Language:
+    """Find what the language model adds to each candidate (shallow fusion).
+
+    A prefix of symbols c1 ... cU gains::
+
+        lm_weight * (ln p(c1) + ln p(c2 | c1) + ... + ln p(cU | c1 ... cU-1))
+            + word_bonus * (how often the space is among them)
+
+    however many frames it took: the model speaks once for each symbol (Hannun et al.
+    2014, equation 2).
+
+    Args:
+        candidates: The prefixes.
+        language: The gain of at least each prefix of the beam that they grew from,
+            and the model's state after it. So a candidate stands there itself, or
+            what it was before its last symbol.
+        fusion: Its ``lm_weight``, its ``word_bonus``, the index of the ``space``, and
+            the model: ``fusion.lm.step(state, symbol)`` returns
+            ``(ln p, next state)``.
+
+    Returns:
+        Gain and state of each candidate (others do no harm).
+    """
+    # which candidates have been scored at an earlier frame already?
+    raise NotImplementedError("E24")
+
+
+def prefix_search(
+    log_probs: Tensor, beam_size: int, blank: int, fusion: Fusion | None = None
+) -> list[Found]:
+    """Search one utterance by prefix beam search, in plain Python.
+
+    Args:
+        log_probs: Log-probabilities of each symbol at each frame, (T', V).
+        beam_size: Prefixes K kept at each frame.
+        blank: The index of the blank.
+        fusion: A language model and its weight, or None.
+
+    Returns:
+        The n-best list, best first.
+
+    Raises:
+        LabError: The beam is smaller than 1.
+    """
+    if beam_size < 1:
+        raise LabError(
+            f"a beam of {beam_size} keeps nothing", "use a beam of 1 or more"
+        )
+    lm = fusion.lm if fusion else None
+    beam: Beam = {(): (0.0, -math.inf)}  # before the first frame: the empty path
+    language: Language = {(): (0.0, lm.start if lm else 0)}
+    for frame in log_probs.tolist():
+        beam = advance(beam, frame, blank)
+        if lm:
+            language = listen_to_language(beam, language, fusion)
+        scores = {
+            prefix: log_add(*sums) + (language[prefix][0] if lm else 0.0)
+            for prefix, sums in beam.items()
+        }
+        beam = prune(beam, scores, beam_size)
+    found = []
+    for prefix, sums in beam.items():
+        score = acoustic = log_add(*sums)
+        if acoustic == -math.inf:
+            continue  # room was left for a prefix that no path leads to
+        if lm:
+            gain, state = language[prefix]
+            score += gain + fusion.lm_weight * lm.end(state)
+        found.append(
+            Found(score, acoustic, lm.total(prefix) if lm else 0.0, list(prefix))
+        )
+    return sorted(found, key=lambda one: one.score, reverse=True)
+
+
+def is_exact(
+    search: Callable[[Tensor, int, int], list[Found]], log_probs: Tensor, blank: int
+) -> bool:
+    """Tell whether a prefix beam search keeps the law of CTC: write the law.
+
+    A search whose beam has room for every transcript (there are at most V ** T' of
+    them) must find the whole distribution: each transcript once, from the best to the
+    worst, and its ``score`` the logarithm of its probability, as the CTC loss knows it.
+
+    Args:
+        search: ``search(log_probs, beam_size, blank)`` returns a list of ``Found``.
+            It may be a broken one; yours is ``prefix_search``.
+        log_probs: Log-probabilities of a few frames and symbols, (T', V).
+        blank: The index of the blank.
+
+    Returns:
+        True if the search keeps the law on ``log_probs``, up to 1e-4.
+    """
+    # (4 steps) search with room enough; no transcript twice; in order; every score
+    # against F.ctc_loss of log-probabilities (T', 1, V), in nats too, summed
+    # (a search that finds nothing at all: does it keep your law?)
+    raise NotImplementedError("E25")
+
+
 def beam_search(
     scores: PackedSequence, charmap: CharMap, beam_size: int, blank_id: int
 ) -> list[NBest]:
@@ -79,11 +251,64 @@ def beam_search(
     Returns:
         The n-best list of each utterance, at most ``beam_size`` long.
     """
-    padded, lengths = pad_packed_sequence(scores)  # (T', B, V), (B,)
-    log_probs: Tensor = padded.log_softmax(dim=2)
-    with torch.inference_mode():
-        found = prefix_beam_search(log_probs, lengths, beam_size, blank_id)
+    found = prefix_beam_search(*log_posteriors(scores), beam_size, blank_id)
     return [
-        [(-score, charmap.decode(indices)) for score, indices in nbest]
-        for nbest in found
+        [(-one.score, charmap.decode(one.indices)) for one in nbest] for nbest in found
     ]
+
+
+def greedy_decoder(charmap: CharMap, options: SearchOptions) -> Search:
+    """Make the decoder that collapses the best path."""
+
+    def search(log_probs: Tensor, lengths: Tensor) -> list[list[Found]]:
+        scores = pack_padded_sequence(log_probs, lengths, enforce_sorted=False)
+        return [
+            [Found(-cost, -cost, 0.0, collapse(path, charmap.blankid))]
+            for cost, path in best_paths(scores)
+        ]
+
+    return search
+
+
+def prefix_decoder(charmap: CharMap, options: SearchOptions) -> Search:
+    """Make the decoder that runs ``prefix_search`` on each utterance."""
+    fusion = make_fusion(options, charmap)
+
+    def search(log_probs: Tensor, lengths: Tensor) -> list[list[Found]]:
+        return [
+            prefix_search(
+                log_probs[:length, b], options.beam_size, charmap.blankid, fusion
+            )
+            for b, length in enumerate(lengths.tolist())
+        ]
+
+    return search
+
+
+DECODERS: dict[str, Callable[[CharMap, SearchOptions], Search]] = {
+    "greedy": greedy_decoder,
+    "prefix": prefix_decoder,
+    "beam": beam_decoder,
+    "flashlight": flashlight_decoder,
+}
+
+
+def main() -> None:
+    """Decode two frames whose best path is not the path of the best transcript."""
+    charmap = CharMap()
+    probabilities = torch.full((2, 1, charmap.vocab_size), 1e-9)  # (T', B, V)
+    probabilities[:, :, charmap.blankid] = 0.6
+    probabilities[:, :, charmap.char2idx["a"]] = 0.4
+    print("two frames, each a blank with p = 0.6 and an « a » with p = 0.4")
+    for name in ("greedy", "prefix", "beam"):
+        search = DECODERS[name](charmap, SearchOptions(beam_size=2))
+        (nbest,) = search(probabilities.log(), torch.tensor([2]))
+        shown = [
+            f"«{charmap.decode(one.indices)}» p = {math.exp(one.score):.2f}"
+            for one in nbest
+        ]
+        print(f"{name:8}{', '.join(shown)}")
+
+
+if __name__ == "__main__":
+    raise SystemExit(run_program(main))

@@ -8,6 +8,7 @@ M mel bands, H hidden units, V symbols of the alphabet.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
 
 import torch
@@ -99,6 +100,12 @@ class AcousticModel(nn.Module):
     def __init__(self, charmap: CharMap) -> None:
         super().__init__()
         self.charmap = charmap
+
+    @property
+    def stride(self) -> int:
+        """Frames T of the spectrogram for one frame T' of the scores."""
+        convolutions = (layer for layer in self.cnn if isinstance(layer, nn.Conv2d))
+        return math.prod(layer.stride[0] for layer in convolutions)
 
     def decode(self, inputs: PackedSequence) -> NBest:
         """Decode packed spectrograms greedily: one ``(cost, text)`` an utterance."""

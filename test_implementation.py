@@ -22,12 +22,14 @@ from labkit import doctor
 if __name__ == "__main__" and "--doctor" in sys.argv:
     raise SystemExit(doctor.main())  # before torch is imported: it may not be there
 
+import math
 from collections.abc import Callable
-from itertools import groupby, product
+from itertools import combinations, groupby, product
 from types import SimpleNamespace
 
 import pytest
 import torch
+import torch.nn.functional as F
 from torch import Generator, Tensor, nn
 from torch.nn.utils.rnn import (
     PackedSequence,
@@ -37,7 +39,10 @@ from torch.nn.utils.rnn import (
     pad_sequence,
 )
 
+from labkit.automaton import Automaton
 from labkit.desk import Lab
+from labkit.found import Found
+from labkit.fusion import Fusion
 from labkit.grading import (
     Exercise,
     Values,
@@ -45,6 +50,7 @@ from labkit.grading import (
     expect,
     expect_close,
     expect_that,
+    part,
 )
 
 ALPHABET = "¬ ¦',.0123456789¶❌abcdefghijklmnopqrstuvwxyz"
@@ -92,6 +98,11 @@ def exercise(
 def normal(generator: Generator, *shape: int) -> Tensor:
     """Draw standard normal values."""
     return torch.randn(*shape, generator=generator)
+
+
+def whole(generator: Generator, low: int, high: int) -> int:
+    """Draw a whole number from ``low`` to ``high``."""
+    return int(torch.randint(low, high + 1, (), generator=generator))
 
 
 def pack(padded: Tensor, lengths: Tensor) -> PackedSequence:
@@ -143,11 +154,13 @@ class Encoding:
 
     def judge(inputs: Values, result: Values) -> None:
         call = "question2()"
-        why = "¶ (16), the folded sentence (é is e, J is j, ! is .), then ¦ (2)"
-        expect(call, result["encoded"], SENTENCE_INDICES, why)
-        why = "the way back gives the folded text: case, accents and ! are lost"
-        text = "".join(ALPHABET[index] for index in SENTENCE_INDICES)
-        expect(call, result["decoded"], text, why)
+        with part("encoded"):
+            why = "¶ (16), the folded sentence (é is e, J is j, ! is .), then ¦ (2)"
+            expect(call, result["encoded"], SENTENCE_INDICES, why)
+        with part("decoded"):
+            why = "the way back gives the folded text: case, accents and ! are lost"
+            text = "".join(ALPHABET[index] for index in SENTENCE_INDICES)
+            expect(call, result["decoded"], text, why)
 
 
 def mel_filters(n_fft: int, nmels: int, rate: int) -> Tensor:
@@ -259,17 +272,26 @@ class Packing:
 class Collating:
     """Each utterance is finished and encoded alone, then packed."""
 
-    SENTENCES = ("Le chat.", "Ça va?", "Non")
+    SENTENCES = (
+        *(("Le chat.", "¶le chat.¦"), ("Ça va?", "¶ca va.¦"), ("Non", "¶non¦")),
+        *(("À demain", "¶a demain¦"), ("Où, ici?", "¶ou, ici.¦"), ("Dix", "¶dix¦")),
+    )
 
     def inputs(generator: Generator) -> Values:
         log_mels = [normal(generator, n, 6) * 10 - 20 for n in (30, 50, 40)]
-        return {"log_mels": log_mels, "normalization": (-20.0, 10.0)}
+        drawn = torch.randperm(len(Collating.SENTENCES), generator=generator)[:3]
+        pairs = [Collating.SENTENCES[i] for i in drawn.tolist()]
+        return {
+            "log_mels": log_mels,
+            "normalization": (-20.0, 10.0),
+            "sentences": [sentence for sentence, _ in pairs],
+        }
 
     def probe(lab: Lab, inputs: Values) -> Values:
         def collate(augment: bool, chosen: list[int], seeds: list[int]) -> list:
             collate = lab.data.BatchCollate(6, augment, inputs["normalization"])
             utterances = [
-                lab.data.Utterance(inputs["log_mels"][i], Collating.SENTENCES[i], seed)
+                lab.data.Utterance(inputs["log_mels"][i], inputs["sentences"][i], seed)
                 for i, seed in zip(chosen, seeds)
             ]
             spectrograms, transcripts = collate.collate(utterances)
@@ -284,21 +306,24 @@ class Collating:
     def judge(inputs: Values, result: Values) -> None:
         spectrograms, transcripts = result["plain"]
         call = "collate of 3 utterances, normalisation (-20, 10)"
-        for log_mel, got in zip(inputs["log_mels"], spectrograms):
-            why = "what the network reads is (log-mel - mean) / standard deviation"
-            expect_close(call, got, (log_mel + 20) / 10, why)
-        folded = ("¶le chat.¦", "¶ca va.¦", "¶non¦")
-        for text, got in zip(folded, transcripts):
-            why = f"the indices of {text}, as int64"
-            expect(call, got, torch.tensor([ALPHABET.index(c) for c in text]), why)
+        with part("spectrograms"):
+            for log_mel, got in zip(inputs["log_mels"], spectrograms):
+                why = "what the network reads is (log-mel - mean) / standard deviation"
+                expect_close(call, got, (log_mel + 20) / 10, why)
+        folded = [dict(Collating.SENTENCES)[text] for text in inputs["sentences"]]
+        with part("transcripts"):
+            for text, got in zip(folded, transcripts):
+                why = f"the indices of {text}, as int64"
+                expect(call, got, torch.tensor([ALPHABET.index(c) for c in text]), why)
         twice, alone = result["twice"], result["alone"]
-        call = "collate in training, one log-mel with two seeds"
-        why = "each utterance draws masks of its own: pass its seed to finish"
-        differ = not torch.equal(twice[1], twice[2])
-        expect_that(differ, call, "different masks", "the same masks", why)
-        call = "collate in training, the same utterance alone and in a batch"
-        why = "finish draws an utterance's masks from its seed: pass u.seed"
-        expect_close(call, twice[1], alone[0], why)
+        with part("spectrograms"):
+            call = "collate in training, one log-mel with two seeds"
+            why = "each utterance draws masks of its own: pass its seed to finish"
+            differ = not torch.equal(twice[1], twice[2])
+            expect_that(differ, call, "different masks", "the same masks", why)
+            call = "collate in training, the same utterance alone and in a batch"
+            why = "finish draws an utterance's masks from its seed: pass u.seed"
+            expect_close(call, twice[1], alone[0], why)
 
 
 @exercise(
@@ -364,7 +389,15 @@ class SizeAfterConvolutions:
 class OutputLengths:
     """The law of lengths, for every T from 1 to 200 and other layers too."""
 
-    OTHERS = (((5, 3), (3, 1), (1, 1)), ((2, 3), (1, 2), (3, 0)))
+    def inputs(generator: Generator) -> Values:
+        kernel, stride = whole(generator, 3, 6), whole(generator, 2, 4)
+        padding = whole(generator, 1, 3)
+        return {
+            "others": (
+                ((kernel, 3), (stride, 1), (1, 1)),
+                ((2, 3), (1, 2), (padding, 0)),
+            )
+        }
 
     def probe(lab: Lab, inputs: Values) -> Values:
         def layers(geometries: tuple) -> nn.Sequential:
@@ -375,12 +408,12 @@ class OutputLengths:
         compute = lab.models.output_lengths
         return {
             "lab": compute(torch.arange(1, 201), layers(LAB_CONVOLUTIONS)),
-            "others": compute(torch.arange(4, 201), list(layers(OutputLengths.OTHERS))),
+            "others": compute(torch.arange(4, 201), list(layers(inputs["others"]))),
         }
 
     def judge(inputs: Values, result: Values) -> None:
         why = "floor((T + 2 padding - kernel) / stride) + 1, layer after layer"
-        cases = ("lab", 1, LAB_CONVOLUTIONS), ("others", 4, OutputLengths.OTHERS)
+        cases = ("lab", 1, LAB_CONVOLUTIONS), ("others", 4, inputs["others"])
         for name, first, geometries in cases:
             got = result[name]
             wanted = range(first, 201)
@@ -465,18 +498,23 @@ class Convolutions:
     """Two convolutions, each with its normalisation, bound and dropout."""
 
     def inputs(generator: Generator) -> Values:
-        return {"features": 100 * normal(generator, 8, 1, 122, 40)}
+        dropout = (2 * whole(generator, 12, 17) + 1) / 100
+        return {
+            "features": 100 * normal(generator, 8, 1, 122, 40),
+            "dropout": dropout,
+        }
 
     def probe(lab: Lab, inputs: Values) -> Values:
-        cnn = lab.models.CTCModel.build_cnn(0.3)
+        cnn = lab.models.CTCModel.build_cnn(inputs["dropout"])
         layers = [m for m in cnn.modules() if isinstance(m, nn.Conv2d)]
         dropouts = [m for m in cnn.modules() if "Dropout" in type(m).__name__]
         with torch.no_grad():
             trained = cnn.train()(inputs["features"])  # (B, C, T', M')
             for module in cnn.modules():
                 if isinstance(module, nn.BatchNorm2d):
+                    module.reset_running_stats()
                     module.weight.fill_(20.0)  # so that the bounds are reached
-            evaluated = cnn.eval()(inputs["features"])
+            evaluated = cnn.eval()(inputs["features"][:2])
         return {
             "kinds": [type(module).__name__ for module in cnn],
             "layers": [
@@ -486,13 +524,14 @@ class Convolutions:
             "normalizations": sum(isinstance(m, nn.BatchNorm2d) for m in cnn.modules()),
             "dropouts": [float(module.p) for module in dropouts],
             "parameters": sum(p.numel() for p in cnn.parameters()),
-            "shape": tuple(evaluated.shape),
-            "bounds": (evaluated.min().item(), evaluated.max().item()),
+            "weights": list(cnn.parameters()),
+            "evaluated": evaluated,
             "dropped": (trained == 0).flatten(2).all(2).float().mean().item(),
         }
 
     def judge(inputs: Values, result: Values) -> None:
-        call = "build_cnn(0.3)"
+        dropout, features = inputs["dropout"], inputs["features"][:2]
+        call = f"build_cnn({dropout})"
         channels = ((1, 32), (32, 32))
         layers = [(*c, *geometry) for c, geometry in zip(channels, LAB_CONVOLUTIONS)]
         why = "channels, kernel, stride and padding of the docstring's table"
@@ -502,23 +541,47 @@ class Convolutions:
         count = 41 * 11 * 32 + 32 + 21 * 11 * 32 * 32 + 32 + 2 * 64
         why = "kernels, biases, and scale and shift of each normalisation"
         expect(f"{call}: parameters", result["parameters"], count, why)
-        call = "build_cnn(0.3) on (8, 1, 122, 40)"
+        shape, got = tuple(features.shape), result["evaluated"]
         why = "time is halved twice, the bands once"
-        expect(f"{call}: shape", result["shape"], (8, 32, 31, 20), why)
+        expect(f"{call} on {shape}: shape", tuple(got.shape), (2, 32, 31, 20), why)
+        bounds = (got.min().item(), got.max().item())
         why = "Hardtanh(0, 20) comes after the normalisation"
-        expect(f"{call}: smallest, largest value", result["bounds"], (0.0, 20.0), why)
+        expect(f"{call} on {shape}: smallest, largest value", bounds, (0.0, 20.0), why)
+        kinds = ["Conv2d", "BatchNorm2d", "Hardtanh", "Dropout2d"] * 2
+        wanted = [dropout, dropout]
         why = "the argument is the probability, after each of the two convolutions"
-        expect("build_cnn(0.3): dropout", result["dropouts"], [0.3, 0.3], why)
+        expect(f"{call}: dropout", result["dropouts"], wanted, why)
         expect_that(
-            0.15 < result["dropped"] < 0.45,
-            f"{call}, training: share of channels that are 0",
-            "about 0.3",
+            dropout / 2 < result["dropped"] < 1.5 * dropout,
+            f"{call} on (8, 1, 122, 40), training: share of channels that are 0",
+            f"about {dropout}",
             round(result["dropped"], 3),
             "Dropout2d drops whole channels, Dropout single values",
         )
-        kinds = ["Conv2d", "BatchNorm2d", "Hardtanh", "Dropout2d"] * 2
         why = "convolve() reads the layers one by one and masks after each Hardtanh"
-        expect("build_cnn(0.3): its layers", result["kinds"], kinds, why)
+        expect(f"{call}: its layers", result["kinds"], kinds, why)
+        why = "convolution, normalisation and bound, twice, in this order"
+        wanted = convolved(features, result["weights"], mean=0.0)
+        expect_close(f"{call} on {shape}, evaluation", got, wanted, why, 1e-2)
+
+
+def convolved(features: Tensor, weights: list[Tensor], mean: float) -> Tensor:
+    """Compute what leaves the lab's convolutions in evaluation (the oracle).
+
+    Args:
+        features: (B, 1, T, M).
+        weights: Kernel, bias, scale and shift of each convolution.
+        mean: The running mean of both normalisations; their variance is 1.
+
+    Returns:
+        The features (B, C, T', M').
+    """
+    for n, (_, stride, padding) in enumerate(LAB_CONVOLUTIONS):
+        kernel, bias, scale, shift = weights[4 * n : 4 * n + 4]
+        features = F.conv2d(features, kernel, bias, stride, padding) - mean
+        features = features / (1 + 1e-5) ** 0.5 * scale[:, None, None]
+        features = (features + shift[:, None, None]).clamp(0, 20)
+    return features
 
 
 def recurrent_parameters(gates: int, n_inputs: int, nhidden: int, nlayers: int) -> int:
@@ -538,14 +601,15 @@ def recurrent_parameters(gates: int, n_inputs: int, nhidden: int, nlayers: int) 
 class Recurrent:
     """A bidirectional stack, of either cell."""
 
-    CASES = (("GRU", 3, 2, 0.4), ("LSTM", 2, 1, 0.4))  # cell, H, layers, dropout
-
     def inputs(generator: Generator) -> Values:
-        return {"features": normal(generator, 6, 2, 5)}  # (T', B, n_features)
+        nhidden, dropout = whole(generator, 3, 9), whole(generator, 35, 45) / 100
+        cases = [("GRU", nhidden, 2, dropout), ("LSTM", nhidden - 1, 1, dropout)]
+        features = normal(generator, 6, 2, 5)  # (T', B, n_features)
+        return {"features": features, "cases": cases}  # cell, H, layers, dropout
 
     def probe(lab: Lab, inputs: Values) -> Values:
         results = []
-        for cell, nhidden, nlayers, dropout in Recurrent.CASES:
+        for cell, nhidden, nlayers, dropout in inputs["cases"]:
             build = lab.models.CTCModel.build_rnn
             rnn = build(5, nhidden, nlayers, cell, dropout)
             features = inputs["features"].clone().requires_grad_()
@@ -565,7 +629,8 @@ class Recurrent:
         return {"cases": results}
 
     def judge(inputs: Values, result: Values) -> None:
-        for case, got in zip(Recurrent.CASES, result["cases"]):
+        expect("cases", len(result["cases"]), 2, "a GRU and an LSTM")
+        for case, got in zip(inputs["cases"], result["cases"]):
             cell, nhidden, nlayers, dropout = case
             call = f"build_rnn(5, {nhidden}, {nlayers}, '{cell}', {dropout})"
             why = "two directions: each frame comes out with 2 H numbers"
@@ -592,36 +657,44 @@ class OutputLayer:
     """One linear layer from both directions to the symbols."""
 
     def inputs(generator: Generator) -> Values:
-        return {"frames": normal(generator, 2, 3, 10), "zero": torch.zeros(2, 3, 10)}
+        nhidden, n_symbols = whole(generator, 4, 9), whole(generator, 30, 50)
+        frames = normal(generator, 2, 3, 2 * nhidden)
+        return {"frames": frames, "sizes": (nhidden, n_symbols)}
 
     def probe(lab: Lab, inputs: Values) -> Values:
-        charlin = lab.models.CTCModel.build_charlin(5, 44)
-        frames, zero = inputs["frames"], inputs["zero"]
+        charlin = lab.models.CTCModel.build_charlin(*inputs["sizes"])
+        nhidden, n_symbols = inputs["sizes"]
         # A layer of another size could not even be called on frames of 2 H.
         count = sum(p.numel() for p in charlin.parameters())
+        fits = count == (2 * nhidden + 1) * n_symbols
         return {
             "type": "Sequential" if isinstance(charlin, nn.Sequential) else "other",
             "parameters": count,
-            "once": charlin(frames) - charlin(zero) if count == 484 else zero,
-            "double": charlin(2 * frames) - charlin(zero) if count == 484 else zero,
+            "weights": list(charlin.parameters()),
+            "scores": charlin(inputs["frames"]) if fits else inputs["frames"],
         }
 
     def judge(inputs: Values, result: Values) -> None:
-        call = "build_charlin(5, 44)"
+        nhidden, n_symbols = inputs["sizes"]
+        call = f"build_charlin({nhidden}, {n_symbols})"
         why = "the checkpoints name its weights charlin.0.weight and charlin.0.bias"
         expect(f"{call}: type", result["type"], "Sequential", why)
         why = "2 H x V weights (two directions) and V biases"
-        expect(f"{call}: parameters", result["parameters"], 10 * 44 + 44, why)
-        shape = tuple(result["once"].shape)
-        expect(f"{call} on (2, 3, 10): shape", shape, (2, 3, 44), "a score a symbol")
+        count = 2 * nhidden * n_symbols + n_symbols
+        expect(f"{call}: parameters", result["parameters"], count, why)
+        shape, wanted = tuple(result["scores"].shape), (2, 3, n_symbols)
+        expect(f"{call} on (2, 3, 2 H): shape", shape, wanted, "a score a symbol")
+        weight, bias = result["weights"]
         why = "no activation: the loss takes the scores as they are"
-        expect_close(f"{call} of 2 x", result["double"], 2 * result["once"], why)
+        scores = inputs["frames"] @ weight.T + bias
+        expect_close(f"{call} on (2, 3, 2 H)", result["scores"], scores, why)
+        expect_that(bool(weight.any()), call, "weights", "zeros", "drawn at random")
 
 
-def small_model(lab: Lab) -> nn.Module:
+def small_model(lab: Lab, l1: float = 0.5) -> nn.Module:
     """Build a CTCModel of the student's parts, its statistics away from 0 and 1."""
     torch.manual_seed(0)
-    model = lab.models.CTCModel(lab.data.CharMap(), 6, 4, 2, "GRU", 0.3, l1=0.5)
+    model = lab.models.CTCModel(lab.data.CharMap(), 6, 4, 2, "GRU", 0.3, l1=l1)
     for module in model.modules():
         if isinstance(module, nn.BatchNorm2d):
             # A mean below 0 shifts the padding away from 0.
@@ -645,20 +718,16 @@ class Forward:
 
     def probe(lab: Lab, inputs: Values) -> Values:
         model, spectrograms = small_model(lab), inputs["spectrograms"]
+        parts = (model.cnn, model.rnn, model.charlin)
+        weights = [[p.detach().clone() for p in part.parameters()] for part in parts]
         with torch.no_grad():
             together = model(pack_sequence(spectrograms, enforce_sorted=False))
             alone = [unpacked(model(pack_sequence([s])))[0] for s in spectrograms]
-            parts = []
-            for spectrogram in spectrograms:
-                features = model.cnn(spectrogram[None, None])  # (1, C, T', M')
-                frames = features[0].transpose(0, 1).flatten(1)  # (T', C M')
-                outputs, _ = model.rnn(frames.unsqueeze(1))  # (T', 1, 2 H)
-                parts.append(model.charlin(outputs)[:, 0])  # (T', V)
         model(pack_sequence(spectrograms[:1])).data.square().sum().backward()
         return {
             "together": unpacked(together),
             "alone": alone,
-            "parts": parts,
+            "weights": weights,
             "unmoved": [n for n, p in model.named_parameters() if p.grad is None],
         }
 
@@ -667,17 +736,47 @@ class Forward:
         call = "forward of T = 61, 122, 5"
         why = "T' frames of each utterance, in the order of the inputs"
         expect(f"{call}: T'", lengths, [16, 31, 2], why)
-        cases = (result[name] for name in ("together", "alone", "parts"))
-        for T, together, alone, parts in zip(Forward.LENGTHS, *cases):
-            why = "a frame is C M' numbers, channel by channel: permute, then flatten"
-            got, want = alone.log_softmax(1), parts.log_softmax(1)
-            expect_close(f"forward of T = {T} alone", got, want, why)
-            why = "alone or not, the same: mind the axes; convolve() masks the padding"
-            got, want = together.log_softmax(1), alone.log_softmax(1)
-            expect_close(f"{call}, against T = {T} alone", got, want, why)
+        wanted = Forward.parts_in_a_row(inputs["spectrograms"], result["weights"])
+        with part("one utterance"):
+            for T, alone, parts in zip(Forward.LENGTHS, result["alone"], wanted):
+                why = "a frame is C M' numbers by channel: permute, then flatten"
+                got, want = alone.log_softmax(1), parts.log_softmax(1)
+                expect_close(f"forward of T = {T} alone", got, want, why)
+        with part("a batch"):
+            pairs = zip(Forward.LENGTHS, result["together"], wanted)
+            for T, together, parts in pairs:
+                why = "alone or not, the same: axes? convolve() masks the padding"
+                got, want = together.log_softmax(1), parts.log_softmax(1)
+                expect_close(f"{call}, against T = {T} alone", got, want, why)
         why = "the gradient must reach every weight: no no_grad, no detach"
         call = "backward through forward: weights without a gradient"
         expect(call, result["unmoved"], [], why)
+
+    def parts_in_a_row(
+        spectrograms: list[Tensor], weights: list[list[Tensor]]
+    ) -> list[Tensor]:
+        """Compute the scores of each utterance by itself (the oracle)."""
+        kernels, recurrent, output = weights
+        rnn = nn.GRU(32 * 3, 4, 2, bidirectional=True)
+        shapes = [
+            [tuple(w.shape) for w in group]
+            for group in (recurrent, [*rnn.parameters()], output, kernels[::4])
+        ]
+        layers = [(44, 8), (44,)], [(32, 1, 41, 11), (32, 32, 21, 11)]
+        right = shapes[0] == shapes[1] and (shapes[2], shapes[3]) == layers
+        why = "forward needs the layers that the docstrings ask for"
+        call = "CTCModel: its convolutions, recurrent and output layers"
+        expect_that(right, call, "as E11, E12 and E13 have them", "others", why)
+        scores = []
+        with torch.no_grad():
+            for ours, theirs in zip(rnn.parameters(), recurrent):
+                ours.copy_(theirs)
+            for spectrogram in spectrograms:
+                features = convolved(spectrogram[None, None], kernels, mean=-0.5)
+                frames = features[0].transpose(0, 1).flatten(1)  # (T', C M')
+                outputs, _ = rnn(frames.unsqueeze(1))  # (T', 1, 2 H)
+                scores.append(outputs[:, 0] @ output[0].T + output[1])  # (T', V)
+        return scores
 
 
 @exercise(
@@ -688,31 +787,36 @@ class Forward:
 class Penalty:
     """The L1 norm of the weights, differentiable."""
 
+    def inputs(generator: Generator) -> Values:
+        return {"l1": whole(generator, 32, 255) / 256}
+
     def probe(lab: Lab, inputs: Values) -> Values:
-        model = small_model(lab)
+        model = small_model(lab, inputs["l1"])
         value = model.penalty()
         value.backward()
         weights = [p for p in model.parameters() if p.dim() > 1]
         others = [p for p in model.parameters() if p.dim() <= 1]
         return {
             "value": value,
-            "norm": sum(w.detach().double().abs().sum().item() for w in weights),
+            "matrices": weights,
             "slopes": [
                 w.grad.abs().max().item() for w in weights if w.grad is not None
             ],
-            "weights": len(weights),
             "touched": sum(bool(p.grad is not None and p.grad.any()) for p in others),
         }
 
     def judge(inputs: Values, result: Values) -> None:
-        call = "penalty() with l1 = 0.5"
-        value = torch.tensor(0.5 * result["norm"])
+        l1 = inputs["l1"]
+        call = f"penalty() with l1 = {l1}"
+        norm = sum(w.double().abs().sum().item() for w in result["matrices"])
+        value = torch.tensor(l1 * norm)
         why = "l1 times the sum of the absolute values of all matrices and kernels"
         expect_close(call, result["value"], value, why, tolerance=1e-4 * value.item())
         expect(f"{call}: biases with a gradient", result["touched"], 0, "left free")
         why = "the gradient of l1 |w| is l1 times the sign of w, for every weight"
-        slopes = [0.5] * result["weights"]
+        slopes = [l1] * len(result["matrices"])
         expect(f"{call}: largest slope of each weight", result["slopes"], slopes, why)
+        expect_that(norm > 0, call, "weights", "none", "those of a CTCModel")
 
 
 # ---- main_ctc.py
@@ -774,15 +878,18 @@ class CTCLoss:
 class BuildModel:
     """A CTCModel of the size that the options ask for."""
 
+    def inputs(generator: Generator) -> Values:
+        return {
+            "nmels": 2 * whole(generator, 3, 8),
+            "nhidden_rnn": whole(generator, 3, 9),
+            "nlayers_rnn": whole(generator, 3, 4),
+            "cell_type": "LSTM",
+            "dropout": whole(generator, 1, 7) / 16,
+            "l1": whole(generator, 1, 7) / 8,
+        }
+
     def probe(lab: Lab, inputs: Values) -> Values:
-        options = SimpleNamespace(
-            nmels=8,
-            nhidden_rnn=5,
-            nlayers_rnn=3,
-            cell_type="LSTM",
-            dropout=0.25,
-            l1=0.125,
-        )
+        options = SimpleNamespace(**inputs)
         model = lab.main_ctc.build_model(options, lab.data.CharMap())
         return {
             "parameters": sum(p.numel() for p in model.parameters()),
@@ -793,13 +900,22 @@ class BuildModel:
         }
 
     def judge(inputs: Values, result: Values) -> None:
-        call = "build_model(nmels 8, LSTM 3 x 5, dropout 0.25, l1 0.125)"
-        recurrent = recurrent_parameters(4, 32 * 4, 5, 3)
-        count = 41 * 11 * 32 + 21 * 11 * 32 * 32 + 3 * 64 + recurrent + 11 * 44
-        why = "convolutions, 3 LSTM layers of 2 x 5 units over 32 x 4, 44 symbols"
+        nmels, nhidden, nlayers = (
+            inputs[name] for name in ("nmels", "nhidden_rnn", "nlayers_rnn")
+        )
+        dropout, l1 = inputs["dropout"], inputs["l1"]
+        call = f"build_model(nmels {nmels}, LSTM {nlayers} x {nhidden}, ...)"
+        recurrent = recurrent_parameters(4, 32 * (nmels // 2), nhidden, nlayers)
+        output = (2 * nhidden + 1) * 44
+        count = 41 * 11 * 32 + 21 * 11 * 32 * 32 + 3 * 64 + recurrent + output
+        why = (
+            f"convolutions, {nlayers} LSTM layers of 2 x {nhidden} units over "
+            f"32 x {nmels // 2}, 44 symbols"
+        )
         expect(f"{call}: parameters", result["parameters"], count, why)
-        expect(f"{call}: dropout", result["dropouts"], [0.25, 0.25], "args.dropout")
-        expect(f"{call}: l1", result["l1"], 0.125, "args.l1")
+        wanted = [dropout, dropout]
+        expect(f"{call}: dropout", result["dropouts"], wanted, "args.dropout")
+        expect(f"{call}: l1", result["l1"], l1, "args.l1")
 
 
 @exercise(
@@ -895,6 +1011,7 @@ class TrainStep:
     def judge(inputs: Values, result: Values) -> None:
         for clip, steps in zip(TrainStep.CLIPS, result["runs"]):
             weight = inputs["weight"].double()
+            name = "the update" if clip > 1 else "the clipping"
             for n, (losses, extra, scores, updated) in enumerate(steps, 1):
                 frames = [s.double() for s in inputs["spectrograms"]]
                 outputs = [f @ weight.T for f in frames]
@@ -906,15 +1023,16 @@ class TrainStep:
                 norm = slope.norm().item()
                 call = f"train_step {n}, grad_clip {clip:g}"
                 why = "the loss of each utterance, before the update"
-                size = max(torch.stack(wanted)).item()
-                expect_close(
-                    f"{call}: losses", losses, torch.stack(wanted), why, 1e-4 * size
-                )
-                value = TrainStep.PENALTY * weight.square().sum()
-                why = "what penalty() returned, before the update"
-                expect_close(f"{call}: penalty", extra, value, why, 1e-3)
-                why = "the packed scores that the network gave"
-                expect_close(f"{call}: scores", scores[0], outputs[0], why, 1e-3)
+                returned = torch.stack(wanted)
+                size = returned.max().item()
+                # After a wrong update all else is wrong: a mistake costs once.
+                with part("what it returns" if n == 1 else name):
+                    expect_close(f"{call}: losses", losses, returned, why, 1e-4 * size)
+                    value = TrainStep.PENALTY * weight.square().sum()
+                    why = "what penalty() returned, before the update"
+                    expect_close(f"{call}: penalty", extra, value, why, 1e-3)
+                    why = "the packed scores that the network gave"
+                    expect_close(f"{call}: scores", scores[0], outputs[0], why, 1e-3)
                 weight = weight - TrainStep.LR * slope * min(1.0, clip / norm)
                 why = "update with the gradient of losses.mean() + penalty"
                 if clip < norm:
@@ -922,7 +1040,8 @@ class TrainStep:
                 elif n == 2:
                     why = "the gradient of the first step is still there: zero it"
                 size = max(1.0, weight.abs().max().item())
-                expect_close(f"{call}: weights", updated, weight, why, 1e-3 * size)
+                with part(name):
+                    expect_close(f"{call}: weights", updated, weight, why, 1e-3 * size)
 
 
 # ---- decoding.py
@@ -990,11 +1109,351 @@ class BestPaths:
                 best = max(probabilities)
                 want_path.append(probabilities.index(best))
                 want_cost -= torch.tensor(best).log().item()
-            why = "the best symbol of each of its own frames, blanks included"
-            expect(f"{call}: path {b}", path, want_path, why)
-            why = "minus the sum of the log-probabilities along the path"
-            got, want = torch.tensor(cost), torch.tensor(want_cost)
-            expect_close(f"{call}: cost {b}", got, want, why, 1e-3)
+            with part("paths"):
+                why = "the best symbol of each of its own frames, blanks included"
+                expect(f"{call}: path {b}", path, want_path, why)
+            with part("costs"):
+                why = "minus the sum of the log-probabilities along the path"
+                got, want = torch.tensor(cost), torch.tensor(want_cost)
+                expect_close(f"{call}: cost {b}", got, want, why, 1e-3)
+
+
+Sums = dict[tuple[int, ...], tuple[float, float]]
+START: Sums = {(): (0.0, -math.inf)}  # before the first frame: the empty path
+NEVER = -1e4  # minus infinity, however it is written
+
+
+def representative(prefix: tuple[int, ...], blank: int) -> tuple[int, ...]:
+    """Write a path that collapses to ``prefix`` and ends with its last symbol."""
+    return tuple(k for symbol in prefix for k in (blank, symbol))
+
+
+def longer_paths(beam: Sums, frame: list[float], blank: int) -> Sums:
+    """Lengthen paths by one frame, and collapse each of them (the oracle)."""
+    ways: dict[tuple[int, ...], tuple[list[float], list[float]]] = {}
+    for prefix, ends in beam.items():
+        path = representative(prefix, blank)
+        for start, mass in zip(((*path, blank), path), ends):
+            for symbol, log_prob in enumerate(frame):
+                longer = collapsed((*start, symbol), blank)
+                pair = ways.setdefault(longer, ([], []))
+                pair[symbol != blank].append(mass + log_prob)
+    return possible({p: tuple(map(log_sum, pair)) for p, pair in ways.items()})
+
+
+def log_sum(values: list[float]) -> float:
+    """Add probabilities that are given as logarithms."""
+    return torch.tensor(values, dtype=torch.float64).logsumexp(0).item()
+
+
+def possible(sums: Sums) -> Sums:
+    """Leave out prefixes that no path collapses to: who lists them is right too."""
+    return {p: ends for p, ends in sums.items() if not max(ends) <= NEVER}
+
+
+@exercise(
+    *("E22", "longer paths, merged", 4, 40, 5, "decoding.py:advance"),
+    hint="the paths « a » and « a¬ » meet another a: which of them becomes « aa », "
+    "and what does the other one stay?",
+)
+class Advance:
+    """Extend and merge: every prefix once, with the sum of all its paths."""
+
+    def inputs(generator: Generator) -> Values:
+        frames = normal(generator, 4, 4).log_softmax(1)  # (T', V)
+        sums = normal(generator, 6, 2) - 5
+        late = (sums[1:] - 800).tolist()
+        # A pruned beam: the prefix (1,) that (1, 1) and (1, 2) came from is gone.
+        pruned = list(zip([[1, 1], [1, 2], [3], [2, 1, 2], []], late))
+        alone = [([1], sums[0].tolist())]
+        return {"frames": frames.tolist(), "alone": alone, "pruned": pruned}
+
+    def probe(lab: Lab, inputs: Values) -> Values:
+        def advance(beam: Sums, frame: list[float], blank: int) -> Sums:
+            longer = lab.decoding.advance(dict(beam), frame, blank)
+            return {
+                tuple(int(k) for k in prefix): (float(ends[0]), float(ends[1]))
+                for prefix, ends in longer.items()
+            }
+
+        result = {}
+        for name in ("alone", "pruned"):
+            beam = {tuple(prefix): tuple(ends) for prefix, ends in inputs[name]}
+            result[name] = [*advance(beam, inputs["frames"][3], 0).items()]
+        for blank in (0, 2):
+            beam, result[f"{blank}"] = START, []
+            for frame in inputs["frames"][:3]:
+                beam = advance(beam, frame, blank)
+                result[f"{blank}"].append([*beam.items()])
+        return result
+
+    def judge(inputs: Values, result: Values) -> None:
+        last = inputs["frames"][3]
+        alone = {tuple(prefix): tuple(ends) for prefix, ends in inputs["alone"]}
+        call = "advance of a beam of one prefix, (1,)"
+        Advance.compare(call, result["alone"], alone, last, 0)
+        for blank in (0, 2):
+            beam = START
+            for t, frame in enumerate(inputs["frames"][:3]):
+                call = f"frame {t + 1} from the empty path, blank={blank}"
+                Advance.compare(call, result[f"{blank}"][t], beam, frame, blank)
+                beam = longer_paths(beam, frame, blank)
+        pruned = {tuple(prefix): tuple(ends) for prefix, ends in inputs["pruned"]}
+        call = "advance of a pruned beam, so late that exp() of the sums is 0"
+        Advance.compare(call, result["pruned"], pruned, last, 0)
+
+    def compare(
+        call: str, pairs: list, beam: Sums, frame: list[float], blank: int
+    ) -> None:
+        """Require the same prefixes, each with the same two sums."""
+        got = possible({tuple(prefix): tuple(ends) for prefix, ends in pairs})
+        wanted = longer_paths(beam, frame, blank)
+        why = "every prefix as it is, and with each symbol but the blank"
+        expect(f"{call}: prefixes", sorted(got), sorted(wanted), why)
+        for prefix, want in wanted.items():
+            ends, name = got[prefix], f"{call}: prefix {prefix}"
+            text = "log-probabilities, at most 0"
+            why = "each sum is a probability, as a logarithm"
+            expect_that(max(ends) < 1e-6, name, text, ends, why)
+            same = [Advance.alike(*pair) for pair in zip(ends, want)]
+            why = Advance.way(prefix, beam, "symbol" if same[0] else "blank")
+            if all(Advance.alike(*pair) for pair in zip(ends, reversed(want))):
+                why = "(ends with a blank, ends with its last symbol), in this order"
+            numbers = [f"({a:.5g}, {b:.5g})" for a, b in (want, ends)]
+            expect_that(all(same), name, *numbers, why)
+
+    def alike(a: float, b: float) -> bool:
+        """Compare two logarithms."""
+        return abs(max(a, NEVER) - max(b, NEVER)) < 1e-3
+
+    def way(prefix: tuple[int, ...], beam: Sums, end: str) -> str:
+        """Say which paths belong to a sum of a prefix."""
+        if end == "blank":
+            return "first sum: all its paths (log_add), a blank after each; no others"
+        grown = prefix[:-1] in beam
+        if prefix in beam and grown:
+            return "second sum: two ways lead to it; their sums add up (log_add)"
+        if prefix in beam:
+            return "second sum: its last symbol goes on, in the paths that end with it"
+        if prefix[-2:-1] == prefix[-1:]:
+            return "a symbol twice in a row: only paths that end with a blank grow"
+        return "second sum: all paths of the prefix before (log_add), then a new symbol"
+
+
+@exercise(
+    *("E23", "pruning the beam", 1, 10, 2, "decoding.py:prune"),
+    hint="sorted() takes a key and a direction; how long is the result for 3 "
+    "candidates and a beam of 10?",
+)
+class Prune:
+    """The best candidates, best first."""
+
+    def inputs(generator: Generator) -> Values:
+        scores = normal(generator, 6)
+        scores[0] -= 9  # the best sums, and a language model that objects
+        return {"scores": scores.tolist()}
+
+    def probe(lab: Lab, inputs: Values) -> Values:
+        sums = {(k, 7): (-float(k), -9.0) for k in range(6)}
+        scores = {prefix: inputs["scores"][prefix[0]] for prefix in reversed(sums)}
+        kept = {}
+        for size in (1, 4, 6, 10):
+            beam = lab.decoding.prune(dict(sums), dict(scores), size)
+            kept[f"{size}"] = [(list(p), ends) for p, ends in beam.items()]
+        kept["tie"] = len(lab.decoding.prune(sums, dict.fromkeys(sums, -1.0), 4))
+        return kept
+
+    def judge(inputs: Values, result: Values) -> None:
+        left = list(inputs["scores"])
+        order = []
+        while max(left) > -math.inf:
+            order.append(left.index(max(left)))
+            left[order[-1]] = -math.inf
+        for size in (1, 4, 6, 10):
+            call = f"prune of 6 candidates, beam_size={size}"
+            got = [prefix for prefix, _ in result[f"{size}"]]
+            want = [[k, 7] for k in order[:size]]
+            expect(f"{call}: prefixes", got, want, "the highest scores, best first")
+            sums = [ends for _, ends in result[f"{size}"]]
+            want_sums = [(-float(k), -9.0) for k in order[:size]]
+            expect(f"{call}: sums", sums, want_sums, "what is kept stays as it was")
+        call = "prune of 6 candidates with the same score, beam_size=4: how many"
+        expect(call, result["tie"], 4, "beam_size of them, whichever: no more, no less")
+
+
+@exercise(
+    *("E24", "the language model's say", 3, 30, 4, "decoding.py:listen_to_language"),
+    hint="« a » lasted five frames and is still « a »: how often has the model spoken? "
+    "And where is the state to ask for the b of « ab »?",
+)
+class ListenToLanguage:
+    """Once for each symbol: weighted, and a bonus for each space."""
+
+    SPACE = 1
+    SETTINGS = ((0.7, 0.0), (1.3, 0.9), (0.0, 2.0))
+    # Scored already: (3, 1) is pruned since, and so is the parent of (3, 3).
+    KNOWN = ((), (2,), (2, 1), (3, 3), (3, 1))
+    CANDIDATES = (
+        *((), (2,), (2, 1), (3, 3)),  # they stay
+        *((1,), (3,), (2, 2), (2, 3), (2, 1, 3), (3, 3, 3), (3, 3, 1), (2, 1, 1)),
+    )
+
+    def inputs(generator: Generator) -> Values:
+        steps = torch.randint(1, 5, (5, 4), generator=generator)
+        inputs = {
+            # (S, V): to any state but the same
+            "next": (torch.arange(5).unsqueeze(1) + steps) % 5,
+            "gain": normal(generator, 5, 4).log_softmax(1),
+            "final": normal(generator, 5) - 2,
+        }
+        inputs["known"] = [
+            [
+                (prefix, ListenToLanguage.gain(inputs, prefix, *setting))
+                for prefix in ListenToLanguage.KNOWN
+            ]
+            for setting in ListenToLanguage.SETTINGS
+        ]
+        return inputs
+
+    def gain(
+        inputs: Values, prefix: tuple[int, ...], weight: float, bonus: float
+    ) -> tuple[float, int]:
+        """Find the gain of a whole prefix, and the state after it (the oracle)."""
+        total, state = bonus * prefix.count(ListenToLanguage.SPACE), 0
+        for symbol in prefix:
+            total += weight * inputs["gain"][state, symbol].item()
+            state = inputs["next"][state, symbol].item()
+        return total, state
+
+    def probe(lab: Lab, inputs: Values) -> Values:
+        lm = Automaton(0, inputs["next"], inputs["gain"], inputs["final"])
+        result = []
+        for setting, known in zip(ListenToLanguage.SETTINGS, inputs["known"]):
+            heard = lab.decoding.listen_to_language(
+                dict.fromkeys(ListenToLanguage.CANDIDATES, (-1.0, -2.0)),
+                {tuple(prefix): tuple(pair) for prefix, pair in known},
+                Fusion(lm, *setting, ListenToLanguage.SPACE),
+            )
+            result.append(
+                [
+                    (tuple(int(k) for k in prefix), (float(gain), float(state)))
+                    for prefix, (gain, state) in heard.items()
+                ]
+            )
+        return {"heard": result}
+
+    def judge(inputs: Values, result: Values) -> None:
+        space = ListenToLanguage.SPACE
+        for setting, pairs in zip(ListenToLanguage.SETTINGS, result["heard"]):
+            call = "lm_weight={}, word_bonus={}".format(*setting)
+            heard = {tuple(prefix): pair for prefix, pair in pairs}
+            missing = [p for p in ListenToLanguage.CANDIDATES if p not in heard]
+            expect(f"{call}: candidates left out", missing, [], "each candidate counts")
+            for prefix in ListenToLanguage.CANDIDATES:
+                gain, state = heard[prefix]
+                want, then = ListenToLanguage.gain(inputs, prefix, *setting)
+                why = "what its parent gained, plus lm_weight * ln p in its parent's "
+                why += "state, "
+                is_space = prefix[-1:] == (space,)
+                why += "plus the bonus of a space" if is_space else "no space, no bonus"
+                if not prefix:
+                    why = "no symbol yet: nothing gained"
+                elif prefix in ListenToLanguage.KNOWN:
+                    why = "scored at an earlier frame: the model has spoken already"
+                close = abs(gain - want) < 1e-4
+                if close:
+                    why = "the state after the last symbol, which lm.step returns"
+                texts = [f"({a:.5g}, {b:g})" for a, b in ((want, then), (gain, state))]
+                name = f"{call}: (gain, state) of {prefix}"
+                expect_that(close and state == then, name, *texts, why)
+
+
+def flawed_search(flaw: str) -> Callable[[Tensor, int, int], list[Found]]:
+    """Make a search over all paths, exact or with one flaw (the oracle of E25)."""
+
+    def collapse_wrongly(path: tuple[int, ...], blank: int) -> tuple[int, ...]:
+        return collapsed(tuple(k for k in path if k != blank), blank)
+
+    def search(log_probs: Tensor, beam_size: int, blank: int) -> list[Found]:
+        table = log_probs.tolist()
+        spell = collapse_wrongly if flaw == "blanks dropped first" else collapsed
+        sums: dict[tuple[int, ...], list[float]] = {}
+        for path in product(range(len(table[0])), repeat=len(table)):
+            mass = math.exp(sum(table[t][k] for t, k in enumerate(path)))
+            sums.setdefault(spell(path, blank), []).append(mass)
+        total = max if flaw == "the best path only" else sum
+        pairs = [(total(masses), list(p)) for p, masses in sums.items()]
+        if flaw == "a transcript twice":
+            p, indices = max(pairs)
+            pairs = [pair for pair in pairs if pair[1] != indices]
+            pairs += [(p / 2, indices), (p / 2, list(indices))]
+        if flaw == "a transcript twice, one as probable never":
+            first, other = next(
+                (a, b) for a, b in combinations(pairs, 2) if math.isclose(a[0], b[0])
+            )
+            pairs[pairs.index(other)] = (other[0], list(first[1]))
+        if flaw == "a transcript lost":
+            pairs.remove(sorted(pairs)[len(pairs) // 2])
+        pairs.sort(reverse=flaw != "the worst first")
+        sign = -1 if flaw == "costs, not scores" else 1
+        scores = [sign * math.log(p) for p, _ in pairs]
+        if flaw == "two transcripts exchanged":
+            (p, indices), (q, others) = pairs[1], pairs[-1]
+            pairs[1], pairs[-1] = (p, others), (q, indices)
+        if flaw == "the beam kept too small":
+            beam_size = len(pairs) // 2
+        if flaw == "nothing found":
+            pairs = []
+        found = [Found(s, s, 0.0, indices) for s, (_, indices) in zip(scores, pairs)]
+        return found[:beam_size]
+
+    return search
+
+
+@exercise(
+    *("E25", "a law that finds broken searches", 3, 30, 4, "decoding.py:is_exact"),
+    hint="what do the probabilities of all transcripts add up to, and which broken "
+    "search would pass if you looked at that sum alone?",
+)
+class Law:
+    """A predicate that is tried on right searches and on broken ones."""
+
+    FLAWS = (
+        *("", "the best path only", "two transcripts exchanged"),
+        *("blanks dropped first", "a transcript twice", "a transcript lost"),
+        *("a transcript twice, one as probable never", "the worst first"),
+        *("costs, not scores", "the beam kept too small", "nothing found"),
+    )
+
+    def inputs(generator: Generator) -> Values:
+        return {
+            # (T', V); with either blank, two symbols are as probable as each other
+            "log_probs": normal(generator, 3, 2)[:, [0, 1, 1, 0]].log_softmax(1),
+            "order": torch.randperm(len(Law.FLAWS), generator=generator).tolist(),
+        }
+
+    def probe(lab: Lab, inputs: Values) -> Values:
+        answers = []
+        for index in inputs["order"]:
+            for blank in (0, 2):
+                search = flawed_search(Law.FLAWS[index])
+                answer = lab.decoding.is_exact(search, inputs["log_probs"], blank)
+                answer = answer if answer is None else bool(answer)
+                answers.append([index, blank, answer])
+        return {"answers": answers}
+
+    def judge(inputs: Values, result: Values) -> None:
+        asked = [(index, blank) for index in inputs["order"] for blank in (0, 2)]
+        answers = [answer for _, _, answer in result["answers"]]
+        expect("is_exact: answers", len(answers), len(asked), "one a search")
+        for (index, blank), answer in sorted(zip(asked, answers)):
+            flaw = Law.FLAWS[index]
+            name = f"a search with a flaw: {flaw}" if flaw else "an exact search"
+            why = "with room for all transcripts, each score is minus the CTC loss of "
+            why += "the whole transcript, and the probabilities add up to 1"
+            why = "the law must find the flaw" if flaw else why
+            call = f"is_exact of {name}, blank={blank}"
+            expect(call, answer, not flaw, why)
 
 
 assert_registry(EXERCISES)

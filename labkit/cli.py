@@ -40,8 +40,41 @@ _TRAIN_ONLY = (
     *("debug", "num_epochs", "base_lr", "grad_clip", "scheduler", "train_augment"),
     *("weight_decay", "dropout", "l1", "logname"),
 )
+# Options that ask for a search, each with what it goes with or is only for.
+_SEARCHING = ("beamsearch", "lm", "hotwords")
+_GOES_WITH = {
+    "transcript": "audiofile",
+    "compare": "fold",
+    "tune": "fold",
+    "hotword_weight": "hotwords",
+}
+_ONLY_FOR = {
+    "hotwords": ("beam",),
+    **dict.fromkeys(
+        (
+            *("lexicon", "symbols_per_frame", "beam_threshold"),
+            *("unknown_score", "silence_score"),
+        ),
+        ("flashlight",),
+    ),
+}
 _PLAIN_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,99}")
-_TEST_ONLY = ("modelpath", "audiofile", "fold", "beamsearch", "beamwidth")
+_TEST_BATCH = 64  # clips: the batched search is quickest with many
+DECODERS = ("greedy", "prefix", "beam", "flashlight")
+# The options of a search take these values where they are not given.
+SEARCH_DEFAULTS: dict[str, Any] = {
+    "beamwidth": 10,
+    "nbest": 10,
+    "hotword_weight": 8.0,
+    "beam_threshold": 25.0,
+    "unknown_score": float("-inf"),
+    "silence_score": 0.0,
+}
+_TEST_ONLY = (
+    *("modelpath", "audiofile", "fold", "transcript", "output"),
+    *("decoder", "beamsearch", "compare", "tune", "lm", "hotwords", "lexicon"),
+    *("lm_weight", "word_bonus", "symbols_per_frame", *SEARCH_DEFAULTS),
+)
 
 
 class LabParser(argparse.ArgumentParser):
@@ -82,6 +115,18 @@ _THREADS = _number(int, 1, high=1024)
 _POSITIVE = _number(float, 0, open_low=True)
 _NOT_NEGATIVE = _number(float, 0)
 _PROBABILITY = _number(float, 0, high=1)
+_FINITE = _number(float, float("-inf"), open_low=True)
+
+
+def _decoder_and_model(text: str) -> tuple[str, str | None]:
+    """Read "beam" or "beam+char", for argparse."""
+    decoder, _, lm = text.partition("+")
+    if decoder not in DECODERS:
+        names = ", ".join(DECODERS)
+        raise argparse.ArgumentTypeError(f"{decoder} is no decoder ({names})")
+    if lm and decoder == "greedy":
+        raise argparse.ArgumentTypeError("greedy decoding hears no language model")
+    return decoder, lm or None
 
 
 def _add_data_options(parser: LabParser) -> None:
@@ -174,12 +219,79 @@ def _add_test_options(parser: LabParser) -> None:
         help="score a whole fold: CER, WER and the worst utterances",
     )
     group.add_argument(
-        "--beamsearch",
+        "--transcript", metavar="TEXT", help="find when TEXT is said in the --audiofile"
+    )
+    group.add_argument(
+        "--output",
+        choices=("txt", "json", "srt"),
+        help="write the transcripts to files too, with times",
+    )
+    group.add_argument(
+        "--compare",
+        nargs="*",
+        type=_decoder_and_model,
+        metavar="DECODER[+LM]",
+        help="score the --fold with several decoders, such as: greedy beam beam+char "
+        "flashlight+word (default: all that there are)",
+    )
+    group.add_argument(
+        "--tune",
         action="store_const",
         const=True,
-        help="decode by prefix beam search instead of greedily",
+        help="try weights and bonuses of the --lm on the --fold (take dev)",
     )
-    group.add_argument("--beamwidth", type=_COUNT, help="prefixes kept (default: 10)")
+
+
+def _add_search_options(parser: LabParser) -> None:
+    group = parser.add_argument_group("decoding")
+    group.add_argument(
+        "--decoder",
+        choices=DECODERS,
+        help="greedy; prefix (your search, in plain Python); beam (the same over a "
+        "batch); flashlight (default: greedy, or beam where an option asks for it)",
+    )
+    group.add_argument(
+        "--beamsearch", action="store_const", const=True, help="as --decoder beam"
+    )
+    group.add_argument("--beamwidth", type=_COUNT, help="hypotheses kept (default: 10)")
+    group.add_argument("--nbest", type=_COUNT, help="hypotheses shown (default: 10)")
+    group.add_argument(
+        "--lm", help="language model: char, word (those of the kit), or an ARPA file"
+    )
+    group.add_argument(
+        "--lm_weight",
+        type=_NOT_NEGATIVE,
+        help="of its log probability (default: one that suits)",
+    )
+    group.add_argument(
+        "--word_bonus",
+        type=_FINITE,
+        help="nats added for each word (default: likewise)",
+    )
+    group.add_argument(
+        "--hotwords", metavar="A,B", help="what the speaker is likely to say"
+    )
+    group.add_argument(
+        "--hotword_weight", type=_FINITE, help="nats for each hot word (default: 8)"
+    )
+    flashlight = parser.add_argument_group("decoding, --decoder flashlight alone")
+    flashlight.add_argument(
+        "--lexicon", help="words and their spelling (default: the words of the --lm)"
+    )
+    flashlight.add_argument(
+        "--symbols_per_frame",
+        type=_COUNT,
+        help="the likeliest that are tried at each frame (default: all)",
+    )
+    flashlight.add_argument(
+        "--beam_threshold", type=_POSITIVE, help="nats below the best (default: 25)"
+    )
+    flashlight.add_argument(
+        "--unknown_score", type=float, help="for a word not in the lexicon (-inf)"
+    )
+    flashlight.add_argument(
+        "--silence_score", type=_FINITE, help="for each space (default: 0)"
+    )
 
 
 def _add_run_options(parser: LabParser) -> None:
@@ -200,15 +312,22 @@ def _add_run_options(parser: LabParser) -> None:
 def _fill_in(args: argparse.Namespace) -> None:
     """Give the options that were left out their values."""
     args.given = {name for name, value in vars(args).items() if value is not None}
-    for name, value in (DEBUG_DEFAULTS if args.debug else DEFAULTS).items():
+    defaults = DEBUG_DEFAULTS if args.debug else DEFAULTS
+    if args.command == "test":
+        defaults = {**defaults, "batch_size": _TEST_BATCH}
+    for name, value in defaults.items():
         if getattr(args, name) is None:
             setattr(args, name, value)
-    rest = {"min_duration": 1.0, "max_duration": 5.0, "l1": 0.0, "beamwidth": 10}
-    for name, value in {**rest, "logname": "ctc", "model": "CTCModel"}.items():
+    searching = args.given & set(_SEARCHING)
+    rest = {"min_duration": 1.0, "max_duration": 5.0, "l1": 0.0, **SEARCH_DEFAULTS}
+    rest.update(logname="ctc", model="CTCModel")
+    rest["decoder"] = "beam" if searching else "greedy"
+    for name, value in rest.items():
         if getattr(args, name) is None:
             setattr(args, name, value)
-    for name in ("debug", "scheduler", "train_augment", "beamsearch"):
+    for name in ("debug", "scheduler", "train_augment", "tune"):
         setattr(args, name, bool(getattr(args, name)))
+    args.hotwords = tuple(w for w in (args.hotwords or "").split(",") if w.strip())
 
 
 def _check(parser: LabParser, args: argparse.Namespace) -> None:
@@ -218,13 +337,43 @@ def _check(parser: LabParser, args: argparse.Namespace) -> None:
             parser.error(f"--{name} is no option of {args.command}")
     if args.command == "test" and not (args.audiofile or args.fold):
         parser.error("test needs --audiofile CLIP or --fold test")
-    if args.beamwidth and not args.beamsearch:
-        parser.error("--beamwidth goes with --beamsearch")
+    if args.command == "test":
+        _check_search(parser, args)
     mean, std = args.normalization or (0.0, 1.0)
     if not (math.isfinite(mean) and 0 < std < math.inf):
         parser.error("--normalization: two finite numbers, the second above 0")
     if args.logname is not None and not _PLAIN_NAME.fullmatch(args.logname):
         parser.error("--logname: letters, digits, - and _ only")
+
+
+def _check_search(parser: LabParser, args: argparse.Namespace) -> None:
+    """Refuse options that would be read and not used."""
+    given = {name for name, value in vars(args).items() if value is not None}
+    if args.beamsearch and args.decoder not in (None, "beam"):
+        parser.error(f"--beamsearch contradicts --decoder {args.decoder}")
+    for name, other in _GOES_WITH.items():
+        if name in given and other not in given:
+            parser.error(f"--{name} goes with --{other}")
+    for name in ("lm_weight", "word_bonus"):
+        if name in given and not given & {"lm", "compare"}:
+            parser.error(f"--{name} goes with --lm")
+    if args.tune and (args.lm is None or given & {"lm_weight", "word_bonus"}):
+        parser.error("--tune goes with --lm, whose weight and bonus it chooses")
+    if args.transcript is not None and len(args.audiofile) > 1:
+        parser.error("--transcript goes with one --audiofile")
+    if args.output == "srt" and not args.audiofile:
+        parser.error("--output srt goes with --audiofile")
+    if args.compare is not None:
+        if given & {"decoder", "beamsearch", "lm", "tune"}:
+            parser.error("--compare names its decoders and models: beam beam+char")
+        return
+    decoder = args.decoder or ("beam" if given & set(_SEARCHING) else "greedy")
+    for name in ("beamwidth", *_SEARCHING):
+        if name in given and decoder == "greedy":
+            parser.error(f"--{name} goes with --beamsearch or another --decoder")
+    for name, decoders in _ONLY_FOR.items():
+        if name in given and decoder not in decoders:
+            parser.error(f"--{name} goes with --decoder {' or '.join(decoders)}")
 
 
 def parse(description: str | None, argv: list[str] | None = None) -> argparse.Namespace:
@@ -248,6 +397,7 @@ def parse(description: str | None, argv: list[str] | None = None) -> argparse.Na
     _add_model_options(parser)
     _add_training_options(parser)
     _add_test_options(parser)
+    _add_search_options(parser)
     _add_run_options(parser)
     table = [
         f"  --{name:13} {DEFAULTS[name]!s:>8} {DEBUG_DEFAULTS[name]!s:>13}"

@@ -1,35 +1,55 @@
-"""Values that pass between two processes: JSON and ``.npz``, without pickle."""
+"""Values that pass between two processes: JSON, then the bytes of the tensors.
+
+Who reads may distrust who wrote: nothing is unpickled or unpacked, no tensor is larger
+than its bytes, and what is not of this form is a ``ValueError``.
+"""
 
 from __future__ import annotations
 
 import json
+import math
+import struct
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor
 
-_TENSOR = "__tensor__"  # the key that stands for a tensor's place in the .npz
+_TENSOR = "__tensor__"  # the key of a tensor's type, shape and place
 _TUPLE = "__tuple__"
+_LENGTH = struct.Struct(">Q")  # of the JSON, which comes first
+_LONGEST_TEXT = 4 << 20  # bytes of JSON: as objects they take twenty times as many
+_LONGEST_INTEGER = 400  # digits: to read more takes long
+_MOST_DIMENSIONS = 32
+
+_DTYPES = {
+    str(dtype).rpartition(".")[2]: dtype
+    for dtype in (
+        *(torch.bool, torch.uint8, torch.int8, torch.int16, torch.int32, torch.int64),
+        *(torch.float16, torch.float32, torch.float64),
+    )
+}
+_NAMES = {dtype: name for name, dtype in _DTYPES.items()}
 
 
-def write_values(path: Path, values: Any) -> None:  # noqa: ANN401
+def to_bytes(values: Any) -> bytes:  # noqa: ANN401
     """Write text, numbers, lists, tuples, dictionaries and tensors.
-
-    Args:
-        path: A path without suffix; ``.json`` and ``.npz`` are added.
-        values: What to write.
 
     Raises:
         TypeError: Something else is among the values.
     """
-    arrays: list[np.ndarray] = []
+    body = bytearray()
+
+    def written(tensor: Tensor) -> list:
+        if tensor.dtype not in _NAMES or tensor.layout != torch.strided:
+            raise TypeError(f"a tensor of {tensor.dtype} cannot leave the process")
+        start = len(body)
+        body.extend(tensor.detach().cpu().numpy().tobytes())
+        return [_NAMES[tensor.dtype], list(tensor.shape), start]
 
     def plain(value: Any) -> Any:  # noqa: ANN401
         if isinstance(value, Tensor):
-            arrays.append(value.detach().cpu().numpy())
-            return {_TENSOR: len(arrays) - 1}
+            return {_TENSOR: written(value)}
         if isinstance(value, dict):
             return {str(key): plain(item) for key, item in value.items()}
         if isinstance(value, tuple):
@@ -40,24 +60,83 @@ def write_values(path: Path, values: Any) -> None:  # noqa: ANN401
             return value
         raise TypeError(f"a {type(value).__name__} cannot leave the process")
 
-    text = json.dumps(plain(values))
-    path.with_suffix(".json").write_text(text, encoding="utf-8")
-    np.savez(path.with_suffix(".npz"), *arrays)
+    text = json.dumps(plain(values)).encode()
+    return _LENGTH.pack(len(text)) + text + body
+
+
+def from_bytes(content: bytes) -> Any:  # noqa: ANN401
+    """Read what ``to_bytes`` wrote, or what a stranger would pass off as that.
+
+    Raises:
+        ValueError: It is not of that form.
+    """
+    try:
+        (length,) = _LENGTH.unpack_from(content)
+        start = _LENGTH.size + length
+        text = content[_LENGTH.size : start].decode()
+        body = memoryview(content)[start:]
+        if length > _LONGEST_TEXT:
+            raise ValueError("a text that is too long")
+        room = len(body)
+
+        def rich(value: Any) -> Any:  # noqa: ANN401
+            nonlocal room
+            if isinstance(value, dict) and set(value) == {_TENSOR}:
+                tensor = _tensor(body, *value[_TENSOR])
+                room -= tensor.numel() * tensor.element_size()
+                if room < 0:
+                    raise ValueError("tensors that share their bytes")
+                return tensor
+            if isinstance(value, dict) and set(value) == {_TUPLE}:
+                return tuple(rich(item) for item in value[_TUPLE])
+            if isinstance(value, dict):
+                return {key: rich(item) for key, item in value.items()}
+            if isinstance(value, list):
+                return [rich(item) for item in value]
+            return value
+
+        return rich(json.loads(text, parse_int=_integer))
+    except ValueError:
+        raise
+    except Exception as error:  # whatever a hostile text makes a parser do
+        raise ValueError(f"{type(error).__name__}: {error}") from error
+
+
+def _integer(digits: str) -> int:
+    if len(digits) > _LONGEST_INTEGER:
+        raise ValueError("an integer of too many digits")
+    return int(digits)
+
+
+def _tensor(body: memoryview, name: str, shape: list[int], start: int) -> Tensor:
+    """Read a tensor whose shape agrees with the bytes that are there."""
+    dtype = _DTYPES[name]
+    sizes = [size for size in shape if type(size) is int and size >= 0]
+    count = math.prod(sizes)
+    end = start + count * dtype.itemsize
+    if sizes != shape or len(shape) > _MOST_DIMENSIONS or not 0 <= start <= end:
+        raise ValueError("no shape or place of a tensor")
+    if end > len(body):
+        raise ValueError("a tensor that is larger than its bytes")
+    if count == 0:
+        return torch.empty(shape, dtype=dtype)
+    return torch.frombuffer(bytearray(body[start:end]), dtype=dtype).reshape(shape)
+
+
+def write_values(path: Path, values: Any) -> None:  # noqa: ANN401
+    """Write ``values`` into the file ``path``.
+
+    Raises:
+        TypeError: They hold something else than text, numbers, lists, tuples,
+            dictionaries and tensors.
+    """
+    path.write_bytes(to_bytes(values))
 
 
 def read_values(path: Path) -> Any:  # noqa: ANN401
-    """Read what ``write_values`` wrote to ``path``."""
-    arrays = np.load(path.with_suffix(".npz"), allow_pickle=False)
+    """Read what ``write_values`` wrote to ``path``.
 
-    def rich(value: Any) -> Any:  # noqa: ANN401
-        if isinstance(value, dict) and set(value) == {_TENSOR}:
-            return torch.from_numpy(arrays[f"arr_{value[_TENSOR]}"])
-        if isinstance(value, dict) and set(value) == {_TUPLE}:
-            return tuple(rich(item) for item in value[_TUPLE])
-        if isinstance(value, dict):
-            return {key: rich(item) for key, item in value.items()}
-        if isinstance(value, list):
-            return [rich(item) for item in value]
-        return value
-
-    return rich(json.loads(path.with_suffix(".json").read_text(encoding="utf-8")))
+    Raises:
+        ValueError: The file is not of that form.
+    """
+    return from_bytes(path.read_bytes())

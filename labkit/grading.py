@@ -3,15 +3,17 @@
 A check has two halves. ``probe(lab, inputs)`` runs beside the student's code and
 returns only text, numbers, lists and tensors. ``judge(inputs, result)`` runs where no
 student code is, and holds the oracles. What passes between them survives JSON and
-``.npz`` without pickle (``labkit.exchange``), so they can be two processes.
+plain bytes (``labkit.exchange``), so they can be two processes.
 """
 
 from __future__ import annotations
 
 import ast
 import traceback
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -77,11 +79,13 @@ class Verdict:
         state: done, todo, blocked or fail.
         lines: What to print of a failure, line by line.
         waits_for: The exercise that a blocked one ran into.
+        share: Of the points, 0 to 1: a failure may have parts that are right.
     """
 
     state: str
     lines: tuple[str, ...] = ()
     waits_for: str = ""
+    share: float = 0.0
 
 
 class MismatchError(Exception):
@@ -95,6 +99,33 @@ class MismatchError(Exception):
             ("got", got),
             ("why", why),
         )
+
+
+_parts: ContextVar[dict[str, list[Exception]] | None] = ContextVar(
+    "parts", default=None
+)
+
+
+@contextmanager
+def part(name: str) -> Iterator[None]:
+    """Mark what a judge requires in this block as one part of the exercise.
+
+    Where an instructor grades, the judge goes on after a wrong part, and each part
+    that is right earns its share of the points; what is wrong outside of all parts
+    costs them all. A student sees the first mistake in either case.
+
+    Args:
+        name: Blocks of the same name are one part.
+    """
+    parts = _parts.get()
+    if parts is None:
+        yield
+        return
+    wrong = parts.setdefault(name, [])
+    try:
+        yield
+    except Exception as error:
+        wrong.append(error)
 
 
 def shown(value: object) -> str:
@@ -215,7 +246,7 @@ def run_probe(exercise: Exercise, lab: Lab, inputs: Values) -> Values:
     """Call the student's code; an exception becomes part of the result."""
     try:
         return {"result": exercise.probe(lab, inputs)}
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         blocked_by = unwritten_exercise(error)
         frames = traceback.extract_tb(error.__traceback__)
         own = [f for f in frames if Path(f.filename).parent == lab.folder]
@@ -241,7 +272,7 @@ def judge_outcome(exercise: Exercise, inputs: Values, outcome: Values) -> Verdic
         if outcome["blocked_by"] == exercise.id:
             return Verdict(TODO)
         got = f"{outcome['raised']}: {outcome['message']}"
-        return _failure(
+        return failure(
             exercise,
             ("called", exercise.function),
             ("expected", "a result"),
@@ -250,21 +281,41 @@ def judge_outcome(exercise: Exercise, inputs: Values, outcome: Values) -> Verdic
         )
     try:
         exercise.judge(inputs, outcome["result"])
-    except MismatchError as mismatch:
-        return _failure(exercise, *mismatch.lines)
     except Exception as error:
-        # The judge could not even read what came back: not of the promised kind.
-        return _failure(
-            exercise,
-            ("called", exercise.function),
-            ("expected", "a result of the kind that the docstring promises"),
-            ("got", shown(outcome["result"])),
-            ("why", f"reading it failed with {type(error).__name__}: {error}"),
-        )
-    return Verdict(DONE)
+        return _mistake(exercise, outcome, error)
+    return Verdict(DONE, share=1.0)
 
 
-def _failure(exercise: Exercise, *pairs: tuple[str, str]) -> Verdict:
+def judge_parts(exercise: Exercise, inputs: Values, outcome: Values) -> Verdict:
+    """Judge every part of an exercise, and say which share of it is right."""
+    token = _parts.set({})
+    try:
+        verdict = judge_outcome(exercise, inputs, outcome)
+        parts = _parts.get() or {}
+    finally:
+        _parts.reset(token)
+    wrong = [mistakes[0] for mistakes in parts.values() if mistakes]
+    if verdict.state != DONE or not wrong:
+        return verdict
+    failure = _mistake(exercise, outcome, wrong[0])
+    return replace(failure, share=1 - len(wrong) / len(parts))
+
+
+def _mistake(exercise: Exercise, outcome: Values, error: Exception) -> Verdict:
+    """Tell a mismatch from a result that the judge could not even read."""
+    if isinstance(error, MismatchError):
+        return failure(exercise, *error.lines)
+    return failure(
+        exercise,
+        ("called", exercise.function),
+        ("expected", "a result of the kind that the docstring promises"),
+        ("got", shown(outcome.get("result"))),
+        ("why", f"reading it failed with {type(error).__name__}: {error}"),
+    )
+
+
+def failure(exercise: Exercise, *pairs: tuple[str, str]) -> Verdict:
+    """Write a failure as a block of lines: called, expected, got, why, re-run."""
     where = f"{exercise.file} {exercise.function}"
     head = f"{exercise.id}  FAIL  {exercise.title}"
     rerun = f"pytest -k {exercise.id}"
@@ -312,7 +363,7 @@ def with_suspects(
     if verdict.state != FAIL or not suspects:
         return verdict
     head = f"{verdict.lines[0]}   perhaps from {', '.join(suspects)}"
-    return Verdict(FAIL, (head, *verdict.lines[1:]))
+    return replace(verdict, lines=(head, *verdict.lines[1:]))
 
 
 def render(exercises: dict[str, Exercise], verdicts: dict[str, Verdict]) -> list[str]:

@@ -20,7 +20,6 @@ from shared import REFERENCE, ROOT, Run
 from labkit import cli, doctor, exercises_cli
 from labkit.checkpoint import save_checkpoint
 from labkit.desk import SCRIPTS
-from labkit.report import print_hypotheses
 from test_implementation import EXERCISES
 from test_implementation import __doc__ as description
 
@@ -142,13 +141,6 @@ def test_clips_of_every_format_are_transcribed_and_drawn(
             assert table == sorted(table) and len({t for _, t in table}) == width
             # The same text has more paths than the best one alone.
             assert dict((t, c) for c, t in table)[text] <= cost
-
-
-def test_what_is_certain_costs_nothing_not_less(
-    capsys: pytest.CaptureFixture[str],
-) -> None:
-    print_hypotheses("clip.wav", [(-0.0, "a"), (-1e-7, "b"), (12.346, "c")])
-    assert tables(capsys.readouterr().out) == [[(0.0, "a"), (0.0, "b"), (12.35, "c")]]
 
 
 def test_a_fold_is_scored_and_its_worst_utterances_named(

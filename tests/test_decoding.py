@@ -10,11 +10,22 @@ import pytest
 import torch
 import torch.nn.functional as F
 from data import CharMap, pack_sequences
-from decoding import beam_search, best_paths, greedy_decode
+from decoding import (
+    DECODERS,
+    beam_search,
+    best_paths,
+    greedy_decode,
+    is_exact,
+    prefix_search,
+)
 from torch import Tensor
 
+from labkit.automaton import Automaton
 from labkit.beam import prefix_beam_search
 from labkit.errors import LabError
+from labkit.found import Found
+from labkit.fusion import Fusion
+from labkit.search import SearchOptions
 
 CHARMAP = CharMap()
 UNBOUNDED = 400  # more prefixes than any case here has
@@ -36,9 +47,9 @@ def search(log_probs: Tensor, beam: int, blank: int = 0) -> list[Scored]:
     lengths = torch.full((log_probs.shape[1],), len(log_probs))
     found = []
     for nbest in prefix_beam_search(log_probs, lengths, beam, blank):
-        scores = [score for score, _ in nbest]
+        scores = [one.score for one in nbest]
         assert scores == sorted(scores, reverse=True)
-        table = {tuple(indices): score for score, indices in nbest}
+        table = {tuple(one.indices): one.score for one in nbest}
         assert 1 <= len(table) == len(nbest) <= beam
         found.append(table)
     return found
@@ -143,8 +154,8 @@ def test_an_utterance_is_found_alone_as_in_a_batch() -> None:
         (alone,) = prefix_beam_search(
             log_probs[:n, b : b + 1], torch.tensor([n]), 6, blank_id=0
         )
-        assert [k for _, k in together[b]] == [k for _, k in alone]
-        scores = torch.tensor([[s for s, _ in nbest] for nbest in (alone, together[b])])
+        assert [f.indices for f in together[b]] == [f.indices for f in alone]
+        scores = torch.tensor([[f.score for f in n] for n in (alone, together[b])])
         assert torch.allclose(scores[0], scores[1])
 
 
@@ -211,3 +222,64 @@ def test_one_frame_is_one_symbol_or_none() -> None:
         # Nothing but the 43 symbols and the empty text can come of one frame.
         assert {text for _, text in nbest} == {"", *CHARMAP.idx2char[1:]}
         assert math.isclose(sum(math.exp(-cost) for cost, _ in nbest), 1, rel_tol=1e-4)
+
+
+def random_language(seed: int, n_states: int, n_symbols: int) -> Automaton:
+    """Draw a language model of ``n_states`` states."""
+    generator = torch.Generator().manual_seed(seed)
+    return Automaton(
+        0,
+        torch.randint(0, n_states, (n_states, n_symbols), generator=generator),
+        torch.randn(n_states, n_symbols, generator=generator).log_softmax(1),
+        torch.randn(n_states, generator=generator),
+    )
+
+
+def assert_same_lists(one: list[Found], other: list[Found]) -> None:
+    """Compare two n-best lists: the same transcripts in the same order, all scores."""
+    assert [f.indices for f in one] == [f.indices for f in other]
+    for name in ("score", "acoustic", "lm"):
+        pairs = ((getattr(a, name), getattr(b, name)) for a, b in zip(one, other))
+        assert all(math.isclose(a, b, rel_tol=1e-5, abs_tol=1e-5) for a, b in pairs)
+
+
+@pytest.mark.parametrize("beam", [1, 3, 10, 25])
+@pytest.mark.parametrize("with_lm", [False, True])
+def test_the_plain_search_finds_what_the_batched_one_finds(
+    beam: int, with_lm: bool
+) -> None:
+    log_probs = random_log_probs(beam, 16, 3, 9, spread=0.4)
+    lengths = torch.tensor([16, 9, 1])
+    lm = random_language(beam, 7, 9) if with_lm else None
+    fusion = Fusion(lm, lm_weight=0.8, word_bonus=0.7, space=3) if with_lm else None
+    together = prefix_beam_search(log_probs, lengths, beam, 0, fusion)
+    for b, length in enumerate(lengths.tolist()):
+        alone = prefix_search(log_probs[:length, b], beam, 0, fusion)
+        assert_same_lists(alone, together[b])
+
+
+def test_a_plain_search_refuses_a_beam_that_keeps_nothing() -> None:
+    with pytest.raises(LabError, match="keeps nothing"):
+        prefix_search(random_log_probs(0, 3, 1, 4)[:, 0], 0, 0)
+
+
+def test_every_decoder_of_the_table_spells_what_was_said() -> None:
+    packed = pack_sequences([spoken(text, seed) for seed, text in enumerate(TEXTS)])
+    padded, lengths = torch.nn.utils.rnn.pad_packed_sequence(packed)
+    for name, make in DECODERS.items():
+        if name == "flashlight":
+            pytest.importorskip("flashlight")
+        found = make(CHARMAP, SearchOptions())(padded.log_softmax(2), lengths)
+        texts = [CHARMAP.decode(nbest[0].indices) for nbest in found]
+        assert tuple(texts) == TEXTS, name
+
+
+def test_both_searches_keep_the_law() -> None:
+    def batched(log_probs: Tensor, beam_size: int, blank: int) -> list[Found]:
+        whole = torch.tensor([len(log_probs)])
+        return prefix_beam_search(log_probs.unsqueeze(1), whole, beam_size, blank)[0]
+
+    for n_frames, blank in ((1, 0), (4, 0), (4, 2)):
+        log_probs = random_log_probs(n_frames, n_frames, 1, 3)[:, 0].float()
+        assert is_exact(prefix_search, log_probs, blank)
+        assert is_exact(batched, log_probs, blank)

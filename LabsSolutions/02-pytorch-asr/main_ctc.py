@@ -17,7 +17,7 @@ if __name__ == "__main__":
     ARGS = cli.parse(__doc__)  # before torch is imported: --help answers at once
 
 import argparse
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 
@@ -33,7 +33,7 @@ from data import (
     get_dataloaders,
     unpack_minibatch,
 )
-from decoding import beam_search, best_paths, greedy_decode
+from decoding import DECODERS, greedy_decode
 from matplotlib.figure import Figure
 from models import CTCModel, LinearModel, fits_ctc
 from torch import Tensor, nn
@@ -54,14 +54,13 @@ from labkit.checkpoint import (
 from labkit.commonvoice import newest_version
 from labkit.device import available_cores, choose_device, seed_everything
 from labkit.errors import USAGE, LabError, run_program
-from labkit.plots import plot_frames, plot_posteriors, save_figure
-from labkit.report import FoldReport, print_hypotheses
+from labkit.plots import plot_posteriors
 from labkit.runs import RunFolder
+from labkit.testing import Clip, Tester
 from labkit.training import (
     BatchResult,
     Trainer,
     checked_penalty,
-    progress,
     score_fold,
     warmup_cosine,
 )
@@ -365,57 +364,30 @@ def load_network(args: argparse.Namespace) -> tuple[nn.Module, CharMap]:
     return model.to(args.device).eval(), charmap
 
 
-def transcribe(args: argparse.Namespace, model: nn.Module, charmap: CharMap) -> None:
-    """Print the hypotheses of each clip, and draw its best path."""
+def read_clips(args: argparse.Namespace) -> Iterator[Clip]:
+    """Read the clips to transcribe: name, seconds, log-mel (T, M), packed input."""
     collate = BatchCollate(args.nmels, False, args.normalization)
     for name in args.audiofile:
-        log_mel = collate.processor.log_mel(*read_audio(name))  # (T, M)
+        waveform, rate = read_audio(name)  # (1, samples)
+        log_mel = collate.processor.log_mel(waveform, rate)  # (T, M)
         inputs = pack_sequence([collate.processor.finish(log_mel).to(args.device)])
-        if args.beamsearch:
-            nbest = model.beam_decode(inputs, args.beamwidth, charmap.blankid)
-        else:
-            nbest = model.decode(inputs)
-        print_hypotheses(name, nbest)
-        ((_, path),) = best_paths(model(inputs))
-        symbols = ["·" if k == charmap.blankid else charmap.idx2char[k] for k in path]
-        decoder = "beam search" if args.beamsearch else "greedy"
-        title = f"{nbest[0][1]}   ({decoder})"
-        figure = plot_frames(log_mel, symbols, WIN_STEP, title)
-        save_figure(figure, Path(args.baselogdir, "figures", f"{Path(name).name}.png"))
-
-
-def score_clips(args: argparse.Namespace, model: nn.Module, charmap: CharMap) -> None:
-    """Print the error rates of a fold and its worst utterances."""
-    args.debug = args.train_augment = False
-    loaders = dict(zip(("train", "dev", "test"), open_corpus(args, model, charmap)))
-    loader = loaders[args.fold]
-    print(describe_folds(**{args.fold: loader}))
-    report = FoldReport()
-    for keys in progress(loader.batch_sampler, args.fold):
-        utterances = [u for u in map(loader.dataset.__getitem__, keys) if u]
-        if not utterances:
-            continue
-        spectrograms, _ = loader.collate_fn.batch_collate.collate(utterances)
-        scores = model(spectrograms.to(args.device))
-        if args.beamsearch:
-            beams = beam_search(scores, charmap, args.beamwidth, charmap.blankid)
-            best = [nbest[0] for nbest in beams]
-        else:
-            best = greedy_decode(scores, charmap)
-        for utterance, (_, text) in zip(utterances, best):
-            reference = charmap.decode(charmap.encode(utterance.sentence))
-            report.add(utterance.clip, charmap.plain(reference), charmap.plain(text))
-    report.print()
+        yield name, waveform.shape[1] / rate, log_mel, inputs
 
 
 def test(args: argparse.Namespace) -> None:
     """Transcribe clips, score a fold, or both."""
     model, charmap = load_network(args)
+    tester = Tester(args, model, charmap, DECODERS, WIN_STEP, model.stride)
     with torch.inference_mode():
         if args.audiofile:
-            transcribe(args, model, charmap)
+            tester.transcribe(read_clips(args))
         if args.fold:
-            score_clips(args, model, charmap)
+            args.debug = args.train_augment = False
+            folds = dict(
+                zip(("train", "dev", "test"), open_corpus(args, model, charmap))
+            )
+            print(describe_folds(**{args.fold: folds[args.fold]}))
+            tester.score(folds[args.fold])
 
 
 def main(args: argparse.Namespace) -> None:

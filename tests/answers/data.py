@@ -277,7 +277,7 @@ return pack_sequences(spectrograms), pack_sequences(transcripts)
 
 @E05 wrong no-markers
 @mistake cuts the markers off
-@mentions ¶le chat.¦
+@mentions the indices of ¶
 spectrograms = [self.processor.finish(u.log_mel, u.seed) for u in utterances]
 transcripts = [
     torch.tensor(self.charmap.encode(u.sentence)[1:-1]) for u in utterances

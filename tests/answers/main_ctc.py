@@ -181,7 +181,7 @@ return CTCModel(
 
 @E17 wrong units-and-layers-swapped
 @mistake swaps the units and the layers
-@mentions 3 LSTM layers of 2 x 5
+@mentions LSTM layers of 2 x
 return CTCModel(
     charmap,
     args.nmels,
@@ -207,7 +207,7 @@ return CTCModel(
 
 @E17 wrong the-lab-s-bands
 @mistake writes the number of bands down
-@mentions over 32 x 4
+@mentions over 32 x
 return CTCModel(
     charmap,
     20,

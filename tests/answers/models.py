@@ -42,7 +42,7 @@ return lengths // 4
 
 @E08 wrong ceil-hard-coded
 @mistake knows the strides of the lab's layers by heart
-@mentions kernels (5, 2)
+@mentions of Conv2d kernels
 return (lengths + 3) // 4
 
 @E08 wrong off-by-one
@@ -64,7 +64,7 @@ return lengths
 
 @E08 wrong strides-alone
 @mistake reads the strides, and forgets kernel and padding
-@mentions kernels (5, 2)
+@mentions of Conv2d kernels
 for layer in layers:
     if isinstance(layer, nn.Conv2d):
         lengths = -(-lengths // layer.stride[0])

@@ -1,0 +1,164 @@
+"""What every decoder is given, whichever searches."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Protocol
+
+import torch
+from torch import Tensor
+from torch.nn.utils.rnn import PackedSequence, pad_packed_sequence
+
+from labkit.automaton import Automaton
+from labkit.beam import prefix_beam_search
+from labkit.errors import LabError
+from labkit.flashlight import FlashlightDecoder, FlashlightOptions
+from labkit.found import Found
+from labkit.fusion import Fusion, compile_hotwords, compile_ngram
+from labkit.lexicon import choose_lexicon
+from labkit.lm import SHIPPED, load_language_model, shipped
+
+# (log-probabilities (T', B, V), lengths (B,)) to the n-best list of each utterance.
+Search = Callable[[Tensor, Tensor], list[list[Found]]]
+
+
+class Alphabet(Protocol):
+    """What a decoder asks of the alphabet; ``CharMap`` has it."""
+
+    idx2char: list[str]
+
+    @property
+    def blankid(self) -> int:
+        """The index of the blank."""
+
+
+# Weight and word bonus of a character model, of a word model, and without a model.
+_SUITABLE = {True: (0.5, 1.0), False: (1.0, 1.0), None: (1.0, 0.0)}
+
+
+@dataclass(frozen=True)
+class SearchOptions:
+    """The options of a search; a decoder takes those that it knows.
+
+    Attributes:
+        beam_size: Hypotheses kept at each frame.
+        lm: "char", "word", or the path of an ARPA file; None for no language model.
+        lm_weight: Weight of its log probability; None for one that suits its kind.
+        word_bonus: Added for each word, in nats; None likewise.
+        hotwords: What the speaker is likely to say.
+        hotword_weight: Added for each hot word, in nats.
+        lexicon: Path of a lexicon, for Flashlight; None for the model's own words.
+        symbols_per_frame: Symbols that Flashlight tries at each frame, the likeliest;
+            None for all.
+        beam_threshold: Flashlight drops what is this much worse than its best.
+        unknown_score: What Flashlight adds for a word outside the lexicon.
+        silence_score: What Flashlight adds for each separator.
+    """
+
+    beam_size: int = 10
+    lm: str | None = None
+    lm_weight: float | None = None
+    word_bonus: float | None = None
+    hotwords: tuple[str, ...] = ()
+    hotword_weight: float = 8.0
+    lexicon: str | None = None
+    symbols_per_frame: int | None = None
+    beam_threshold: float = 25.0
+    unknown_score: float = float("-inf")
+    silence_score: float = 0.0
+
+    def weights(self, character_model: bool) -> tuple[float, float]:
+        """Return weight and bonus, those that suit where none are given."""
+        weight, bonus = _SUITABLE[character_model if self.lm else None]
+        return (
+            weight if self.lm_weight is None else self.lm_weight,
+            bonus if self.word_bonus is None else self.word_bonus,
+        )
+
+
+def _model_path(lm: str) -> Path:
+    return shipped(lm) if lm in SHIPPED else Path(lm)
+
+
+@lru_cache(maxsize=2)
+def _compiled(lm: str, alphabet: tuple[str, ...], blank: int) -> Automaton:
+    return compile_ngram(load_language_model(lm), alphabet, blank)
+
+
+def make_fusion(options: SearchOptions, charmap: Alphabet) -> Fusion | None:
+    """Compile the language model and the hot words of ``options``.
+
+    Returns:
+        What a search adds to the acoustic score; None if that is nothing.
+    """
+    lm = hotwords = None
+    alphabet, blank = tuple(charmap.idx2char), charmap.blankid
+    if options.lm:
+        lm = _compiled(options.lm, alphabet, blank)
+    if options.hotwords:
+        hotwords = compile_hotwords(
+            options.hotwords, alphabet, blank, options.hotword_weight
+        )
+    weight, bonus = options.weights(character_model=True)
+    if lm is None and hotwords is None and not bonus:
+        return None
+    return Fusion(lm, weight, bonus, alphabet.index(" "), hotwords)
+
+
+def beam_decoder(charmap: Alphabet, options: SearchOptions) -> Search:
+    """Make the decoder that searches a whole batch at once, on any device."""
+    fusion = make_fusion(options, charmap)
+
+    def search(log_probs: Tensor, lengths: Tensor) -> list[list[Found]]:
+        with torch.inference_mode():
+            return prefix_beam_search(
+                *(log_probs, lengths, options.beam_size, charmap.blankid, fusion)
+            )
+
+    return search
+
+
+def flashlight_decoder(charmap: Alphabet, options: SearchOptions) -> Search:
+    """Make the decoder of Flashlight, with a lexicon where the model is one of words.
+
+    Raises:
+        LabError: There is no Flashlight on this Python, or a file cannot be used.
+    """
+    path = _model_path(options.lm) if options.lm else None
+    alphabet, blank = charmap.idx2char, charmap.blankid
+    lexicon = choose_lexicon(options.lexicon, path, alphabet, blank)
+    weight, bonus = options.weights(character_model=lexicon is None)
+    # Without a lexicon Flashlight has no words to count.
+    by_default = options.word_bonus is None and lexicon is None
+    settings = FlashlightOptions(
+        lexicon=lexicon,
+        lm=path,
+        beam_size=options.beam_size,
+        beam_size_token=options.symbols_per_frame,
+        beam_threshold=options.beam_threshold,
+        lm_weight=weight,
+        word_score=0.0 if by_default else bonus,
+        unk_score=options.unknown_score,
+        sil_score=options.silence_score,
+    )
+    return FlashlightDecoder(alphabet, blank, settings).search
+
+
+def log_posteriors(scores: PackedSequence) -> tuple[Tensor, Tensor]:
+    """Turn packed scores (T', B, V) into log-probabilities.
+
+    Returns:
+        The log-probabilities (T', B, V) and the lengths (B,).
+
+    Raises:
+        LabError: They hold NaN.
+    """
+    padded, lengths = pad_packed_sequence(scores)  # (T', B, V), (B,)
+    if padded.isnan().any():
+        raise LabError(
+            "the scores hold NaN", "the network has diverged: train it again, slower"
+        )
+    return padded.log_softmax(dim=2), lengths

@@ -180,7 +180,7 @@ def listen_to_language(
             + word_bonus * (how often the space is among them)
 
     however many frames it took: the model speaks once for each symbol (Hannun et al.
-    2014, equation 2).
+    2014).
 
     Args:
         candidates: The prefixes.

@@ -20,6 +20,7 @@ _TUPLE = "__tuple__"
 _LENGTH = struct.Struct(">Q")  # of the JSON, which comes first
 _LONGEST_TEXT = 4 << 20  # bytes of JSON: as objects they take twenty times as many
 _LONGEST_INTEGER = 400  # digits: to read more takes long
+_LONGEST_DESCRIPTION = 200  # characters
 _MOST_DIMENSIONS = 32
 
 _DTYPES = {
@@ -32,8 +33,12 @@ _DTYPES = {
 _NAMES = {dtype: name for name, dtype in _DTYPES.items()}
 
 
-def to_bytes(values: Any) -> bytes:  # noqa: ANN401
+def to_bytes(values: Any, describe: bool = False) -> bytes:  # noqa: ANN401
     """Write text, numbers, lists, tuples, dictionaries and tensors.
+
+    Args:
+        values: What to write.
+        describe: Write the description of anything else, instead of failing.
 
     Raises:
         TypeError: Something else is among the values.
@@ -41,14 +46,14 @@ def to_bytes(values: Any) -> bytes:  # noqa: ANN401
     body = bytearray()
 
     def written(tensor: Tensor) -> list:
-        if tensor.dtype not in _NAMES or tensor.layout != torch.strided:
+        if _is_odd(tensor):
             raise TypeError(f"a tensor of {tensor.dtype} cannot leave the process")
         start = len(body)
         body.extend(tensor.detach().cpu().numpy().tobytes())
         return [_NAMES[tensor.dtype], list(tensor.shape), start]
 
     def plain(value: Any) -> Any:  # noqa: ANN401
-        if isinstance(value, Tensor):
+        if isinstance(value, Tensor) and not (describe and _is_odd(value)):
             return {_TENSOR: written(value)}
         if isinstance(value, dict):
             return {str(key): plain(item) for key, item in value.items()}
@@ -58,6 +63,8 @@ def to_bytes(values: Any) -> bytes:  # noqa: ANN401
             return [plain(item) for item in value]
         if value is None or type(value) in (str, int, float, bool):
             return value
+        if describe:
+            return repr(value)[:_LONGEST_DESCRIPTION]
         raise TypeError(f"a {type(value).__name__} cannot leave the process")
 
     text = json.dumps(plain(values)).encode()
@@ -100,6 +107,10 @@ def from_bytes(content: bytes) -> Any:  # noqa: ANN401
         raise
     except Exception as error:  # whatever a hostile text makes a parser do
         raise ValueError(f"{type(error).__name__}: {error}") from error
+
+
+def _is_odd(tensor: Tensor) -> bool:
+    return tensor.dtype not in _NAMES or tensor.layout != torch.strided
 
 
 def _integer(digits: str) -> int:

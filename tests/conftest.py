@@ -15,6 +15,9 @@ from shared import REFERENCE, ROOT, Run
 
 from labkit.desk import Lab
 
+# Tests of grading import its package as instructor/grade.py does.
+sys.path.insert(0, str(ROOT / "instructor"))
+
 # The tests import the scripts by name: they mean the reference.
 REFERENCE_LAB = Lab(REFERENCE)
 

@@ -1,0 +1,1 @@
+"""Grading submissions: intake, isolation, marks, feedback."""

@@ -1,0 +1,289 @@
+"""The program behind ``instructor/grade.py``: from the command line to the files."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import secrets
+import sys
+import time
+from collections.abc import Sequence
+from contextlib import suppress
+from pathlib import Path
+
+import torch
+from make_starter import REFERENCE, generate, load
+from tqdm import tqdm
+
+from autograder import classreport, feedback, formats, grades, moodle, plain
+from autograder.engine import Grader, digest_of, earlier_record, keep_record
+from autograder.probehalf import probe_module
+from autograder.records import SubmissionRecord
+from autograder.sandbox import ENVIRONMENT, Limits, Sandbox
+from autograder.sources import Source, imported_modules
+from autograder.submissions import Submission, find_submissions
+from autograder.work import Lab
+from labkit.errors import USAGE, LabError
+from labkit.files import write_atomically
+from labkit.pytest_plugin import SEED_VARIABLE
+
+CHECKS = "test_implementation.py"
+_SECRET_BITS = 48
+
+
+def open_lab(root: Path) -> Lab:
+    """Read the checks, the reference and the starter of the lab at ``root``.
+
+    Raises:
+        LabError: One of them is wrong.
+    """
+    from test_implementation import EXERCISES
+
+    regions = load(root / REFERENCE)
+    missing = sorted(set(EXERCISES) - set(regions))
+    if missing:
+        remedy = f"give it a region in {REFERENCE}, or take it out of {CHECKS}"
+        raise LabError(f"no solution of {', '.join(missing)}", remedy, ENVIRONMENT)
+    files = tuple(dict.fromkeys(e.file for e in EXERCISES.values()))
+    scripts = sorted((root / REFERENCE).glob("*.py"))
+    files += tuple(f for s in regions.values() if (f := s.name) not in files)
+    files = tuple(dict.fromkeys(files))
+    kit = sorted((root / "labkit").glob("*.py"))
+    own = sorted(Path(__file__).parent.glob("*.py"))
+    digest = digest_of(
+        p.read_text(encoding="utf-8") for p in (root / CHECKS, *kit, *scripts, *own)
+    )
+    return Lab(
+        EXERCISES,
+        files,
+        generate(regions, ()),
+        generate(regions, regions),
+        digest,
+    )
+
+
+def choose_secret(output: Path, given: int | None) -> int:
+    """Take the secret that seeds are drawn from: given, of the last run, or new.
+
+    Raises:
+        LabError: ``LAB_SEED`` is no number.
+    """
+    path = output / "records" / "secret.json"
+    text = os.environ.get(SEED_VARIABLE)
+    if given is None and text is not None:
+        if not text.lstrip("-").isdigit():
+            remedy = "give a whole number, or unset it"
+            raise LabError(f"{SEED_VARIABLE}={text}: no number", remedy, USAGE)
+        given = int(text)
+    if given is None:
+        with suppress(OSError, ValueError, KeyError, TypeError):
+            return int(json.loads(path.read_text(encoding="utf-8"))["secret"])
+        given = secrets.randbits(_SECRET_BITS)
+    content = json.dumps({"secret": given})
+    write_atomically(path, lambda part: part.write_text(content, encoding="utf-8"))
+    return given
+
+
+def describe(sandbox: Sandbox) -> list[str]:
+    """Say in plain words which isolation this system gives."""
+    if sandbox.inline:
+        return [
+            "isolation: a process for each submission, stopped when it takes too long; "
+            "memory, files and network are not limited here.",
+            "           Grade untrusted code on Linux, or in a container or a virtual "
+            "machine.",
+        ]
+    measures = sandbox.slots[0].measures
+    names = {
+        "user": "an unprivileged user",
+        "files": "no file but Python and the scripts at hand",
+        "network": "no network",
+        "processes": "a process space that is emptied after each exercise",
+    }
+    given = ["limits on time, memory, output and processes"]
+    given += [text for name, text in names.items() if measures.get(name)]
+    lines = [f"isolation: a process for each exercise, with {'; '.join(given)}."]
+    lacking = []
+    if not measures.get("files"):
+        lacking.append("files of this computer are refused within Python alone")
+    if not measures.get("network"):
+        lacking.append("so is the network")
+    if not measures.get("user") and not measures.get("files"):
+        lacking.append("student code runs as you")
+    if lacking:
+        lines.append(
+            f"           Not given here: {'; '.join(lacking)}. "
+            "As root, or with user namespaces, Linux gives more."
+        )
+    return lines
+
+
+class _Report:
+    """Tells how far grading is: a bar on a terminal, lines elsewhere."""
+
+    def __init__(self, total: int, quiet: bool) -> None:
+        self.total, self.quiet, self.count = total, quiet, 0
+        on_terminal = sys.stderr.isatty() and not quiet
+        self.bar = tqdm(total=total, unit="submission") if on_terminal else None
+
+    def add(self, record: SubmissionRecord) -> None:
+        self.count += 1
+        points = f"{plain.number(plain.total_earned(record)):>5}/{record.total}"
+        note = f"  ({record.problems[0]})" if record.problems else ""
+        line = f"{plain.name_of(record)}  {points}{note}"
+        if self.bar is not None:
+            self.bar.update()
+            self.bar.set_postfix_str(plain.name_of(record)[:30])
+        elif not self.quiet:
+            print(f"{self.count:3}/{self.total}  {line}", flush=True)
+
+    def close(self) -> None:
+        if self.bar is not None:
+            self.bar.close()
+
+
+def open_sandbox(
+    lab: Lab,
+    root: Path,
+    limits: Limits,
+    jobs: int,
+    hidden: Sequence[Path] = (),
+    without: Sequence[str] = (),
+) -> Sandbox:
+    """Prepare where student code runs.
+
+    Args:
+        lab: What submissions are graded against.
+        root: Where its files are.
+        limits: What an exercise may use.
+        jobs: How many run at a time.
+        hidden: Paths that student code must not see, besides those of the lab.
+        without: Measures not to take.
+
+    Returns:
+        The sandbox; it is yet to be started.
+    """
+    checks = (root / CHECKS).read_text(encoding="utf-8")
+    sources = [*map(Source, lab.reference.values()), Source(checks)]
+    own = [file[: -len(".py")] for file in lab.files]
+    secret = ("LabsSolutions", CHECKS, "instructor", "tests", ".git")
+    return Sandbox(
+        root / "labkit",
+        probe_module(checks, lab.exercises),
+        imported_modules(sources, own),
+        jobs,
+        limits,
+        [*(root / name for name in secret), *hidden],
+        [measure for measure in without if measure != "fork"],
+        inline="fork" in without or not hasattr(os, "fork"),
+    )
+
+
+def grade(options: argparse.Namespace, root: Path) -> None:
+    """Grade what the command line asks for.
+
+    Raises:
+        LabError: Nothing can be graded, or this computer is at fault.
+    """
+    torch.set_num_threads(1)
+    lab = open_lab(root)
+    submissions = find_submissions(options.submissions, lab.files)
+    if options.format and len(submissions) != 1:
+        found = f"{len(submissions)} submissions"
+        raise LabError(f"--format is for one, not {found}", "give one zip", USAGE)
+    secret = choose_secret(options.output, options.seed)
+    limits = Limits(
+        seconds=options.seconds,
+        wall=5 + 2 * options.seconds,
+        memory=options.memory << 20,
+    )
+    jobs = min(options.jobs, max(2, len(submissions)))
+    hidden = (options.submissions, options.output)
+    sandbox = open_sandbox(lab, root, limits, jobs, hidden, options.without)
+    grader = Grader(lab, sandbox, limits, secret)
+    quiet = bool(options.format)
+    try:
+        records, reference = _grade_class(grader, submissions, options, quiet)
+    except KeyboardInterrupt:
+        print(
+            "\nstopped: what is graded is kept; the same command goes on from here",
+            file=sys.stderr,
+        )
+        raise SystemExit(130) from None
+    finally:
+        sandbox.close()
+    _write(options, records, reference)
+
+
+def _grade_class(
+    grader: Grader,
+    submissions: Sequence[Submission],
+    options: argparse.Namespace,
+    quiet: bool,
+) -> tuple[list[SubmissionRecord], SubmissionRecord]:
+    """Grade reference and starter, then everyone who has changed."""
+    sandbox, folder = grader.sandbox, options.output / "records"
+    began = time.monotonic()
+    if sandbox.inline:
+        for slot in sandbox.slots:
+            sandbox.start([slot])
+    else:
+        sandbox.start(sandbox.slots)
+    out = sys.stderr if quiet else sys.stdout
+    print("\n".join(describe(sandbox)), file=out, flush=True)
+    reference, _ = grader.see_that_it_grades_right()
+    total = reference.total
+    print(
+        f"reference {total}/{total}, untouched starter 0/{total}: as they must be "
+        f"({time.monotonic() - began:.0f} s)",
+        file=out,
+        flush=True,
+    )
+    records: dict[int, SubmissionRecord] = {}
+    keys = {id(s): grader.key_of(s) for s in submissions}
+    for submission in submissions if not options.force else ():
+        record = earlier_record(folder, submission, keys[id(submission)])
+        if record is not None:
+            records[id(submission)] = record
+    left = [s for s in submissions if id(s) not in records]
+    if records:
+        print(f"unchanged since they were graded: {len(records)}", file=out)
+    report = _Report(len(left), quiet)
+
+    def finished(submission: Submission, record: SubmissionRecord) -> None:
+        keep_record(folder, submission, record)
+        records[id(submission)] = record
+        report.add(record)
+
+    try:
+        grader.grade_all(left, finished)
+    finally:
+        report.close()
+    return [records[id(s)] for s in submissions], reference
+
+
+def _write(
+    options: argparse.Namespace,
+    records: list[SubmissionRecord],
+    reference: SubmissionRecord,
+) -> None:
+    """Write everything that is made from the records."""
+    output: Path = options.output
+    for record in records:
+        feedback.write_feedback(record, output / "feedback")
+    grades.write_grades(records, output / "grades.csv")
+    if options.format:
+        text = formats.FORMATS[options.format](records[0])
+        path = output / formats.FILE_NAMES[options.format]
+        write_atomically(path, lambda part: part.write_text(text, encoding="utf-8"))
+        print(text)
+        return
+    page = classreport.write_report(records, output, reference)
+    print(f"{output / 'grades.csv'}: {len(records)} submissions")
+    print(f"{output / 'feedback'}: a page for each; {page}: the class")
+    if options.moodle is not None:
+        filled = moodle.fill_worksheet(options.moodle, records)
+        for remark in filled.remarks:
+            print(remark)
+        print(f"{filled.path}: {filled.graded} grades")

@@ -1,0 +1,104 @@
+"""What grading one submission leaves: plain values, written as JSON."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+from labkit.files import write_atomically
+
+
+@dataclass(frozen=True)
+class ExerciseRecord:
+    """The mark of one exercise.
+
+    Attributes:
+        id: "E" and two digits.
+        title: What was to be written.
+        where: ``file.py:function``.
+        points: What the exercise is worth.
+        earned: What the answer earns; the better of ``as_is`` and ``alone``.
+        state: done, partial, fail, todo or blocked; crash where the process died.
+        as_is: State with the student's scripts as they are.
+        alone: State with the reference, this one answer put in.
+        lines: The failure block, line by line.
+        mistake: What the failure block says under "why", to count the usual mistakes.
+        hint: The question that helps.
+        seconds: Time that the checks took.
+        answer: The student's function, without comments and docstring, to compare.
+        waits_for: The exercise that a blocked one ran into, or "".
+        minutes: How long the exercise is meant to take.
+    """
+
+    id: str
+    title: str
+    where: str
+    points: int
+    earned: float
+    state: str
+    as_is: str = ""
+    alone: str = ""
+    lines: tuple[str, ...] = ()
+    mistake: str = ""
+    hint: str = ""
+    seconds: float = 0.0
+    answer: str = ""
+    waits_for: str = ""
+    minutes: int = 0
+
+
+@dataclass(frozen=True)
+class SubmissionRecord:
+    """The marks of one submission.
+
+    Attributes:
+        name: The student's name as the folder or zip tells it.
+        identifier: Moodle's participant number, or "".
+        source: The folder or zip, relative to what was given.
+        exercises: In the order of the registry.
+        problems: What is wrong with the files: one line each.
+        seed: Seed of the checks' inputs.
+        versions: Of Python, torch and the kit.
+        graded_at: Time in ISO 8601, UTC.
+        seconds: Time that grading took.
+        key: Digest of the scripts, the checks and the seed.
+    """
+
+    name: str
+    identifier: str
+    source: str
+    exercises: tuple[ExerciseRecord, ...] = ()
+    problems: tuple[str, ...] = ()
+    seed: int = 0
+    versions: dict[str, str] = field(default_factory=dict)
+    graded_at: str = ""
+    seconds: float = 0.0
+    key: str = ""
+
+    @property
+    def earned(self) -> float:
+        """Points earned."""
+        return sum(exercise.earned for exercise in self.exercises)
+
+    @property
+    def total(self) -> int:
+        """Points of all exercises."""
+        return sum(exercise.points for exercise in self.exercises)
+
+
+def write_record(path: Path, record: SubmissionRecord) -> None:
+    """Write ``record`` as JSON, whole or not at all."""
+    text = json.dumps(asdict(record), ensure_ascii=False, indent=1)
+    write_atomically(path, lambda part: part.write_text(text, encoding="utf-8"))
+
+
+def read_record(path: Path) -> SubmissionRecord:
+    """Read what ``write_record`` wrote."""
+    values = json.loads(path.read_text(encoding="utf-8"))
+    exercises = tuple(
+        ExerciseRecord(**{**item, "lines": tuple(item["lines"])})
+        for item in values.pop("exercises")
+    )
+    problems = tuple(values.pop("problems"))
+    return SubmissionRecord(**values, exercises=exercises, problems=problems)

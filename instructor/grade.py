@@ -1,0 +1,112 @@
+"""Grade submissions: a class in one evening, or one zip for a course's system.
+
+    python instructor/grade.py SUBMISSIONS -o results          a folder or a zip of all
+    python instructor/grade.py SUBMISSIONS -o results -j 4     four at a time
+    python instructor/grade.py alice.zip --format gradescope   one, for another system
+    python instructor/grade.py SUBMISSIONS --moodle worksheet.csv
+
+What was graded before and has not changed is not graded again. In results/: grades.csv,
+feedback/ (a page for each student), class.html, records/ (what everything is made of).
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from pathlib import Path
+from typing import NoReturn
+
+os.environ["OMP_NUM_THREADS"] = "1"  # before torch: the tensors are tiny
+os.environ["CUDA_VISIBLE_DEVICES"] = ""
+
+HERE = Path(__file__).resolve().parent
+ROOT = HERE.parent
+sys.path[:0] = [str(ROOT), str(HERE)]
+
+from labkit.errors import USAGE, LabError, run_program  # noqa: E402 (needs the path)
+
+ENVIRONMENT = 3  # exit code where this computer, not a submission, is at fault
+FORMATS = ("gradescope", "classroom", "prairielearn", "vpl", "junit")
+
+
+class Parser(argparse.ArgumentParser):
+    """A parser whose errors have a cause and a remedy, as all others have."""
+
+    def error(self, message: str) -> NoReturn:
+        """Raise a `LabError` for a wrong command line."""
+        raise LabError(message, f"python {self.prog} --help lists the options", USAGE)
+
+
+def _count(text: str) -> int:
+    value = int(text)
+    if not 1 <= value <= 1000:
+        raise argparse.ArgumentTypeError(f"{text} is not between 1 and 1000")
+    return value
+
+
+_count.__name__ = "whole number"
+
+
+def parse(arguments: list[str]) -> argparse.Namespace:
+    """Read the command line."""
+    parser = Parser(
+        prog="instructor/grade.py",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument(
+        "submissions", type=Path, help="folder or zip: of all, or of one student"
+    )
+    parser.add_argument("-o", "--output", type=Path, default=Path("results"))
+    parser.add_argument(
+        *("-j", "--jobs"), type=_count, default=1, metavar="N", help="at a time"
+    )
+    parser.add_argument(
+        "--seed",
+        type=int,
+        help="what the inputs of the checks are drawn from (default: the "
+        "environment's LAB_SEED, else that of the last run, else at random)",
+    )
+    parser.add_argument(
+        "--force", action="store_true", help="grade again what has not changed"
+    )
+    parser.add_argument(
+        "--format", choices=FORMATS, help="print the result of one submission"
+    )
+    parser.add_argument("--moodle", type=Path, metavar="CSV", help="sheet to fill")
+    parser.add_argument(
+        *("--seconds",), type=_count, default=10, help="of computing, an exercise"
+    )
+    parser.add_argument(
+        *("--memory",), type=_count, default=350, metavar="MB", help="an exercise"
+    )
+    parser.add_argument("--verbose", action="store_true", help="show tracebacks")
+    # For tests: forgo what this system gives, to see what is left.
+    parser.add_argument(
+        "--without",
+        action="append",
+        default=[],
+        choices=("namespaces", "user", "fork"),
+        help=argparse.SUPPRESS,
+    )
+    return parser.parse_args(arguments)
+
+
+def main(arguments: list[str]) -> None:
+    """Grade."""
+    options = parse(arguments)
+    try:
+        from autograder.program import grade  # imports torch: --help does not wait
+    except ImportError as error:
+        raise LabError(
+            f"{error}",
+            "python test_implementation.py --doctor tells what to install",
+            ENVIRONMENT,
+        ) from error
+    grade(options, ROOT)
+
+
+if __name__ == "__main__":
+    verbose = "--verbose" in sys.argv
+    raise SystemExit(run_program(lambda: main(sys.argv[1:]), verbose))

@@ -122,7 +122,9 @@ def gradescope_root(tmp_path: Path) -> Path:
 
 
 @posix
-@pytest.mark.parametrize("program", ["exit 1", "kill -9 $$", "exit 0", "echo half; exit 3"])
+@pytest.mark.parametrize(
+    "program", ["exit 1", "kill -9 $$", "exit 0", "echo half; exit 3"]
+)
 def test_gradescope_has_a_result_when_grading_fails(
     program: str, tmp_path: Path
 ) -> None:

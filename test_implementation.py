@@ -1426,34 +1426,47 @@ class Law:
     )
 
     def inputs(generator: Generator) -> Values:
-        return {
-            # (T', V); with either blank, two symbols are as probable as each other
-            "log_probs": normal(generator, 3, 2)[:, [0, 1, 1, 0]].log_softmax(1),
-            "order": torch.randperm(len(Law.FLAWS), generator=generator).tolist(),
-        }
+        # (T', V); with either blank, two symbols are as probable as each other
+        log_probs = normal(generator, 3, 2)[:, [0, 1, 1, 0]].log_softmax(1)
+        cases = list(product(Law.FLAWS, (0, 2)))
+        order = torch.randperm(len(cases), generator=generator).tolist()
+        # What each search finds, not the search: code cannot be asked for its flaw.
+        found = [(blank, Law.listed(flaw, log_probs, blank)) for flaw, blank in cases]
+        return {"log_probs": log_probs, "searches": [found[i] for i in order]}
 
     def probe(lab: Lab, inputs: Values) -> Values:
         answers = []
-        for index in inputs["order"]:
-            for blank in (0, 2):
-                search = flawed_search(Law.FLAWS[index])
-                answer = lab.decoding.is_exact(search, inputs["log_probs"], blank)
-                answer = answer if answer is None else bool(answer)
-                answers.append([index, blank, answer])
+        for blank, listed in inputs["searches"]:
+            found = [Found(score, score, 0.0, list(p)) for score, p in listed]
+
+            def search(
+                log_probs: Tensor, beam_size: int, blank: int, found: list = found
+            ) -> list[Found]:
+                return found[:beam_size]
+
+            answer = lab.decoding.is_exact(search, inputs["log_probs"], blank)
+            answers.append(answer if answer is None else bool(answer))
         return {"answers": answers}
 
     def judge(inputs: Values, result: Values) -> None:
-        asked = [(index, blank) for index in inputs["order"] for blank in (0, 2)]
-        answers = [answer for _, _, answer in result["answers"]]
-        expect("is_exact: answers", len(answers), len(asked), "one a search")
-        for (index, blank), answer in sorted(zip(asked, answers)):
-            flaw = Law.FLAWS[index]
+        searches, answers = inputs["searches"], result["answers"]
+        expect("is_exact: answers", len(answers), len(searches), "one a search")
+        given = [(blank, list(map(list, listed))) for blank, listed in searches]
+        for flaw, blank in product(Law.FLAWS, (0, 2)):
+            listed = Law.listed(flaw, inputs["log_probs"], blank)
+            answer = answers[given.index((blank, list(map(list, listed))))]
             name = f"a search with a flaw: {flaw}" if flaw else "an exact search"
             why = "with room for all transcripts, each score is minus the CTC loss of "
             why += "the whole transcript, and the probabilities add up to 1"
             why = "the law must find the flaw" if flaw else why
             call = f"is_exact of {name}, blank={blank}"
             expect(call, answer, not flaw, why)
+
+    def listed(flaw: str, log_probs: Tensor, blank: int) -> list:
+        """List score and indices of all that a search with a flaw finds."""
+        room = log_probs.shape[1] ** len(log_probs)
+        found = flawed_search(flaw)(log_probs, room, blank)
+        return [(one.score, one.indices) for one in found]
 
 
 assert_registry(EXERCISES)

@@ -282,6 +282,9 @@ def _write(
     page = classreport.write_report(records, output, reference)
     print(f"{output / 'grades.csv'}: {len(records)} submissions")
     print(f"{output / 'feedback'}: a page for each; {page}: the class")
+    pages = moodle.zip_feedback(records, output / "feedback", output / "feedback.zip")
+    if pages:
+        print(f"{pages}: the pages as Moodle takes them")
     if options.moodle is not None:
         filled = moodle.fill_worksheet(options.moodle, records)
         for remark in filled.remarks:

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import os
+import random
+import runpy
 import subprocess
 import sys
+import tracemalloc
 from collections.abc import Callable, Sequence
 from itertools import chain
 from pathlib import Path
@@ -18,8 +21,13 @@ from shared import REFERENCE, ROOT
 from torch import Tensor
 from torch.utils.data import DataLoader
 
-from labkit import utterances
-from labkit.commonvoice import CommonVoice, DatasetFilter, default_location
+from labkit import durations, utterances
+from labkit.commonvoice import (
+    CommonVoice,
+    DatasetFilter,
+    default_location,
+    newest_version,
+)
 from labkit.errors import LabError
 
 CHARMAP = CharMap()
@@ -117,6 +125,258 @@ def test_the_default_corpus_is_the_newest_of_the_environment_or_the_embedded_one
             monkeypatch.setenv("COMMONVOICE_ROOT", "")
         root, version = default_location()
         assert (Path(root) / version).samefile(ROOT / "corpora" / "mini")
+
+
+# ---- releases
+
+RELEASES = {
+    "1": "client_id path sentence up_votes down_votes age gender accent",
+    "5.0": "sentence path client_id locale segment up_votes down_votes accent",
+    "6.1": "client_id path sentence up_votes down_votes age gender accent locale "
+    "segment",
+    "15": "client_id path sentence up_votes down_votes age gender accents variant "
+    "locale segment",
+    "25": "client_id path sentence_id sentence sentence_domain up_votes down_votes "
+    "age gender accents variant locale segment",
+}
+Rows = Sequence[tuple[str, str]]  # speaker and clip
+
+
+def write_tsv(folder: Path, name: str, rows: Rows, release: str = "25") -> None:
+    """Write a table as a release has it; the sentence is the name of the clip."""
+    folder.mkdir(parents=True, exist_ok=True)
+    columns = RELEASES[release].split()
+    lines = ["\t".join(columns)]
+    for speaker, clip in rows:
+        cells = {"client_id": speaker, "path": clip, "sentence": f"« {clip} »"}
+        lines.append("\t".join(cells.get(column, "") for column in columns))
+    text = "\n".join(lines) + "\n"
+    (folder / f"{name}.tsv").write_text(text, encoding="utf-8")
+
+
+@pytest.mark.parametrize("lang", ["fr", "br"])
+@pytest.mark.parametrize("release", RELEASES)
+def test_every_release_is_read_by_the_names_of_its_columns(
+    tmp_path: Path, release: str, lang: str
+) -> None:
+    clip = "0123abcd" if release == "1" else "common_voice_17.mp3"
+    write_tsv(tmp_path / "v" / lang, "train", [("anna", clip), ("bob", "b")], release)
+    clips = CommonVoice("train", str(tmp_path), "v", lang)
+    file = tmp_path / "v" / lang / "clips" / f"{clip.partition('.')[0]}.mp3"
+    assert clips.clip_path(0) == file and clips.clip_names() == [file.name, "b.mp3"]
+    assert clips.column("client_id") == ["anna", "bob"]
+    assert clips.row(0)["sentence"] == f"« {clip} »"
+    assert [*clips.row(1)] == RELEASES[release].split()
+    assert clips.column("no such") == []
+
+
+def pool_of(n_speakers: int, seed: int = 0) -> list[tuple[str, str]]:
+    """Draw clips of speakers, some of whom speak a lot."""
+    draw = random.Random(seed)
+    clips = [
+        (f"speaker{who}", f"{who}_{n}.mp3")
+        for who in range(n_speakers)
+        for n in range(draw.choice([1, 2, 30]))
+    ]
+    return draw.sample(clips, len(clips))
+
+
+def folds_of(root: Path) -> dict[str, list[tuple[str, str]]]:
+    """Read speaker and clip of the rows of all three folds."""
+    folds = {}
+    for fold in ("train", "dev", "test"):
+        clips = CommonVoice(fold, str(root), "v", "fr")
+        folds[fold] = [*zip(clips.column("client_id"), clips.column("path"))]
+    return folds
+
+
+def speakers(rows: Rows) -> set[str]:
+    return {speaker for speaker, _ in rows}
+
+
+@pytest.mark.parametrize("n_speakers", [3, 4, 10, 200])
+def test_folds_are_made_of_the_validated_clips_by_speaker(
+    tmp_path: Path, n_speakers: int
+) -> None:
+    rows = pool_of(n_speakers)
+    write_tsv(tmp_path / "v/fr", "validated", rows)
+    folds = folds_of(tmp_path)
+    assert sorted(chain(*folds.values())) == sorted(rows)
+    assert sum(len(speakers(fold)) for fold in folds.values()) == n_speakers
+    sizes = [len(speakers(folds[fold])) for fold in ("dev", "test")]
+    assert sizes == [max(1, n_speakers // 10)] * 2
+    # Who goes where does not depend on the order of the rows.
+    write_tsv(tmp_path / "v/fr", "validated", sorted(rows))
+    again = folds_of(tmp_path)
+    assert {name: sorted(fold) for name, fold in folds.items()} == again
+    # Nor, but for a few at the bounds, on the others: a later release agrees.
+    write_tsv(tmp_path / "v/fr", "validated", pool_of(n_speakers + 10))
+    later = speakers(folds_of(tmp_path)["train"])
+    moved = speakers(folds["train"]) - later
+    assert n_speakers < 200 or len(moved) < 10
+
+
+def test_another_process_makes_the_same_folds(tmp_path: Path) -> None:
+    write_tsv(tmp_path / "v/fr", "validated", pool_of(20))
+    code = (
+        "import sys; from labkit.commonvoice import CommonVoice; "
+        "print(*CommonVoice('dev', sys.argv[1], 'v', 'fr').column('path'))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, str(tmp_path)],
+        cwd=ROOT,
+        env={**os.environ, "PYTHONHASHSEED": "7"},
+        capture_output=True,
+        encoding="utf-8",
+        timeout=60,
+    )
+    assert done.stdout.split() == [clip for _, clip in folds_of(tmp_path)["dev"]]
+
+
+@pytest.mark.parametrize("empty", [False, True])
+def test_a_fold_that_is_there_stays_and_keeps_its_speakers(
+    tmp_path: Path, empty: bool
+) -> None:
+    rows, folder = pool_of(60), tmp_path / "v/fr"
+    mine = {f"speaker{n}" for n in range(0, 60, 3)}
+    write_tsv(folder, "validated", rows)
+    own = [row for row in rows if row[0] in mine][:9]
+    write_tsv(folder, "test", own)
+    if empty:  # the tables of small languages hold their header alone
+        write_tsv(folder, "train", [])
+    folds = folds_of(tmp_path)
+    assert folds["test"] == own
+    rest = [row for row in rows if row[0] not in speakers(own)]
+    assert sorted(folds["train"] + folds["dev"]) == sorted(rest)
+    assert not speakers(folds["train"]) & speakers(folds["dev"])
+    assert len(speakers(folds["train"])) > 5 * len(speakers(folds["dev"])) > 0
+
+
+def test_speakers_that_are_too_few_are_told(tmp_path: Path) -> None:
+    write_tsv(tmp_path / "v/fr", "validated", pool_of(2))
+    with pytest.raises(LabError, match="2 speakers are free for train, dev, test"):
+        CommonVoice("train", str(tmp_path), "v", "fr")
+    write_tsv(tmp_path / "v/fr", "train", pool_of(2))
+    assert len(CommonVoice("train", str(tmp_path), "v", "fr")) == len(pool_of(2))
+    with pytest.raises(LabError, match="0 speakers are free for dev, test"):
+        CommonVoice("dev", str(tmp_path), "v", "fr")
+    fold_of(tmp_path, ["path\tsentence", "a\tun"])
+    with pytest.raises(LabError, match=r"train\.tsv: no column named client_id"):
+        CommonVoice("dev", str(tmp_path), "v", "fr")
+
+
+def test_a_whole_release_goes_before_a_delta_segment(tmp_path: Path) -> None:
+    names = ("cv-corpus-24.0-2025-12-05", "cv-corpus-25.0-delta-2026-03-09", "made")
+    for when, (name, fold) in enumerate(zip(names, ("train", "train", "validated"))):
+        write_tsv(tmp_path / name / "fr", fold, [("anna", "a")])
+        os.utime(tmp_path / name / "fr" / f"{fold}.tsv", (when, when))
+    for name in (names[0], names[1], names[2]):
+        assert newest_version(str(tmp_path)) == name
+        (tmp_path / name / "fr").rename(tmp_path / name / "de")
+    with pytest.raises(LabError) as raised:
+        CommonVoice("train", str(tmp_path), names[0], "fr")
+    assert f"{names[0]}/de" in raised.value.remedy
+
+
+# ---- durations
+
+
+def never(*_: object) -> float:
+    raise AssertionError("a clip was opened")
+
+
+@pytest.fixture
+def short_clips(tmp_path: Path) -> CommonVoice:
+    """Make a fold of a clip of 2 s, one of 0.3 s, one broken and one missing."""
+    names = ("long clip.wav", "short.wav", "broken.wav", "missing.wav")
+    clips = fold_of(tmp_path, ["path\tsentence", *(f"{n}\tun" for n in names)])
+    for name, seconds in (("long clip.wav", 2.0004), ("short.wav", 0.3)):
+        samples = np.zeros(round(seconds * 10000))
+        soundfile.write(clips.folder / "clips" / name, samples, 10000)
+    (clips.folder / "clips" / "broken.wav").write_bytes(b"RIFF")
+    return clips
+
+
+def test_durations_are_measured_once_and_kept_beside(
+    short_clips: CommonVoice, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[str] = []
+
+    def ask(path: str, duration_of: Callable = durations.duration_of) -> float:
+        asked.append(Path(path).name)
+        return duration_of(path)
+
+    monkeypatch.setattr(durations, "duration_of", ask)
+    first = DatasetFilter(short_clips, 1, 5)
+    assert list(first.durations) == [2.0, 0, 0]  # those that are no clips are kept
+    assert sorted(asked) == sorted(short_clips.clip_names())
+    asked.clear()
+    again = DatasetFilter(short_clips, 1, 5)
+    assert list(again.durations) == list(first.durations)
+    assert list(again.indices) == list(first.indices) == [0, 2, 3]
+    assert sorted(asked) == ["broken.wav", "missing.wav"]  # may have been mended
+    # The table of a release knows better than what was measured.
+    table = short_clips.folder / "times.txt"
+    table.write_text("short.wav 4000\nbroken.wav 9000\n", encoding="utf-8")
+    assert list(DatasetFilter(short_clips, 1, 5).durations) == [2.0, 4.0, 0]
+
+
+def test_durations_of_a_folder_that_cannot_be_written_stay_in_memory(
+    short_clips: CommonVoice, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(durations, "write_atomically", refuse)
+    for _ in range(2):
+        assert list(DatasetFilter(short_clips, 1, 5).durations) == [2.0, 0, 0]
+    assert sorted(p.name for p in short_clips.folder.iterdir()) == [
+        *("clips", "train.tsv")
+    ]
+
+
+def test_what_was_measured_outlives_an_interruption(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    names = [f"{n:04d}.mp3" for n in range(2500)]
+    rows = ["path\tsentence", *(f"{name}\tun" for name in names)]
+    clips = fold_of(tmp_path, rows)
+
+    def interrupted(path: str) -> float:
+        if path.endswith("2000.mp3"):
+            raise RuntimeError
+        return 3.0
+
+    monkeypatch.setattr(durations, "duration_of", interrupted)
+    with pytest.raises(RuntimeError):
+        DatasetFilter(clips, 1, 5)
+    known = durations.read_durations(clips.folder)
+    assert 1000 < len(known) <= 2000 and {*known.values()} == {3.0}
+    monkeypatch.setattr(durations, "duration_of", lambda path: 2.0)
+    assert {*DatasetFilter(clips, 1, 5).durations} == {2.0, 3.0}
+
+
+def test_the_index_of_a_release_opens_no_clip_and_is_small(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    benchmark = runpy.run_path(str(ROOT / "benchmarks" / "index.py"))
+    n_clips = 20_000
+    benchmark["write_release"](tmp_path / "v/fr", n_clips)
+    (tmp_path / "v/fr/clips").mkdir()
+    monkeypatch.setattr(soundfile, "info", never)
+    monkeypatch.setattr(soundfile, "read", never)
+    monkeypatch.setattr(durations, "duration_of", never)
+    tracemalloc.start()
+    clips = CommonVoice("train", str(tmp_path), "v", "fr")
+    kept = DatasetFilter(clips, 1, 5)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    told = durations.read_durations(clips.folder)
+    wanted = [n for n in clips.clip_names() if 1 <= told[n] <= 5]
+    assert [kept.clip_path(i).name for i in range(len(kept))] == wanted
+    assert len(clips) == n_clips and 0.3 < len(kept) / n_clips < 0.5
+    # 1 GB for the largest release, half of which torch takes.
+    assert peak / n_clips < 0.5e9 / benchmark["CLIPS"]
 
 
 # ---- loaders

@@ -11,22 +11,20 @@ import re
 import sys
 from array import array
 from collections.abc import Iterator, Sequence
-from multiprocessing.pool import ThreadPool
 from pathlib import Path
 
 from tqdm import tqdm
 
 from labkit.audio import duration_of
-from labkit.device import available_cores
 from labkit.errors import LabError
 from labkit.files import write_atomically
+from labkit.threads import map_in_threads
 
 MEASURED = "measured_durations.tsv"  # our own
 TABLES = (MEASURED, "times.txt", "clip_durations.tsv")  # the best last
 _HEADER = "clip\tduration[ms]\n"
 _MILLISECONDS = re.compile(r"[0-9]+")
 _WORTH_SAYING = 2_000  # clips: fewer are read in a blink
-_CHUNK = 64  # clips given to a thread at a time
 
 
 def _read(path: Path) -> Iterator[tuple[str, float]]:
@@ -92,21 +90,19 @@ def _measure(folder: Path, names: Sequence[str]) -> dict[str, float]:
     terminal = sys.stderr.isatty()
     if len(names) >= _WORTH_SAYING and not terminal:
         print(f"reading the lengths of {len(names):,} clips", file=sys.stderr)
-    paths = (str(folder / "clips" / name) for name in names)
+    paths = [str(folder / "clips" / name) for name in names]
     found: dict[str, float] = {}
     try:
-        # Threads do: libsndfile works without Python's lock.
-        with ThreadPool(available_cores()) as pool:
-            lengths = tqdm(
-                pool.imap(duration_of, paths, chunksize=_CHUNK),
-                total=len(names),
-                desc="reading the lengths",
-                unit="clip",
-                leave=False,
-                disable=len(names) < _WORTH_SAYING or not terminal,
-            )
-            for name, length in zip(names, lengths):
-                found[name] = round(1000 * length) / 1000  # as it is kept
+        lengths = tqdm(
+            map_in_threads(duration_of, paths),
+            total=len(names),
+            desc="reading the lengths",
+            unit="clip",
+            leave=False,
+            disable=len(names) < _WORTH_SAYING or not terminal,
+        )
+        for name, length in zip(names, lengths):
+            found[name] = round(1000 * length) / 1000  # as it is kept
     finally:  # what is known when someone stops us need not be read again
         _keep(folder, found)
     return found

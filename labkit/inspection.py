@@ -9,7 +9,6 @@ import unicodedata
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from multiprocessing.pool import ThreadPool
 from pathlib import Path
 
 import numpy as np
@@ -18,10 +17,10 @@ from tqdm import tqdm
 
 from labkit.audio import read_audio
 from labkit.commonvoice import SHARES, CommonVoice
-from labkit.device import available_cores
 from labkit.durations import durations_of
 from labkit.errors import LabError
 from labkit.plots import stack_axes
+from labkit.threads import map_in_threads
 
 _SAMPLE = 1_000  # clips that are decoded, of those listed
 _TOLERANCE = 0.5  # s that a clip may be shorter than its table says
@@ -150,9 +149,8 @@ def read_clips(folder: Path, seconds: dict[str, float], every: bool) -> Audio:
         return rate
 
     audio = Audio(len(names))
-    # Threads do: libsndfile works without Python's lock.
-    with ThreadPool(available_cores()) as pool, _bar("reading", len(names)) as bar:
-        for result in pool.imap(read, names, chunksize=8):
+    with _bar("reading", len(names)) as bar:
+        for result in map_in_threads(read, names):
             bar.update()
             if isinstance(result, str):
                 audio.broken.append(result)

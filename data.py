@@ -21,17 +21,15 @@ from torch.nn.utils.rnn import (
     pad_sequence,
 )
 from torch.utils.data import DataLoader
-from torchaudio.transforms import (
-    AmplitudeToDB,
-    FrequencyMasking,
-    MelSpectrogram,
-    TimeMasking,
-)
+from torchaudio.transforms import AmplitudeToDB, MelSpectrogram
 
 from labkit.audio import resample
+from labkit.augment import SpecAugment
+from labkit.batches import LengthBatches
 from labkit.commonvoice import CommonVoice, DatasetFilter, default_location
 from labkit.errors import run_program
 from labkit.plots import draw_spectrogram, save_figure, stack_axes
+from labkit.reading import PLAIN, SPEEDS
 from labkit.text import fold
 from labkit.utterances import Utterance, UtteranceSet, make_loader
 
@@ -149,9 +147,8 @@ class WaveformProcessor:
         self.transform_tospectro = self.build_tospectro(
             rate, n_fft, self.hop_length, nmels
         )
-        self.transform_augment = nn.Sequential(
-            FrequencyMasking(_MAX_MASKED_BANDS),
-            TimeMasking(round(_MAX_MASKED_SECONDS / win_step)),
+        self.transform_augment = SpecAugment(
+            _MAX_MASKED_BANDS, round(_MAX_MASKED_SECONDS / win_step)
         )
 
     @staticmethod
@@ -196,12 +193,9 @@ class WaveformProcessor:
             log_mel = (log_mel - mean) / std
         if not self.augment:
             return log_mel
-        with torch.random.fork_rng(devices=[], enabled=seed is not None):
-            if seed is not None:
-                torch.manual_seed(seed)
-            # The masks hold 0: the mean of a normalised spectrogram.
-            bands_first = log_mel.T.unsqueeze(0)  # (1, M, T)
-            return self.transform_augment(bands_first)[0].T  # (T, M)
+        if seed is None:
+            seed = int(torch.randint(1 << 62, ()))
+        return self.transform_augment(log_mel, seed)
 
     def __call__(self, waveforms: Tensor) -> Tensor:
         """Turn waveforms (samples, B) into spectrograms (T, B, M).
@@ -323,6 +317,11 @@ def get_dataloaders(
     normalization: tuple[float, float] | None = None,
     fits: Callable[[int, str], bool] | None = None,
     seed: int = 0,
+    cache: str | None = None,
+    batch_frames: int | None = None,
+    speed_perturbation: bool = False,
+    rank: int = 0,
+    world_size: int = 1,
 ) -> tuple[DataLoader, DataLoader, DataLoader]:
     """Make the loaders of the training, validation and test folds.
 
@@ -330,7 +329,7 @@ def get_dataloaders(
         commonvoice_root: Folder of the corpora.
         commonvoice_version: Folder of one release.
         cuda: Whether the minibatches go to a CUDA device.
-        batch_size: Utterances in a minibatch.
+        batch_size: Utterances in a minibatch, of all processes together.
         n_threads: Worker processes at most.
         min_duration: Shortest clip kept, in seconds.
         max_duration: Longest clip kept, in seconds.
@@ -342,7 +341,12 @@ def get_dataloaders(
         normalization: Mean and standard deviation in dB, instead of measuring them.
         fits: Tells whether T frames are enough for the loss of a sentence; None
             keeps every utterance.
-        seed: Seed of the order and of the masks.
+        seed: Seed of the order, of the masks and of the speeds.
+        cache: Folder where log-mels are kept from run to run, or None.
+        batch_frames: Frames in a minibatch, instead of ``batch_size``.
+        speed_perturbation: Play training clips at 0.9, 1 or 1.1 times their speed.
+        rank: Which of the processes that train together this one is.
+        world_size: How many they are; each gets its share of every minibatch.
 
     Returns:
         Loaders of ``(packed spectrograms, packed transcripts)``.
@@ -352,13 +356,23 @@ def get_dataloaders(
     """
     to_log_mel = BatchCollate(nmels, augment=False).processor.log_mel
 
-    def open_fold(fold: str) -> UtteranceSet:
+    def open_fold(fold: str, speeds: Sequence[float] = (PLAIN,)) -> UtteranceSet:
         clips = load_dataset(fold, commonvoice_root, commonvoice_version)
         clips = DatasetFilter(clips, min_duration, max_duration)
         limit = batch_size if small_experiment else None
-        return UtteranceSet(clips, to_log_mel, fits, nmels, limit, n_threads, seed)
+        kept = None if small_experiment else cache
+        return UtteranceSet(
+            clips, to_log_mel, fits, nmels, limit, n_threads, seed, speeds, kept
+        )
 
-    train = open_fold("train")
+    def loader_of(fold: UtteranceSet, augment: bool, shuffle: bool) -> DataLoader:
+        frames = None if small_experiment else batch_frames
+        batches = LengthBatches(fold, batch_size, shuffle, frames, rank, world_size)
+        collate = BatchCollate(nmels, augment, normalization)
+        return make_loader(batches, collate, cuda)
+
+    perturbs = speed_perturbation and not small_experiment
+    train = open_fold("train", SPEEDS if perturbs else (PLAIN,))
     valid = train if small_experiment else open_fold("dev")
     test = train if small_experiment else open_fold("test")
     if normalize and normalization is None:
@@ -368,12 +382,10 @@ def get_dataloaders(
     if logger:
         logger.info(f"{len(train)} training, {len(valid)} dev, {len(test)} test clips")
         logger.info(f"normalisation (mean, standard deviation in dB): {normalization}")
-    masking = BatchCollate(nmels, train_augment, normalization)
-    plain = BatchCollate(nmels, False, normalization)
     return (
-        make_loader(train, masking, batch_size, True, cuda),
-        make_loader(valid, plain, batch_size, False, cuda),
-        make_loader(test, plain, batch_size, False, cuda),
+        loader_of(train, train_augment, shuffle=True),
+        loader_of(valid, augment=False, shuffle=False),
+        loader_of(test, augment=False, shuffle=False),
     )
 
 

@@ -1,26 +1,27 @@
-"""From a fold of clips to minibatches: features kept in memory, batches by length."""
+"""The utterances of a fold, with their features, and loaders of their minibatches."""
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
-from torch.utils.data import DataLoader, Dataset, Sampler
+from torch.utils.data import DataLoader, Dataset
 from tqdm import tqdm
 
-from labkit.audio import AudioError
+from labkit.batches import LengthBatches, draw_seed
+from labkit.cache import FeatureCache
 from labkit.commonvoice import DatasetFilter
 from labkit.errors import LabError
+from labkit.reading import FLOAT_BYTES, FRAMES_PER_SECOND, PLAIN, ClipReader
 
 _MEMORY_BUDGET = 2 << 30  # bytes of features kept in memory for one fold
-_FRAMES_PER_SECOND = 100
-_FLOAT_BYTES = 4
-_WORTH_WORKERS = 400  # below so many clips, starting worker processes costs more
 _NORMALIZATION_SAMPLE = 1000  # utterances
-_LENGTH_JITTER = 0.15  # of an utterance's duration, so that batches differ each epoch
+_NAMED = 20  # clips left out that are named one by one
+_CACHE_WORKERS = 2  # of a card that is fed from a cache
 
 
 class Utterance(NamedTuple):
@@ -32,24 +33,15 @@ class Utterance(NamedTuple):
     clip: str = ""  # name of the file
 
 
-_Read = tuple[Tensor, str, str]  # log-mel (T, M), sentence, name of the file
-
-
-def draw_seed(seed: int, epoch: int, index: int) -> int:
-    """Mix the run's seed, the epoch and the utterance into one seed.
-
-    So the draws do not depend on which process makes them, nor on their order.
-    """
-    mixed = (seed * 1_000_003 + epoch) * 1_000_003 + index
-    return mixed % (1 << 63)
-
-
 class UtteranceSet(Dataset):
-    """The utterances of one fold that can be used, their log-mels kept in memory.
+    """The utterances of one fold that can be used, and their log-mels.
 
-    A clip that cannot be read, or too short for its transcript, is left out, named
-    on stderr and counted in ``skipped``. A fold too large for memory is computed
-    anew each epoch, by worker processes.
+    The log-mels are kept in memory; or, with ``cache``, in files that are mapped into
+    it; or, of a fold too large for memory, computed anew each epoch by worker
+    processes. A clip that cannot be read, or too short for its transcript, is left
+    out, named on stderr and counted in ``skipped``.
+
+    An utterance has the index of its clip in ``dataset``, whichever are left out.
 
     Args:
         dataset: The clips, ``(waveform, rate, row)`` each.
@@ -59,6 +51,8 @@ class UtteranceSet(Dataset):
         limit: Keep only the first so many usable utterances.
         n_threads: Worker processes at most.
         seed: Seed of the run.
+        speeds: Each epoch plays each utterance at one of these; 1 is among them.
+        cache: Folder of the feature cache, or None.
     """
 
     def __init__(
@@ -70,108 +64,165 @@ class UtteranceSet(Dataset):
         limit: int | None,
         n_threads: int,
         seed: int,
+        speeds: Sequence[float] = (PLAIN,),
+        cache: str | Path | None = None,
     ) -> None:
         self.dataset = dataset
-        self.to_log_mel = to_log_mel
+        self.reader = ClipReader(dataset, to_log_mel)
         self.fits = fits
+        self.n_mels = n_mels
         self.limit = limit
         self.n_threads = n_threads
         self.seed = seed
+        self.speeds = tuple(speeds)
+        self.cache = cache
         self.skipped: list[str] = []
         longest = sorted(dataset.durations, reverse=True)[:limit]
-        frames = sum(longest) * _FRAMES_PER_SECOND
-        self.in_memory = frames * n_mels * _FLOAT_BYTES <= _MEMORY_BUDGET
-        self._kept: list[_Read] | None = None
-
-    def __len__(self) -> int:
-        """Return the number of utterances (of those in memory, the usable ones)."""
-        return len(self.dataset) if self._kept is None else len(self._kept)
+        frames = sum(longest) * FRAMES_PER_SECOND * sum(1 / s for s in self.speeds)
+        self.in_memory = not cache and frames * n_mels * FLOAT_BYTES <= _MEMORY_BUDGET
+        # Once prepared: the utterances that can be used, and their log-mels by index
+        # and number of the speed.
+        self._usable: list[int] | None = None
+        self._features: dict[tuple[int, int], Tensor] | FeatureCache | None = None
+        self._drawn: tuple[int, Tensor] | None = None
 
     @property
-    def durations(self) -> Sequence[float]:
-        """Return the durations in seconds, of the table or as read."""
-        if self._kept is None:
-            return self.dataset.durations
-        return [len(log_mel) / _FRAMES_PER_SECOND for log_mel, _, _ in self._kept]
+    def streams(self) -> bool:
+        """Whether the clips are read anew each epoch."""
+        return not (self.in_memory or self.cache)
 
-    def read(self, index: int) -> _Read | str:
-        """Read one clip: log-mel, sentence, name; or why it is left out."""
-        path = self.dataset.clip_path(index)
-        try:
-            waveform, rate, row = self.dataset[index]
-        except AudioError as error:
-            return error.cause
-        log_mel = self.to_log_mel(waveform, rate)
-        if self.fits and not self.fits(len(log_mel), row["sentence"]):
-            return f"{path}: too short for its transcript ({len(log_mel)} frames)"
-        return log_mel, row["sentence"], path.name
+    @property
+    def usable(self) -> Sequence[int]:
+        """Return the indices of the utterances (once prepared, of the usable ones)."""
+        return range(len(self.dataset)) if self._usable is None else self._usable
+
+    def __len__(self) -> int:
+        """Return the number of utterances (once prepared, of the usable ones)."""
+        return len(self.usable)
+
+    def speeds_of(self, epoch: int) -> Tensor:
+        """Draw which of ``speeds`` each clip of ``dataset`` has in an epoch, (N,)."""
+        if self._drawn is None or self._drawn[0] != epoch:
+            generator = torch.Generator().manual_seed(draw_seed(self.seed, epoch, -1))
+            shape = (len(self.dataset),)
+            drawn = torch.randint(len(self.speeds), shape, generator=generator)
+            self._drawn = epoch, drawn
+        return self._drawn[1]
+
+    def seconds(self, epoch: int) -> Tensor:
+        """Return how long each clip of ``dataset`` lasts in an epoch, (N,).
+
+        They come from the table or the headers, so that they do not depend on
+        whether the clips have been read.
+        """
+        durations = torch.as_tensor(self.dataset.durations, dtype=torch.float64)
+        return durations / torch.tensor(self.speeds)[self.speeds_of(epoch)]
+
+    def _sentence(self, index: int) -> str:
+        return self.dataset.dataset.row(self.dataset.indices[index])["sentence"]
 
     def prepare(self) -> None:
-        """Read the fold into memory, if it fits; done once, at first use.
+        """Read the fold into memory, if it fits; or make sure of its cache.
+
+        It is done once, at first use.
 
         Raises:
-            LabError: Not one utterance can be used.
+            LabError: Not one utterance can be used, or the cache cannot be written.
         """
-        if not self.in_memory or self._kept is not None:
+        if self.streams or self._usable is not None:
             return
-        kept: list[_Read] = []
-        wanted = self.limit or len(self.dataset)
-        with tqdm(
-            total=wanted,
-            desc=f"reading {self.dataset.dataset.fold}",
-            unit="clip",
-            leave=False,
-            disable=not sys.stderr.isatty(),
-        ) as bar:
-            for result in self._read_all(wanted):
-                bar.update()
-                if isinstance(result, str):
-                    self._skip(result)
-                else:
-                    kept.append(result)
-                if len(kept) == wanted:
-                    break
-        if not kept:
+        if self.cache:
+            self._features = FeatureCache(
+                self.cache, self.reader, self.speeds, self.n_mels, self.n_threads
+            )
+            results = self._with_bar(self._features.lengths(), "checking")
+        else:
+            self._features = {}
+            results = self._read_into_memory(self._features)
+        usable = []
+        for index, result in enumerate(results):
+            if isinstance(result, str):
+                self._skip(result)
+            elif self.fits and not self.fits(result, self._sentence(index)):
+                path = self.dataset.clip_path(index)
+                self._skip(f"{path}: too short for its transcript ({result} frames)")
+            else:
+                usable.append(index)
+            if len(usable) == self.limit:
+                break
+        if not usable:
             raise LabError(
                 f"none of the {len(self.dataset)} clips of {self.dataset.dataset.fold} "
                 f"can be used; the first: {self.skipped[0]}",
                 "check the folder of the clips and the sentences of the tsv",
             )
-        self._kept = kept
+        self._usable = usable
 
-    def _read_all(self, wanted: int) -> Iterator[_Read | str]:
-        workers = self.n_threads if wanted >= _WORTH_WORKERS else 0
-        if workers < 2:
-            yield from map(self.read, range(len(self.dataset)))
-            return
-        loader = DataLoader(
-            _Reads(self), batch_size=16, num_workers=workers, collate_fn=_as_numpy
+    def _read_into_memory(
+        self, features: dict[tuple[int, int], Tensor]
+    ) -> Iterator[int | str]:
+        """Fill ``features``; yield the frames T of each clip, or why it has none."""
+        wanted = self.limit or len(self.dataset)
+        results = self.reader.read_all(self.speeds, wanted, self.n_threads)
+        for index, result in enumerate(self._with_bar(results, "reading")):
+            if isinstance(result, str):
+                yield result
+            else:
+                for speed, log_mel in enumerate(result):
+                    features[index, speed] = log_mel
+                yield len(result[self.speeds.index(PLAIN)])
+
+    def _with_bar(self, results: Iterable, doing: str) -> Iterable:
+        return tqdm(
+            results,
+            total=self.limit or len(self.dataset),
+            desc=f"{doing} {self.dataset.dataset.fold}",
+            unit="clip",
+            leave=False,
+            disable=not sys.stderr.isatty(),
         )
-        for results in loader:
-            for result in results:
-                if isinstance(result, str):
-                    yield result
-                else:
-                    yield (torch.from_numpy(result[0]), *result[1:])
 
     def _skip(self, why: str) -> None:
+        if why in self.skipped:  # in an epoch before
+            return
         self.skipped.append(why)
-        tqdm.write(f"left out: {why}", file=sys.stderr)
+        if len(self.skipped) <= _NAMED:
+            tqdm.write(f"left out: {why}", file=sys.stderr)
+        elif len(self.skipped) == _NAMED + 1:
+            tqdm.write("left out: more, which are only counted", file=sys.stderr)
+
+    def _log_mel(self, index: int, speed: int) -> Tensor | str:
+        if self._features is None:
+            result = self.reader.read(index, [self.speeds[speed]])
+            return result if isinstance(result, str) else result[0]
+        return self._features[index, speed]
 
     def __getitem__(self, key: tuple[int, int]) -> Utterance | None:
         """Return the utterance of ``(epoch, index)``; None if it cannot be used."""
         epoch, index = key
-        result = self._kept[index] if self._kept is not None else self.read(index)
-        if isinstance(result, str):
-            self._skip(result)
-            return None
-        log_mel, sentence, clip = result
-        return Utterance(log_mel, sentence, draw_seed(self.seed, epoch, index), clip)
+        sentence, plain = self._sentence(index), self.speeds.index(PLAIN)
+        why = ""
+        # Played too fast, it may be too short for its transcript: then as it is.
+        for speed in dict.fromkeys((int(self.speeds_of(epoch)[index]), plain)):
+            log_mel = self._log_mel(index, speed)
+            if isinstance(log_mel, str):
+                why = log_mel
+                break
+            known_to_fit = self._features is not None and self.speeds[speed] <= PLAIN
+            if known_to_fit or not self.fits or self.fits(len(log_mel), sentence):
+                clip = self.dataset.clip_path(index).name
+                seed = draw_seed(self.seed, epoch, index)
+                return Utterance(log_mel, sentence, seed, clip)
+            path = self.dataset.clip_path(index)
+            why = f"{path}: too short for its transcript ({len(log_mel)} frames)"
+        self._skip(why)
+        return None
 
     def normalization(self) -> tuple[float, float]:
         """Measure the mean and the standard deviation of the log-mels, in dB.
 
-        They are taken over frames and bands of a random sample of the fold.
+        They are taken over frames and bands of a random sample of the fold, played as
+        it is.
 
         Raises:
             LabError: There is no sound in the sample.
@@ -179,8 +230,11 @@ class UtteranceSet(Dataset):
         self.prepare()
         generator = torch.Generator().manual_seed(self.seed)
         order = torch.randperm(len(self), generator=generator).tolist()
-        sample = (self[0, i] for i in order[:_NORMALIZATION_SAMPLE])
-        values = [u.log_mel.flatten() for u in sample if u is not None]
+        plain, usable = self.speeds.index(PLAIN), self.usable
+        sample = (
+            self._log_mel(usable[i], plain) for i in order[:_NORMALIZATION_SAMPLE]
+        )
+        values = [x.flatten() for x in sample if not isinstance(x, str)]
         values = torch.cat(values) if values else torch.zeros(2)
         mean, std = values.mean().item(), values.std().item()
         if std == 0:
@@ -189,72 +243,6 @@ class UtteranceSet(Dataset):
                 "check the folder of the clips",
             )
         return mean, std
-
-
-class _Reads(Dataset):
-    """The results of ``UtteranceSet.read``, for worker processes."""
-
-    def __init__(self, utterances: UtteranceSet) -> None:
-        self.utterances = utterances
-
-    def __len__(self) -> int:
-        return len(self.utterances.dataset)
-
-    def __getitem__(self, index: int) -> _Read | str:
-        return self.utterances.read(index)
-
-
-def _as_numpy(results: list) -> list:
-    # A tensor would travel by a file descriptor, of which a process has few.
-    return [r if isinstance(r, str) else (r[0].numpy(), *r[1:]) for r in results]
-
-
-class LengthBatches(Sampler):
-    """Batches of utterances of similar length, shuffled anew each epoch.
-
-    Similar lengths waste little work on padding. A jitter of the lengths lets the
-    company of an utterance change. Call ``set_epoch`` before each epoch.
-
-    Args:
-        utterances: The fold.
-        batch_size: Utterances in a batch.
-        shuffle: False keeps one order, the longest utterance first.
-    """
-
-    def __init__(
-        self, utterances: UtteranceSet, batch_size: int, shuffle: bool
-    ) -> None:
-        self.utterances = utterances
-        self.batch_size = batch_size
-        self.shuffle = shuffle
-        self.epoch = 0
-
-    def set_epoch(self, epoch: int) -> None:
-        """Choose the epoch whose order and random draws come next."""
-        self.epoch = epoch
-
-    def __len__(self) -> int:
-        """Return the number of batches."""
-        return -(-len(self.utterances) // self.batch_size)
-
-    def __iter__(self) -> Iterator[list[tuple[int, int]]]:
-        """Yield lists of keys ``(epoch, index)``."""
-        self.utterances.prepare()
-        lengths = torch.tensor(self.utterances.durations)
-        generator = torch.Generator().manual_seed(
-            draw_seed(self.utterances.seed, self.epoch, len(lengths))
-        )
-        if self.shuffle:
-            jitter = torch.rand(len(lengths), generator=generator)
-            lengths = lengths * (1 + _LENGTH_JITTER * jitter)
-        order = lengths.argsort(descending=True, stable=True).tolist()
-        starts = range(0, len(order), self.batch_size)
-        batches = [order[start : start + self.batch_size] for start in starts]
-        if self.shuffle:
-            mixed = torch.randperm(len(batches), generator=generator).tolist()
-            batches = [batches[i] for i in mixed]
-        for batch in batches:
-            yield [(self.epoch, index) for index in batch]
 
 
 class CollateUsable:
@@ -280,38 +268,47 @@ class CollateUsable:
 
 def describe_folds(**loaders: DataLoader) -> str:
     """Read the folds, and count the clips that are used and left out."""
-    for loader in loaders.values():
-        loader.dataset.prepare()
-    sizes = (f"{len(loader.dataset)} {name}" for name, loader in loaders.items())
-    left_out = sum(len(loader.dataset.skipped) for loader in loaders.values())
-    return f"clips: {', '.join(sizes)}; {left_out} left out"
+    folds = {name: loader.dataset for name, loader in loaders.items()}
+    for fold in folds.values():
+        fold.prepare()
+    sizes = (f"{len(fold)} {name}" for name, fold in folds.items())
+    left_out = sum(len(fold.skipped) for fold in folds.values())
+    text = f"clips: {', '.join(sizes)}; {left_out} left out"
+    streamed = [name for name, fold in folds.items() if fold.streams]
+    if streamed:
+        text += (
+            f"\ntoo large for memory, read anew each epoch: {', '.join(streamed)} "
+            f"(--cache DIR would keep the log-mels in files)"
+        )
+    return text
 
 
 def make_loader(
-    utterances: UtteranceSet,
+    batches: LengthBatches,
     batch_collate: Any,  # noqa: ANN401
-    batch_size: int,
-    shuffle: bool,
     cuda: bool,
 ) -> DataLoader:
     """Make the loader of one fold.
 
-    What is in memory is collated in this process; what is not, by workers.
+    What is in memory is collated in this process. Clips are read by all workers.
+    From a cache, the processor that would wait for data collates it itself; a card
+    is fed by two workers.
 
     Args:
-        utterances: The fold.
+        batches: The batches, and the utterances that they are of.
         batch_collate: Its ``collate`` turns a list of utterances into a minibatch.
-        batch_size: Utterances in a batch.
-        shuffle: Mix the batches each epoch.
         cuda: Pin the memory of the batches, for a faster copy to the card.
 
     Returns:
         A loader of minibatches; its ``batch_sampler`` has ``set_epoch``.
     """
-    workers = 0 if utterances.in_memory else utterances.n_threads
+    utterances = batches.utterances
+    workers = utterances.n_threads if utterances.streams else 0
+    if utterances.cache and cuda:
+        workers = min(utterances.n_threads, _CACHE_WORKERS)
     return DataLoader(
         utterances,
-        batch_sampler=LengthBatches(utterances, batch_size, shuffle),
+        batch_sampler=batches,
         collate_fn=CollateUsable(batch_collate),
         num_workers=workers,
         persistent_workers=workers > 0,

@@ -47,6 +47,9 @@ gradescope classroom: $(VENV)/.installed
 benchmarks: $(VENV)/.installed
 	$(BIN)/python benchmarks/debug_epoch.py
 	$(BIN)/python benchmarks/decoders.py
+	$(BIN)/python benchmarks/index.py
+	$(BIN)/python benchmarks/loading.py
+	$(BIN)/python benchmarks/epoch.py
 
 clean:
 	rm -rf logs dist build .pytest_cache .ruff_cache

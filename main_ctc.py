@@ -43,27 +43,21 @@ from torch.utils.data import DataLoader
 
 from labkit.audio import read_audio
 from labkit.checkpoint import (
-    DEBUG_PREFIX,
-    check_options,
-    describe_weights,
+    adopt_checkpoint,
     load_checkpoint,
     load_weights,
     newest_checkpoint,
-    save_checkpoint,
 )
 from labkit.commonvoice import newest_version
-from labkit.device import available_cores, choose_device, seed_everything
-from labkit.errors import USAGE, LabError, run_program
+from labkit.distributed import ALONE, World
+from labkit.errors import run_program
 from labkit.plots import plot_posteriors
 from labkit.runs import RunFolder
+from labkit.scores import BatchResult
+from labkit.session import Session, begin, prepare
 from labkit.testing import Clip, Tester
-from labkit.training import (
-    BatchResult,
-    Trainer,
-    checked_penalty,
-    score_fold,
-    warmup_cosine,
-)
+from labkit.training import checked_penalty
+from labkit.updates import UpdateGuard
 from labkit.utterances import describe_folds
 
 WIN_STEP = _DEFAULT_WIN_STEP * 1e-3  # s
@@ -155,6 +149,7 @@ class CTCRecipe:
         charmap: The alphabet.
         optimizer: Its optimiser, or None to evaluate alone.
         grad_clip: Largest norm of the gradient.
+        network: What to call in training, if something stands around ``model``.
     """
 
     def __init__(
@@ -163,25 +158,38 @@ class CTCRecipe:
         charmap: CharMap,
         optimizer: torch.optim.Optimizer | None = None,
         grad_clip: float = 1.0,
+        network: nn.Module | None = None,
     ) -> None:
         self.model = model
+        self.network = network or model
         self.charmap = charmap
         self.compute_losses = partial(ctc_losses, blank=charmap.blankid)
         self.optimizer = optimizer
         self.grad_clip = grad_clip
         self.penalty = checked_penalty(model) if optimizer else None
+        self.guard = UpdateGuard(model, optimizer) if optimizer else None
+        self.share = 1.0  # set by the trainer where several processes train
+
+    def _weighted_losses(
+        self, scores: PackedSequence, transcripts: PackedSequence
+    ) -> Tensor:
+        return self.share * self.compute_losses(scores, transcripts)
 
     def step(self, minibatch: Minibatch) -> BatchResult:
-        """Update the network once."""
-        losses, penalty, scores = train_step(
-            self.model,
-            self.compute_losses,
-            self.penalty,
-            self.optimizer,
-            minibatch,
-            self.grad_clip,
-        )
-        return self._result(losses, scores, minibatch, penalty.item())
+        """Update the network once, if the gradient is finite."""
+        with self.guard:
+            losses, penalty, scores = train_step(
+                self.network,
+                self._weighted_losses,
+                self.penalty,
+                self.optimizer,
+                minibatch,
+                self.grad_clip,
+            )
+        losses = losses / self.share
+        result = self._result(losses, scores, minibatch, penalty.item())
+        result.fault = self.guard.fault(losses, scores.data)
+        return result
 
     def evaluate(self, minibatch: Minibatch) -> BatchResult:
         """Decode a minibatch, without an update."""
@@ -215,7 +223,10 @@ def make_model(args: argparse.Namespace, charmap: CharMap) -> nn.Module:
 
 
 def open_corpus(
-    args: argparse.Namespace, model: nn.Module, charmap: CharMap
+    args: argparse.Namespace,
+    model: nn.Module,
+    charmap: CharMap,
+    world: World = ALONE,
 ) -> tuple[DataLoader, DataLoader, DataLoader]:
     """Make the loaders of the three folds that the options ask for."""
     if args.datasetroot is None:
@@ -240,53 +251,40 @@ def open_corpus(
         normalization=args.normalization,
         fits=fits if args.command == "train" else None,
         seed=args.seed,
+        cache=args.cache,
+        batch_frames=args.batch_frames,
+        speed_perturbation=args.speed_perturbation,
+        rank=world.rank,
+        world_size=world.size,
     )
 
 
 def train(args: argparse.Namespace) -> None:
     """Train a network, and write the folder of the run."""
-    charmap = CharMap()
-    model = make_model(args, charmap)
-    train_loader, dev_loader, test_loader = open_corpus(args, model, charmap)
-    print(describe_folds(training=train_loader, dev=dev_loader))
-    model.to(args.device)
+    if args.init_from and args.state is None:
+        model, charmap = load_network(args, args.init_from)
+    else:
+        charmap = CharMap()
+        model = make_model(args, charmap)
+    folds = open_corpus(args, model, charmap, args.world)
+    print(describe_folds(training=folds[0], dev=folds[1]))
+    network = prepare(model, args)
     optimizer = build_optimizer(model, args)
-    n_updates = args.num_epochs * len(train_loader)
-    scheduler = warmup_cosine(optimizer, n_updates) if args.scheduler else None
-    recipe = CTCRecipe(model, charmap, optimizer, args.grad_clip)
-    prefix = DEBUG_PREFIX if args.debug else ""
-    run = RunFolder(Path(args.baselogdir), prefix + args.logname)
-    run.write_summary(model, vars(args))
-    print(f"run: {run.path}   (watch it: tensorboard --logdir {args.baselogdir})")
-
+    recipe = CTCRecipe(model, charmap, optimizer, args.grad_clip, network)
     content = {
         "architecture": {name: getattr(args, name) for name in ARCHITECTURE},
         "alphabet": charmap.idx2char,
-        "normalization": dev_loader.collate_fn.normalization,
+        "normalization": folds[1].collate_fn.normalization,
     }
 
-    def keep(metrics: dict[str, float]) -> None:
-        save_checkpoint(run.best_model, model, {**content, "metrics": metrics})
+    def draw(run: RunFolder, epoch: int) -> None:
+        run.log_figure("posteriors", plot_first(model, folds[1], args.device), epoch)
 
-    def draw(epoch: int) -> None:
-        run.log_figure("posteriors", plot_first(model, dev_loader, args.device), epoch)
-
-    trainer = Trainer(model, recipe, run, args.device, keep, draw, scheduler)
-    try:
-        if args.debug:
-            trainer.overfit(train_loader, args.num_epochs)
-        else:
-            trainer.fit(train_loader, dev_loader, args.num_epochs)
-            load_weights(model, load_checkpoint(run.best_model)["weights"], run.path)
-            score = score_fold(model, recipe, test_loader, args.device, "test")
-            run.write_result(f"test fold, best network: {score}")
-        print(f"best network: {run.best_model}")
-    except KeyboardInterrupt:
-        if run.best_model.exists():
-            print(f"\nbest network so far: {run.best_model}")
-        raise
-    finally:
-        run.close()
+    session = Session(args, model, optimizer, recipe, folds, content, draw)
+    if args.debug:
+        session.overfit()
+    else:
+        session.fit()
 
 
 def plot_first(model: nn.Module, loader: DataLoader, device: torch.device) -> Figure:
@@ -303,45 +301,34 @@ def plot_first(model: nn.Module, loader: DataLoader, device: torch.device) -> Fi
     )
 
 
-def load_network(args: argparse.Namespace) -> tuple[nn.Module, CharMap]:
-    """Load the network to test; ``args`` takes its architecture and normalisation.
+def load_network(
+    args: argparse.Namespace, name: str | None = None
+) -> tuple[nn.Module, CharMap]:
+    """Load a network; ``args`` takes its architecture and normalisation.
+
+    Args:
+        args: The options.
+        name: Its checkpoint; None for the one that the options say to test.
 
     Raises:
         LabError: There is no checkpoint, or it contradicts the options given.
     """
-    path = Path(args.modelpath or newest_checkpoint(Path(args.baselogdir)))
+    path = Path(name or args.modelpath or newest_checkpoint(Path(args.baselogdir)))
     checkpoint = load_checkpoint(path)
     charmap = CharMap()
-    if "architecture" in checkpoint:
-        check_options(checkpoint, args, charmap, path)
-        debug = path.parent.name.startswith(DEBUG_PREFIX)
-        heard = "CER of its one minibatch" if debug else "dev CER"
-        rate = 100 * checkpoint["metrics"]["dev_cer"]
-        print(f"network: {path}, {heard} {rate:.1f} %")
-        vars(args).update(checkpoint["architecture"])
-        args.normalization = checkpoint["normalization"]
-    elif args.normalization is None:
-        raise LabError(
-            f"{path}: bare weights, without their normalisation",
-            "pass --normalization MEAN STD and the options of its training "
-            f"({describe_weights(checkpoint['weights'])})",
-            USAGE,
-        )
-    else:
-        print(f"network: {path}, bare weights")
+    adopt_checkpoint(checkpoint, args, charmap, path)
     model = make_model(args, charmap)
     load_weights(model, checkpoint["weights"], path)
     return model.to(args.device).eval(), charmap
 
 
-def read_clips(args: argparse.Namespace) -> Iterator[Clip]:
-    """Read the clips to transcribe: name, seconds, log-mel (T, M), packed input."""
-    collate = BatchCollate(args.nmels, False, args.normalization)
-    for name in args.audiofile:
-        waveform, rate = read_audio(name)  # (1, samples)
-        log_mel = collate.processor.log_mel(waveform, rate)  # (T, M)
-        inputs = pack_sequence([collate.processor.finish(log_mel).to(args.device)])
-        yield name, waveform.shape[1] / rate, log_mel, inputs
+def read_clip(args: argparse.Namespace, name: str) -> Clip:
+    """Read a clip to transcribe: name, seconds, log-mel (T, M), packed input."""
+    processor = BatchCollate(args.nmels, False, args.normalization).processor
+    waveform, rate = read_audio(name)  # (1, samples)
+    log_mel = processor.log_mel(waveform, rate)  # (T, M)
+    inputs = pack_sequence([processor.finish(log_mel).to(args.device)])
+    return name, waveform.shape[1] / rate, log_mel, inputs
 
 
 def test(args: argparse.Namespace) -> None:
@@ -350,7 +337,7 @@ def test(args: argparse.Namespace) -> None:
     tester = Tester(args, model, charmap, DECODERS, WIN_STEP, model.stride)
     with torch.inference_mode():
         if args.audiofile:
-            tester.transcribe(read_clips(args))
+            tester.transcribe(partial(read_clip, args))
         if args.fold:
             args.debug = args.train_augment = False
             folds = dict(
@@ -362,9 +349,7 @@ def test(args: argparse.Namespace) -> None:
 
 def main(args: argparse.Namespace) -> None:
     """Run the command of ``args``."""
-    args.nthreads = args.nthreads or available_cores()
-    args.device = choose_device(args.device, args.nthreads)
-    seed_everything(args.seed)
+    begin(args)
     {"train": train, "test": test}[args.command](args)
 
 

@@ -15,6 +15,7 @@ from labkit.errors import USAGE, LabError
 from labkit.files import write_atomically
 from labkit.version import KIT_VERSION
 
+PRETRAINED = Path(__file__).resolve().parents[1] / "pretrained" / "fr.pt"
 _FORMAT = 1
 _CONTENT = {"weights", "architecture", "alphabet", "normalization", "metrics"}
 DEBUG_PREFIX = "debug_"  # of the name of a --debug run's folder
@@ -33,8 +34,17 @@ def save_checkpoint(path: Path, model: nn.Module, content: dict[str, Any]) -> No
     """
     weights = {name: value.cpu() for name, value in model.state_dict().items()}
     whole = {"format": _FORMAT, "kit": KIT_VERSION, **content, "weights": weights}
+    save_tensors(path, whole)
+
+
+def save_tensors(path: Path, content: dict[str, Any]) -> None:
+    """Write tensors and plain types, whole or not at all.
+
+    Raises:
+        OSError: They cannot be written; what was there is unharmed.
+    """
     buffer = io.BytesIO()  # torch.save has no name for a full disk; Python has
-    torch.save(whole, buffer)
+    torch.save(content, buffer)
     write_atomically(path, lambda temporary: temporary.write_bytes(buffer.getbuffer()))
 
 
@@ -110,6 +120,41 @@ def check_options(
         )
 
 
+def adopt_checkpoint(
+    checkpoint: dict[str, Any],
+    args: argparse.Namespace,
+    charmap: Any,  # noqa: ANN401
+    path: Path,
+) -> None:
+    """Give ``args`` the architecture and the normalisation of a checkpoint.
+
+    Options of training that stand beside the architecture, such as the dropout, are
+    those of the command line where they were given.
+
+    Raises:
+        LabError: They contradict the options given, or bare weights lack them.
+    """
+    if "architecture" in checkpoint:
+        check_options(checkpoint, args, charmap, path)
+        debug = path.parent.name.startswith(DEBUG_PREFIX)
+        heard = "CER of its one minibatch" if debug else "dev CER"
+        rate = 100 * checkpoint["metrics"]["dev_cer"]
+        print(f"network: {path}, {heard} {rate:.1f} %")
+        found = checkpoint["architecture"].items()
+        vars(args).update({n: value for n, value in found if n not in args.given})
+        if args.command == "test" or args.normalization is None:
+            args.normalization = checkpoint["normalization"]
+    elif args.normalization is None:
+        raise LabError(
+            f"{path}: bare weights, without their normalisation",
+            "pass --normalization MEAN STD and the options of its training "
+            f"({describe_weights(checkpoint['weights'])})",
+            USAGE,
+        )
+    else:
+        print(f"network: {path}, bare weights")
+
+
 def load_weights(model: nn.Module, weights: Weights, path: Path) -> None:
     """Put ``weights`` into ``model``.
 
@@ -142,17 +187,19 @@ def describe_weights(weights: Weights) -> str:
     return f"--cell_type {cell} --nlayers_rnn {nlayers} --nhidden_rnn {nhidden}"
 
 
-def newest_checkpoint(logdir: Path) -> Path:
+def newest_checkpoint(logdir: Path, pretrained: Path = PRETRAINED) -> Path:
     """Find the checkpoint to test when none is named.
 
     Args:
         logdir: The folder of the runs.
+        pretrained: The network of the kit, for where there is no run.
 
     Returns:
-        That of the newest run; of a ``--debug`` run only where there is no other.
+        That of the newest run; of a ``--debug`` run only where there is no other; else
+        the network of the kit.
 
     Raises:
-        LabError: There is none.
+        LabError: There is none at all.
     """
     paths = sorted(
         logdir.glob("*/best_model.pt"), key=lambda path: path.stat().st_mtime
@@ -162,6 +209,9 @@ def newest_checkpoint(logdir: Path) -> Path:
     for candidates in (real, paths):
         if candidates:
             return candidates[-1]
+    if pretrained.is_file():
+        print(f"no run under {logdir}: the network of the kit, as pretrained/README.md")
+        return pretrained
     raise LabError(
         f"no trained network under {logdir}",
         "train one (python main_ctc.py train), or pass --modelpath",

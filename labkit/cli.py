@@ -38,8 +38,15 @@ DEBUG_DEFAULTS: dict[str, Any] = {
 MODEL_OPTIONS = ("model", "nmels", "nlayers_rnn", "nhidden_rnn", "cell_type")
 _TRAIN_ONLY = (
     *("debug", "num_epochs", "base_lr", "grad_clip", "scheduler", "train_augment"),
-    *("weight_decay", "dropout", "l1", "logname"),
+    *("weight_decay", "dropout", "l1", "logname", "speed_perturbation", "resume"),
+    *("checkpoint_minutes", "amp", "compile", "average", "patience", "init_from"),
 )
+# A run that is resumed knows its options, but for those of the process ...
+PROCESS_OPTIONS = ("command", "resume", "device", "baselogdir", "verbose")
+# ... and these may be given anew.
+RESUME_OPTIONS = ("nthreads", "checkpoint_minutes", "num_epochs")
+_FLAGS = (*("debug", "train_augment", "tune", "speed_perturbation", "amp", "compile"),)
+_COMMANDS = ("train", "test")
 # Options that ask for a search, each with what it goes with or is only for.
 _SEARCHING = ("beamsearch", "lm", "hotwords")
 _GOES_WITH = {
@@ -58,6 +65,7 @@ _ONLY_FOR = {
         ("flashlight",),
     ),
 }
+_NEGATIVE_NUMBER = re.compile(r"-(inf|\.?\d[\d.]*(e[-+]?\d+)?)$", re.IGNORECASE)
 _PLAIN_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,99}")
 _TEST_BATCH = 64  # clips: the batched search is quickest with many
 DECODERS = ("greedy", "prefix", "beam", "flashlight")
@@ -79,6 +87,11 @@ _TEST_ONLY = (
 
 class LabParser(argparse.ArgumentParser):
     """A parser whose errors are one line of cause and one of remedy."""
+
+    def __init__(self, **options: object) -> None:
+        super().__init__(**options)
+        # argparse takes -1 for a value, but -1e3 and -inf for options.
+        self._negative_number_matcher = _NEGATIVE_NUMBER
 
     def error(self, message: str) -> NoReturn:
         """Print cause and remedy, and exit with 2."""
@@ -115,17 +128,30 @@ _THREADS = _number(int, 1, high=1024)
 _POSITIVE = _number(float, 0, open_low=True)
 _NOT_NEGATIVE = _number(float, 0)
 _PROBABILITY = _number(float, 0, high=1)
-_FINITE = _number(float, float("-inf"), open_low=True)
+_BEAM = _number(int, 1, high=10_000)  # hypotheses: more fit no memory
+# Nats: with more, nothing else would count, and float32 would run out of digits.
+_WEIGHT = _number(float, 0, high=1000)
+_NATS = _number(float, -1000, high=1000)
+_NATS_OR_NEVER = _number(float, float("-inf"), high=1000)
+
+
+def _text(text: str) -> str:
+    """Read what must hold something, for argparse."""
+    if not text.strip(" ,\t\n"):
+        raise argparse.ArgumentTypeError("is empty")
+    return text
 
 
 def _decoder_and_model(text: str) -> tuple[str, str | None]:
     """Read "beam" or "beam+char", for argparse."""
-    decoder, _, lm = text.partition("+")
+    decoder, plus, lm = text.partition("+")
     if decoder not in DECODERS:
         names = ", ".join(DECODERS)
         raise argparse.ArgumentTypeError(f"{decoder} is no decoder ({names})")
     if lm and decoder == "greedy":
         raise argparse.ArgumentTypeError("greedy decoding hears no language model")
+    if plus and not lm:
+        raise argparse.ArgumentTypeError(f"{text}: no language model behind the +")
     return decoder, lm or None
 
 
@@ -146,6 +172,15 @@ def _add_data_options(parser: LabParser) -> None:
         "--max_duration", type=_POSITIVE, help="longest clip, in s (default: 5)"
     )
     group.add_argument("--batch_size", type=_COUNT, help="clips in a minibatch")
+    group.add_argument(
+        "--batch_frames",
+        type=_COUNT,
+        metavar="N",
+        help="fill minibatches up to N frames of 10 ms, padding included, instead",
+    )
+    group.add_argument(
+        "--cache", metavar="DIR", help="keep the log-mels of all clips in files there"
+    )
     group.add_argument("--nmels", type=_SIZE, help="mel bands")
     group.add_argument(
         "--normalization",
@@ -159,6 +194,12 @@ def _add_data_options(parser: LabParser) -> None:
         action="store_const",
         const=True,
         help="mask random times and bands in training (SpecAugment)",
+    )
+    group.add_argument(
+        "--speed_perturbation",
+        action="store_const",
+        const=True,
+        help="train on clips at 0.9, 1 and 1.1 times their speed",
     )
 
 
@@ -192,15 +233,60 @@ def _add_training_options(parser: LabParser) -> None:
     )
     group.add_argument(
         "--scheduler",
-        action="store_const",
+        nargs="?",
         const=True,
-        help="warm the learning rate up, then lower it along a cosine",
+        choices=("cosine", "plateau"),
+        help="warm the learning rate up, then lower it along a cosine (if no other is "
+        "named), or halve it whenever the dev CER stays",
     )
     group.add_argument("--weight_decay", type=_NOT_NEGATIVE, help="of AdamW")
     group.add_argument(
         "--l1", type=_NOT_NEGATIVE, help="weight of the L1 penalty (default: 0)"
     )
+    group.add_argument(
+        "--patience", type=_COUNT, metavar="N", help="stop after N epochs without gain"
+    )
+    group.add_argument(
+        "--average",
+        type=_number(int, 2, high=1000),
+        metavar="N",
+        help="at the end, average the weights of the last N epochs",
+    )
     group.add_argument("--logname", help="name of the run's folder (default: ctc)")
+
+
+def _add_running_options(parser: LabParser) -> None:
+    group = parser.add_argument_group("training, long runs")
+    group.add_argument(
+        "--resume",
+        nargs="?",
+        const="",
+        metavar="RUN",
+        help="go on with the folder of an unfinished run (default: the newest)",
+    )
+    group.add_argument(
+        "--checkpoint_minutes",
+        type=_NOT_NEGATIVE,
+        metavar="N",
+        help="keep what --resume needs every N minutes (default: 10) and each epoch",
+    )
+    group.add_argument(
+        "--init_from",
+        metavar="CHECKPOINT",
+        help="start from the weights of a best_model.pt",
+    )
+    group.add_argument(
+        "--amp",
+        action="store_const",
+        const=True,
+        help="convolutions and linear layers in bfloat16",
+    )
+    group.add_argument(
+        "--compile",
+        action="store_const",
+        const=True,
+        help="compile the convolutions (a minute or two, for long runs)",
+    )
 
 
 def _add_test_options(parser: LabParser) -> None:
@@ -219,7 +305,10 @@ def _add_test_options(parser: LabParser) -> None:
         help="score a whole fold: CER, WER and the worst utterances",
     )
     group.add_argument(
-        "--transcript", metavar="TEXT", help="find when TEXT is said in the --audiofile"
+        "--transcript",
+        type=_text,
+        metavar="TEXT",
+        help="find when TEXT, all that is said, is said in the --audiofile",
     )
     group.add_argument(
         "--output",
@@ -253,30 +342,38 @@ def _add_search_options(parser: LabParser) -> None:
     group.add_argument(
         "--beamsearch", action="store_const", const=True, help="as --decoder beam"
     )
-    group.add_argument("--beamwidth", type=_COUNT, help="hypotheses kept (default: 10)")
+    group.add_argument("--beamwidth", type=_BEAM, help="hypotheses kept (default: 10)")
     group.add_argument("--nbest", type=_COUNT, help="hypotheses shown (default: 10)")
     group.add_argument(
-        "--lm", help="language model: char, word (those of the kit), or an ARPA file"
+        "--lm",
+        type=_text,
+        help="language model: char, word (those of the kit), or an ARPA file",
     )
     group.add_argument(
         "--lm_weight",
-        type=_NOT_NEGATIVE,
+        type=_WEIGHT,
         help="of its log probability (default: one that suits)",
     )
     group.add_argument(
         "--word_bonus",
-        type=_FINITE,
-        help="nats added for each word (default: likewise)",
+        type=_NATS,
+        help="nats added for each word, by prefix and beam for each space (default: "
+        "likewise)",
     )
     group.add_argument(
-        "--hotwords", metavar="A,B", help="what the speaker is likely to say"
+        "--hotwords",
+        type=_text,
+        metavar="A,B",
+        help="what the speaker is likely to say",
     )
     group.add_argument(
-        "--hotword_weight", type=_FINITE, help="nats for each hot word (default: 8)"
+        "--hotword_weight", type=_NATS, help="nats for each hot word (default: 8)"
     )
     flashlight = parser.add_argument_group("decoding, --decoder flashlight alone")
     flashlight.add_argument(
-        "--lexicon", help="words and their spelling (default: the words of the --lm)"
+        "--lexicon",
+        type=_text,
+        help="words and their spelling (default: the words of the --lm)",
     )
     flashlight.add_argument(
         "--symbols_per_frame",
@@ -287,10 +384,12 @@ def _add_search_options(parser: LabParser) -> None:
         "--beam_threshold", type=_POSITIVE, help="nats below the best (default: 25)"
     )
     flashlight.add_argument(
-        "--unknown_score", type=float, help="for a word not in the lexicon (-inf)"
+        "--unknown_score",
+        type=_NATS_OR_NEVER,
+        help="for a word not in the lexicon (-inf)",
     )
     flashlight.add_argument(
-        "--silence_score", type=_FINITE, help="for each space (default: 0)"
+        "--silence_score", type=_NATS, help="for each space (default: 0)"
     )
 
 
@@ -320,12 +419,15 @@ def _fill_in(args: argparse.Namespace) -> None:
             setattr(args, name, value)
     searching = args.given & set(_SEARCHING)
     rest = {"min_duration": 1.0, "max_duration": 5.0, "l1": 0.0, **SEARCH_DEFAULTS}
-    rest.update(logname="ctc", model="CTCModel")
+    rest.update(logname="ctc", model="CTCModel", scheduler=False)
+    rest["checkpoint_minutes"] = 10.0
     rest["decoder"] = "beam" if searching else "greedy"
     for name, value in rest.items():
         if getattr(args, name) is None:
             setattr(args, name, value)
-    for name in ("debug", "scheduler", "train_augment", "tune"):
+    if args.scheduler == "cosine":
+        args.scheduler = True
+    for name in _FLAGS:
         setattr(args, name, bool(getattr(args, name)))
     args.hotwords = tuple(w for w in (args.hotwords or "").split(",") if w.strip())
 
@@ -335,6 +437,10 @@ def _check(parser: LabParser, args: argparse.Namespace) -> None:
     for name in others:
         if getattr(args, name) is not None:
             parser.error(f"--{name} is no option of {args.command}")
+    if args.debug and (args.resume is not None or args.average or args.patience):
+        parser.error("--debug goes without --resume, --average and --patience")
+    if args.resume is not None and args.init_from:
+        parser.error("--resume goes without --init_from: a run has its weights")
     if args.command == "test" and not (args.audiofile or args.fold):
         parser.error("test needs --audiofile CLIP or --fold test")
     if args.command == "test":
@@ -354,26 +460,49 @@ def _check_search(parser: LabParser, args: argparse.Namespace) -> None:
     for name, other in _GOES_WITH.items():
         if name in given and other not in given:
             parser.error(f"--{name} goes with --{other}")
-    for name in ("lm_weight", "word_bonus"):
-        if name in given and not given & {"lm", "compare"}:
-            parser.error(f"--{name} goes with --lm")
     if args.tune and (args.lm is None or given & {"lm_weight", "word_bonus"}):
         parser.error("--tune goes with --lm, whose weight and bonus it chooses")
     if args.transcript is not None and len(args.audiofile) > 1:
         parser.error("--transcript goes with one --audiofile")
-    if args.output == "srt" and not args.audiofile:
-        parser.error("--output srt goes with --audiofile")
-    if args.compare is not None:
+    for name in ("decoder", *_SEARCHING):
+        if args.transcript is not None and name in given:
+            parser.error(f"--transcript is aligned, not searched: leave --{name} out")
+    if args.output == "srt" and (args.fold or not args.audiofile):
+        parser.error("--output srt goes with --audiofile, and without --fold")
+    if args.output and given & {"compare", "tune"} and not args.audiofile:
+        parser.error("--output goes with one decoder: leave --compare and --tune out")
+    if (args.nbest or 0) > (args.beamwidth or SEARCH_DEFAULTS["beamwidth"]):
+        parser.error("--nbest is at most --beamwidth (default: 10)")
+    if args.compare is None:
+        decoders = {args.decoder or ("beam" if given & {*_SEARCHING} else "greedy")}
+        models = {args.lm}
+    else:
         if given & {"decoder", "beamsearch", "lm", "tune"}:
             parser.error("--compare names its decoders and models: beam beam+char")
-        return
-    decoder = args.decoder or ("beam" if given & set(_SEARCHING) else "greedy")
+        if len({*args.compare}) < len(args.compare):
+            parser.error("--compare names a decoder twice")
+        decoders = {decoder for decoder, _ in args.compare} or {*DECODERS}
+        models = {lm for _, lm in args.compare} or {"char"}
+    for name in ("lm_weight", "word_bonus"):
+        if name in given and models == {None}:
+            parser.error(f"--{name} goes with --lm or a model in --compare")
     for name in ("beamwidth", *_SEARCHING):
-        if name in given and decoder == "greedy":
+        if name in given and decoders == {"greedy"}:
             parser.error(f"--{name} goes with --beamsearch or another --decoder")
-    for name, decoders in _ONLY_FOR.items():
-        if name in given and decoder not in decoders:
-            parser.error(f"--{name} goes with --decoder {' or '.join(decoders)}")
+    for name, users in _ONLY_FOR.items():
+        if name in given and decoders.isdisjoint(users):
+            parser.error(f"--{name} goes with --decoder {' or '.join(users)}")
+
+
+def _with_values(argv: list[str]) -> list[str]:
+    """Keep ``--scheduler train`` and ``--resume train`` from eating the command."""
+    left_out = {"--scheduler": "cosine", "--resume": ""}
+    words = []
+    for word, following in zip(argv, [*argv[1:], ""]):
+        if word in left_out and following in _COMMANDS:
+            word = f"{word}={left_out[word]}"
+        words.append(word)
+    return words
 
 
 def parse(description: str | None, argv: list[str] | None = None) -> argparse.Namespace:
@@ -392,10 +521,11 @@ def parse(description: str | None, argv: list[str] | None = None) -> argparse.Na
     parser = LabParser(
         description=description, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("command", choices=("train", "test"))
+    parser.add_argument("command", choices=_COMMANDS)
     _add_data_options(parser)
     _add_model_options(parser)
     _add_training_options(parser)
+    _add_running_options(parser)
     _add_test_options(parser)
     _add_search_options(parser)
     _add_run_options(parser)
@@ -404,7 +534,7 @@ def parse(description: str | None, argv: list[str] | None = None) -> argparse.Na
         for name in DEFAULTS
     ]
     parser.epilog = "\n".join(["defaults           train   train --debug", *table])
-    args = parser.parse_args(argv)
+    args = parser.parse_args(_with_values(sys.argv[1:] if argv is None else argv))
     _check(parser, args)
     _fill_in(args)
     # Torch's threads wait for one another by spinning. Where another program wants a

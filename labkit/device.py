@@ -8,6 +8,7 @@ from pathlib import Path
 
 import torch
 
+from labkit.distributed import local_rank, local_size
 from labkit.errors import USAGE, LabError
 
 _CGROUP_QUOTA = Path("/sys/fs/cgroup/cpu.max")
@@ -26,6 +27,11 @@ def available_cores() -> int:
         if quota.isdigit():
             bounds.append(math.ceil(int(quota) / int(period)))
     return max(1, min(bounds))
+
+
+def cores_of_process() -> int:
+    """Count the cores for this process, of those that train together on a machine."""
+    return max(1, available_cores() // local_size())
 
 
 def _why_no_card() -> str:
@@ -58,8 +64,16 @@ def choose_device(name: str, n_threads: int) -> torch.device:
         print(cpu)
         return torch.device("cpu")
     if torch.cuda.is_available():
+        number, there = local_rank(), torch.cuda.device_count()
+        if number >= there:
+            raise LabError(
+                f"process {number + 1} of this machine has no card: there are {there}",
+                f"start as many processes as cards: torchrun --nproc_per_node {there}",
+                USAGE,
+            )
+        torch.cuda.set_device(number)
         print(f"device: cuda, {torch.cuda.get_device_name()}")
-        return torch.device("cuda")
+        return torch.device("cuda", number)
     if name == "cuda":
         raise LabError(
             f"--device cuda: {_why_no_card()}", "use --device auto or cpu", USAGE

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import csv
+import re
 import shlex
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +14,12 @@ from matplotlib.figure import Figure
 from torch import nn
 from torch.utils.tensorboard import SummaryWriter
 
-from labkit.files import uninterrupted
+from labkit.files import uninterrupted, write_atomically
 from labkit.quiet import deepcs_module
 from labkit.version import KIT_VERSION
+
+_RESULT = "\n## Result\n"
+_EPOCH_OF_DECODINGS = re.compile(r"^epoch (\d+)$", re.MULTILINE)
 
 
 class RunFolder:
@@ -25,19 +29,26 @@ class RunFolder:
 
     Args:
         logdir: The folder of all runs.
-        name: The first part of the folder's name.
+        name: The first part of the folder's name, or its whole name to go on with it.
+        resumed_in: The epoch that a run to go on with is in: what its files tell of
+            that epoch and later ones is forgotten. None makes a new folder.
     """
 
-    def __init__(self, logdir: Path, name: str) -> None:
+    def __init__(self, logdir: Path, name: str, resumed_in: int | None = None) -> None:
         logdir.mkdir(parents=True, exist_ok=True)
-        self.path = _new_folder(logdir, name)
+        new = resumed_in is None
+        self.path = _new_folder(logdir, name) if new else logdir / name
         self.best_model = self.path / "best_model.pt"
-        self._board = SummaryWriter(str(self.path))
-        self._metrics = (self.path / "metrics.csv").open(
-            "w", encoding="utf-8", newline=""
-        )
-        self._decodings = (self.path / "decodings.txt").open("w", encoding="utf-8")
-        self._writer: csv.DictWriter | None = None
+        metrics, decodings = self.path / "metrics.csv", self.path / "decodings.txt"
+        columns = None
+        if resumed_in is not None:
+            columns = _forget_metrics(metrics, resumed_in)
+            _forget_decodings(decodings, resumed_in)
+        # The board passes over what it was told of later epochs before.
+        self._board = SummaryWriter(str(self.path), purge_step=resumed_in)
+        self._metrics = metrics.open("a", encoding="utf-8", newline="")
+        self._decodings = decodings.open("a", encoding="utf-8")
+        self._writer = csv.DictWriter(self._metrics, columns) if columns else None
 
     def write_summary(self, model: nn.Module, args: Mapping[str, Any]) -> None:
         """Write ``summary.txt``: the architecture, the command, the arguments."""
@@ -83,10 +94,11 @@ class RunFolder:
         self._board.add_figure(name, figure, epoch)  # closes it
 
     def write_result(self, text: str) -> None:
-        """Print the result of the run, and add it to ``summary.txt``."""
+        """Print the result of the run, and put it at the end of ``summary.txt``."""
         print(text)
-        with (self.path / "summary.txt").open("a", encoding="utf-8") as summary:
-            summary.write(f"\n## Result\n{text}\n")
+        path = self.path / "summary.txt"
+        summary = path.read_text(encoding="utf-8").partition(_RESULT)[0]
+        _replace(path, f"{summary}{_RESULT}{text}\n")
 
     def close(self) -> None:
         """Close the files."""
@@ -94,6 +106,49 @@ class RunFolder:
             self._metrics.close()
             self._decodings.close()
             self._board.close()
+
+
+class SilentRun:
+    """Stands for the folder of a run in the processes that do not write to it.
+
+    Args:
+        path: The folder.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.best_model = path / "best_model.pt"
+
+    def __getattr__(self, name: str) -> Callable[..., None]:
+        """Give a method that does nothing."""
+        return _nothing
+
+
+def _nothing(*_: object) -> None:
+    pass
+
+
+def _replace(path: Path, text: str) -> None:
+    def write(temporary: Path) -> None:
+        temporary.write_bytes(text.encode())
+
+    write_atomically(path, write)
+
+
+def _forget_metrics(path: Path, epoch: int) -> list[str] | None:
+    """Cut the rows of ``epoch`` and later ones; return the columns, if there are."""
+    text = path.read_bytes().decode("utf-8", "replace") if path.exists() else ""
+    lines = [line for line in text.splitlines(keepends=True) if line.endswith("\n")]
+    kept = lines[:epoch]  # the columns, then a row for each epoch before
+    _replace(path, "".join(kept))
+    return next(csv.reader(kept), None)
+
+
+def _forget_decodings(path: Path, epoch: int) -> None:
+    text = path.read_bytes().decode("utf-8", "replace") if path.exists() else ""
+    starts = (m for m in _EPOCH_OF_DECODINGS.finditer(text) if int(m[1]) >= epoch)
+    first = next(starts, None)
+    _replace(path, text[: first.start()] if first else text)
 
 
 def _new_folder(logdir: Path, name: str) -> Path:

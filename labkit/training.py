@@ -3,128 +3,28 @@
 from __future__ import annotations
 
 import math
-import sys
 import time
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field
-from typing import Any, Protocol
+from collections.abc import Callable, Mapping
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.optim.lr_scheduler import LambdaLR
 from torch.utils.data import DataLoader
-from tqdm import tqdm
 
-from labkit.errorrates import ErrorRate, character_error_rate, word_error_rate
+from labkit.distributed import ALONE, World
 from labkit.errors import LabError, unwritten_exercise
 from labkit.files import uninterrupted
+from labkit.folds import Recipe, minibatches, n_utterances, score_fold
+from labkit.resuming import State, StopRequest, stopped
 from labkit.runs import RunFolder
+from labkit.schedules import tell
+from labkit.scores import BatchResult, FoldScore
+from labkit.updates import DIVERGED, Refusals
+from labkit.utterances import draw_seed
 
 _SHOWN_DECODINGS = 4
-_WARMUP_SHARE = 0.1  # of the updates
 _DEBUG_LINES_EVERY = 10  # epochs
-
-
-@dataclass
-class BatchResult:
-    """What came of one minibatch.
-
-    Attributes:
-        losses: Loss of each utterance in nats, (B,).
-        references: The transcripts, as text.
-        hypotheses: The decodings, as text.
-        penalty: The penalty that was added to the mean loss.
-    """
-
-    losses: Tensor
-    references: list[str]
-    hypotheses: list[str]
-    penalty: float = 0.0
-
-
-class Recipe(Protocol):
-    """What the loop asks of a script: one training step, one evaluation."""
-
-    def step(self, minibatch: Any) -> BatchResult:  # noqa: ANN401
-        """Update the network once."""
-
-    def evaluate(self, minibatch: Any) -> BatchResult:  # noqa: ANN401
-        """Decode a minibatch, without an update."""
-
-
-@dataclass
-class FoldScore:
-    """The loss and the error rates of a fold, gathered batch by batch."""
-
-    losses: list[float] = field(default_factory=list)
-    penalties: list[float] = field(default_factory=list)
-    references: list[str] = field(default_factory=list)
-    hypotheses: list[str] = field(default_factory=list)
-
-    def add(self, result: BatchResult) -> None:
-        """Count one minibatch in."""
-        self.losses += result.losses.tolist()
-        self.penalties.append(result.penalty)
-        self.references += result.references
-        self.hypotheses += result.hypotheses
-
-    @property
-    def loss(self) -> float:
-        """Mean loss of an utterance, in nats."""
-        return sum(self.losses) / max(len(self.losses), 1)
-
-    @property
-    def penalty(self) -> float:
-        """Mean penalty of a minibatch."""
-        return sum(self.penalties) / max(len(self.penalties), 1)
-
-    @property
-    def cer(self) -> ErrorRate:
-        """Character error rate."""
-        return character_error_rate(self.references, self.hypotheses)
-
-    @property
-    def wer(self) -> ErrorRate:
-        """Word error rate."""
-        return word_error_rate(self.references, self.hypotheses)
-
-    @property
-    def perfect(self) -> bool:
-        """Whether every utterance is transcribed without a mistake."""
-        return bool(self.references) and self.references == self.hypotheses
-
-    def __str__(self) -> str:
-        """Give the loss and the rates in one line."""
-        return f"loss {self.loss:.2f}, CER {self.cer}, WER {self.wer}"
-
-    def row(self, name: str) -> dict[str, float]:
-        """Return the figures as columns ``name_loss``, ``name_cer``, ``name_wer``."""
-        return {
-            f"{name}_loss": round(self.loss, 6),
-            f"{name}_cer": round(self.cer.rate, 6),
-            f"{name}_wer": round(self.wer.rate, 6),
-        }
-
-
-def warmup_cosine(optimizer: torch.optim.Optimizer, n_updates: int) -> LambdaLR:
-    """Raise the learning rate linearly, then lower it along half a cosine.
-
-    Args:
-        optimizer: Its learning rate is the highest that is reached.
-        n_updates: Updates of the whole run.
-
-    Returns:
-        A scheduler to step after each update.
-    """
-    warmup = max(1, round(_WARMUP_SHARE * n_updates))
-
-    def factor(update: int) -> float:
-        if update < warmup:
-            return (update + 1) / warmup
-        progress = (update - warmup) / max(1, n_updates - warmup)
-        return 0.5 * (1 + math.cos(math.pi * min(1.0, progress)))
-
-    return LambdaLR(optimizer, factor)
 
 
 def checked_penalty(model: nn.Module) -> Callable[[], Tensor]:
@@ -167,36 +67,6 @@ def checked_penalty(model: nn.Module) -> Callable[[], Tensor]:
     return model.penalty
 
 
-def progress(batches: Iterable, title: str, quiet: bool = False) -> Iterable:
-    """Show a bar with the time left, on a terminal alone."""
-    hidden = quiet or not sys.stderr.isatty()
-    return tqdm(batches, desc=title, unit="batch", leave=False, disable=hidden)
-
-
-def _minibatches(
-    loader: DataLoader, device: torch.device, title: str, quiet: bool
-) -> Iterator:
-    for minibatch in progress(loader, title, quiet):
-        if minibatch is not None:
-            yield tuple(part.to(device) for part in minibatch)
-
-
-def score_fold(
-    model: nn.Module,
-    recipe: Recipe,
-    loader: DataLoader,
-    device: torch.device,
-    title: str = "dev",
-) -> FoldScore:
-    """Evaluate a fold, without dropout and with BatchNorm's running statistics."""
-    model.eval()
-    score = FoldScore()
-    with torch.inference_mode():
-        for minibatch in _minibatches(loader, device, title, quiet=False):
-            score.add(recipe.evaluate(minibatch))
-    return score
-
-
 class Trainer:
     """Trains a network and keeps the best one of the dev fold.
 
@@ -208,6 +78,13 @@ class Trainer:
         checkpoint: Writes the best network, given the metrics of its epoch.
         draw: Draws what the network makes of an utterance, given the epoch.
         scheduler: Stepped after each update, or None.
+        world: The processes that train together.
+        stateful: What the run must find again to be resumed: each has ``state_dict``
+            and ``load_state_dict``.
+        write_state: Writes the state of the run, or None.
+        minutes: Between two states, besides those at the ends of epochs.
+        patience: Epochs without gain after which training stops, or None.
+        seed: Of all that is drawn in training.
     """
 
     def __init__(
@@ -219,6 +96,13 @@ class Trainer:
         checkpoint: Callable[[dict[str, float]], None],
         draw: Callable[[int], None],
         scheduler: LambdaLR | None,
+        *,
+        world: World = ALONE,
+        stateful: Mapping[str, Any] | None = None,
+        write_state: Callable[[State], None] | None = None,
+        minutes: float = math.inf,
+        patience: int | None = None,
+        seed: int = 0,
     ) -> None:
         self.model = model
         self.recipe = recipe
@@ -227,41 +111,132 @@ class Trainer:
         self.checkpoint = checkpoint
         self.draw = draw
         self.scheduler = scheduler
-        self.best: FoldScore | None = None
+        self.world = world
+        self.stateful = stateful or {}
+        self.write_state = write_state
+        self.minutes = minutes
+        self.patience = patience
+        self.seed = seed
+        self.best: tuple[float, float] | None = None  # CER, loss
+        self.stale = 0  # epochs since the best
+        self.epoch = 1  # the next, or that which is under way
+        self.refusals = Refusals()
+        self.stop = StopRequest()
+        self._begun: tuple[int, FoldScore] | None = None  # batches of a resumed epoch
+        self._done = 0  # minibatches of the epoch
+        self._start = time.perf_counter()
+        self._due = math.inf
+
+    def keep_state(self, epoch: int, batch: int, score: FoldScore) -> None:
+        """Write all that is needed to go on from here.
+
+        Args:
+            epoch: The epoch under way.
+            batch: How many of its minibatches are done.
+            score: What came of them, in this process.
+        """
+        self._due = time.monotonic() + 60 * self.minutes
+        if self.write_state is None:
+            return
+        score = FoldScore.joined(self.world.gather(score))
+        figures = {
+            "epoch": epoch,
+            "batch": batch,
+            "score": vars(score),
+            "seconds": time.perf_counter() - self._start,
+            "best": self.best,
+            "stale": self.stale,
+            "refusals": vars(self.refusals),
+        }
+        states = {name: thing.state_dict() for name, thing in self.stateful.items()}
+        with uninterrupted():
+            self.write_state({**figures, **states})
+
+    def resume(self, state: State) -> None:
+        """Go on from a state that ``keep_state`` wrote."""
+        for name, thing in self.stateful.items():
+            thing.load_state_dict(state[name])
+        self.epoch, self.stale = state["epoch"], state["stale"]
+        self.best = state["best"] and tuple(state["best"])
+        self.refusals = Refusals(**state["refusals"])
+        # What the processes had scored is counted once.
+        score = FoldScore(**state["score"]) if self.world.first else FoldScore()
+        self._begun = state["batch"], score
+        self._start = time.perf_counter() - state["seconds"]
+        self._due = time.monotonic() + 60 * self.minutes
+        print(f"resumed in epoch {self.epoch}, after {state['batch']} minibatches")
+
+    def heed(
+        self, epoch: int, batch: int, score: FoldScore, n_utterances: int = 1
+    ) -> float:
+        """Between two minibatches: keep the state if it is time, stop if asked to.
+
+        Returns:
+            How much the next minibatch weighs among those of all processes; 0 where
+            one of them has nothing to learn from, so that none takes the step.
+
+        Raises:
+            LabError: The run is to stop. Its state is written.
+        """
+        stop, due = self.stop.signal > 0, time.monotonic() >= self._due
+        empty = n_utterances == 0
+        stop, due, n_empty, total = self.world.total([stop, due, empty, n_utterances])
+        if stop or due:
+            self.keep_state(epoch, batch, score)
+        if stop:
+            raise stopped(self.stop.signal, epoch, self.run.path)
+        return 0.0 if n_empty else n_utterances * self.world.size / total
 
     def train_epoch(
         self, loader: DataLoader, epoch: int, quiet: bool = False
     ) -> FoldScore:
         """Update the network with every minibatch of ``loader``.
 
+        Returns:
+            The score of what this process has learnt from.
+
         Raises:
-            LabError: The loss is not finite.
+            LabError: The loss is not finite, several times in a row.
         """
-        loader.batch_sampler.set_epoch(epoch)
+        begun, score = self._begun or (0, FoldScore())
+        self._begun, self._done = None, begun
+        loader.batch_sampler.set_epoch(epoch, begun)
         self.model.train()
-        score = FoldScore()
-        for minibatch in _minibatches(loader, self.device, f"epoch {epoch}", quiet):
-            result = self.recipe.step(minibatch)
-            if not result.losses.isfinite().all():
-                kept = self.run.best_model
-                saved = f"{kept} is usable" if kept.exists() else "no network is kept"
-                raise LabError(
-                    f"the loss is not finite in epoch {epoch}; {saved}",
-                    "lower --base_lr or --grad_clip",
-                )
-            score.add(result)
+        quiet = quiet or not self.world.first
+        batches = minibatches(loader, self.device, f"epoch {epoch}", quiet, begun)
+        for batch, minibatch in enumerate(batches, begun):
+            share = self.heed(epoch, batch, score, n_utterances(minibatch))
+            if share:
+                # Dropout draws the same however often the run was resumed.
+                drawn = batch * self.world.size + self.world.rank
+                torch.manual_seed(draw_seed(self.seed, epoch, drawn))
+                self.recipe.share = share
+                self._count(self.recipe.step(minibatch), score, epoch)
             if self.scheduler:
                 self.scheduler.step()
+            self._done = batch + 1
         return score
+
+    def _count(self, result: BatchResult, score: FoldScore, epoch: int) -> None:
+        """Count a minibatch in, unless its update was refused."""
+        if not result.fault:
+            self.refusals.accepted()
+            score.add(result)
+            return
+        kept = self.run.best_model
+        saved = f"{kept} is usable" if kept.exists() else "no network is kept"
+        (diverged,) = self.world.total([result.fault == DIVERGED])
+        self.refusals.refused(diverged > 0, epoch, saved)
 
     def keep_if_best(self, score: FoldScore, row: dict[str, float]) -> bool:
         """Write the checkpoint if ``score`` has the lowest CER, then loss, so far."""
+        self.stale += 1
         if not math.isfinite(score.loss):
             return False
         rank = (score.cer.rate, score.loss)
-        if self.best and rank >= (self.best.cer.rate, self.best.loss):
+        if self.best and rank >= self.best:
             return False
-        self.best = score
+        self.best, self.stale = rank, 0
         self.checkpoint(row)
         return True
 
@@ -284,31 +259,57 @@ class Trainer:
         self.run.log_decodings(epoch, score.references[few], score.hypotheses[few])
 
     def fit(self, train: DataLoader, dev: DataLoader, num_epochs: int) -> None:
-        """Train for ``num_epochs``, scoring the dev fold after each."""
+        """Train up to epoch ``num_epochs``, scoring the dev fold after each.
+
+        Raises:
+            LabError: No loss is finite, or the run was asked to stop.
+        """
         print("epoch  train loss     CER     WER   dev loss     CER     WER    time")
-        for epoch in range(1, num_epochs + 1):
-            start = time.perf_counter()
-            learnt = self.train_epoch(train, epoch)
-            heard = score_fold(self.model, self.recipe, dev, self.device)
-            seconds = time.perf_counter() - start
-            with uninterrupted():
-                row = self.log(epoch, learnt, heard, seconds)
-                best = self.keep_if_best(heard, row)
-                self.show_decodings(epoch, heard)
-                if epoch & (epoch - 1) == 0 or epoch == num_epochs:  # 1, 2, 4, 8, ...
-                    self.draw(epoch)
-            print(
-                f"{epoch:5d} {learnt.loss:11.2f} {learnt.cer!s:>7} {learnt.wer!s:>7} "
-                f"{heard.loss:10.2f} {heard.cer!s:>7} {heard.wer!s:>7} {seconds:6.1f}s"
-                f"{'  best' if best else ''}"
+        with self.stop:
+            if self._begun is None:
+                self.keep_state(self.epoch, 0, FoldScore())
+            while self.epoch <= num_epochs:
+                if self.patience and self.stale >= self.patience:
+                    print(f"no gain in {self.stale} epochs: training ends here")
+                    return
+                self._fit_epoch(train, dev, self.epoch, num_epochs)
+                self.epoch += 1
+                self._start = time.perf_counter()
+                self.keep_state(self.epoch, 0, FoldScore())
+                self.heed(self.epoch, 0, FoldScore())
+
+    def _fit_epoch(
+        self, train: DataLoader, dev: DataLoader, epoch: int, num_epochs: int
+    ) -> None:
+        own = self.train_epoch(train, epoch)
+
+        def between() -> None:
+            self.heed(epoch, self._done, own)
+
+        heard = score_fold(
+            *(self.model, self.recipe, dev, self.device, "dev", self.world, between)
+        )
+        learnt = FoldScore.joined(self.world.gather(own))
+        seconds = time.perf_counter() - self._start
+        with uninterrupted():
+            row = self.log(epoch, learnt, heard, seconds)
+            best = self.keep_if_best(heard, row)
+            self.show_decodings(epoch, heard)
+            if epoch & (epoch - 1) == 0 or epoch == num_epochs:  # 1, 2, 4, 8, ...
+                self.draw(epoch)
+        tell(self.scheduler, heard.cer.rate)
+        print(
+            f"{epoch:5d} {learnt.loss:11.2f} {learnt.cer!s:>7} {learnt.wer!s:>7} "
+            f"{heard.loss:10.2f} {heard.cer!s:>7} {heard.wer!s:>7} {seconds:6.1f}s"
+            f"{'  best' if best else ''}"
+        )
+        if self.best is None:
+            raise LabError(
+                f"the dev loss is not finite in epoch {epoch}; no network is kept",
+                "lower --base_lr or --grad_clip",
             )
-            if self.best is None:
-                raise LabError(
-                    f"the dev loss is not finite in epoch {epoch}; no network is kept",
-                    "lower --base_lr or --grad_clip",
-                )
-            if epoch == 1 and not any(heard.hypotheses):
-                print("       only blanks so far: every CTC network starts like this")
+        if epoch == 1 and not any(heard.hypotheses):
+            print("       only blanks so far: every CTC network starts like this")
 
     def overfit(self, train: DataLoader, num_epochs: int) -> None:
         """Train on one minibatch until it is transcribed without a mistake.
@@ -325,10 +326,13 @@ class Trainer:
         print("epoch  train loss     CER     WER    time")
         n_clips, start = len(train.dataset), time.perf_counter()
         for epoch in range(1, num_epochs + 1):
-            learnt = self.train_epoch(train, epoch, quiet=True)
+            own = self.train_epoch(train, epoch, quiet=True)
+            learnt = FoldScore.joined(self.world.gather(own))
             heard = None
             if learnt.perfect or epoch == num_epochs:
-                heard = score_fold(self.model, self.recipe, train, self.device)
+                heard = score_fold(
+                    self.model, self.recipe, train, self.device, world=self.world
+                )
             seconds = time.perf_counter() - start
             with uninterrupted():
                 row = self.log(epoch, learnt, heard, seconds)

@@ -24,9 +24,12 @@ from labkit.checkpoint import (
     newest_checkpoint,
     save_checkpoint,
 )
+from labkit.distributed import World
 from labkit.errors import LabError
 from labkit.files import write_atomically
-from labkit.training import BatchResult, FoldScore, Trainer, warmup_cosine
+from labkit.schedules import warmup_cosine
+from labkit.scores import BatchResult, FoldScore
+from labkit.training import Trainer
 
 Train = Callable[..., Path]
 
@@ -99,6 +102,68 @@ def test_the_folder_of_a_run_holds_what_a_report_needs(
     assert train("--num_epochs", 1, "--logname", "mine").name == "mine_1"
 
 
+def test_a_training_starts_from_the_weights_of_another(train: Train) -> None:
+    parent = train("--num_epochs", 2, "--normalization", -30, 20)
+    same = ("--init_from", parent / "best_model.pt", "--num_epochs", 1)
+    # Nothing is learnt, so that what is scored is what was given.
+    child = train(*same, "--base_lr", 1e-30, "--nhidden_rnn", 4)
+    one, two = (load_checkpoint(run / "best_model.pt") for run in (parent, child))
+    assert two["normalization"] == one["normalization"] == [-30.0, 20.0]
+    for name, value in one["weights"].items():
+        if "running" not in name and "num_batches" not in name:
+            assert torch.equal(two["weights"][name], value), name
+    with pytest.raises(LabError, match="--nhidden_rnn 5 contradicts"):
+        train(*same, "--nhidden_rnn", 5)
+    bare = parent / "bare.pt"
+    torch.save(one["weights"], bare)
+    rest = ("--init_from", bare, "--normalization", -30, 20, "--num_epochs", 1)
+    with pytest.raises(LabError, match="not those of the network asked for"):
+        train(*rest, "--nhidden_rnn", 5)
+    with pytest.raises(LabError, match="no such checkpoint"):
+        train("--init_from", "none.pt")
+
+
+def test_training_ends_where_nothing_is_gained(
+    train: Train, capsys: pytest.CaptureFixture[str]
+) -> None:
+    # An update that changes nothing: batch normalisation alone still moves a little.
+    run = train("--num_epochs", 50, "--patience", 2, "--base_lr", 1e-30)
+    assert "no gain in 2 epochs: training ends here" in capsys.readouterr().out
+    rows = metrics_of(run)
+    best = min(rows, key=lambda r: (float(r["dev_cer"]), float(r["dev_loss"])))
+    assert len(rows) == int(best["epoch"]) + 2 < 50
+
+
+def test_the_mean_of_the_last_epochs_is_kept_where_it_is_best(
+    train: Train, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = train("--num_epochs", 3, "--average", 2, "--scheduler", "plateau")
+    out = capsys.readouterr().out
+    (line,) = (li for li in out.splitlines() if li.startswith("mean of the last 2"))
+    best = min(float(row["dev_loss"]) for row in metrics_of(run))
+    kept = load_checkpoint(run / "best_model.pt")["metrics"]
+    assert line.endswith("best") == (kept["dev_loss"] < best)
+    assert not list(run.glob("epoch_*.pt"))
+
+
+def test_a_resumed_trainer_remembers_what_it_had_reached(tmp_path: Path) -> None:
+    states: list[dict] = []
+    trainer = trainer_of(Script([]), [], tmp_path)
+    trainer.write_state = states.append
+    good = FoldScore([3.0], [0.0], ["ab"], ["ab"])
+    worse = FoldScore([9.0], [0.0], ["ab"], ["a"])
+    assert trainer.keep_if_best(good, {}) and not trainer.keep_if_best(worse, {})
+    trainer.refusals.refused(True, 1, "")
+    trainer.keep_state(3, 7, good)
+    for rank, begun in ((0, good), (1, FoldScore())):
+        again = trainer_of(Script([]), [], tmp_path)
+        again.world = World(rank, 2)
+        again.resume(states[0])
+        assert (again.epoch, again.stale, again.refusals.total) == (3, 1, 1)
+        assert again._begun == (7, begun)  # counted once, not by every process
+        assert not again.keep_if_best(worse, {})
+
+
 # ---- the loop, with a recipe that does what a test wants
 
 
@@ -126,7 +191,7 @@ class OneBatch:
     """Stands for a loader of one minibatch."""
 
     dataset = ("one utterance",)
-    batch_sampler = SimpleNamespace(set_epoch=lambda epoch: None)
+    batch_sampler = SimpleNamespace(set_epoch=lambda epoch, start=0: None)
 
     def __iter__(self) -> Iterator[tuple[Tensor]]:
         """Yield the minibatch."""
@@ -291,7 +356,7 @@ def test_the_newest_checkpoint_is_that_of_a_real_run_if_there_is_one(
     tmp_path: Path,
 ) -> None:
     with pytest.raises(LabError, match="no trained network"):
-        newest_checkpoint(tmp_path)
+        newest_checkpoint(tmp_path, tmp_path / "none.pt")
     runs = (
         ("debug_ctc_0", 50),
         ("debug_ctc_1", 90),

@@ -1,0 +1,91 @@
+"""Learning rates that move with the updates, and with what the dev fold says."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch.optim.lr_scheduler import LambdaLR
+
+_WARMUP_SHARE = 0.1  # of the updates
+_PLATEAU_EPOCHS = 2  # without gain, before the rate is lowered
+_PLATEAU_FACTOR = 0.5
+
+
+def warmup_cosine(optimizer: torch.optim.Optimizer, n_updates: int) -> LambdaLR:
+    """Raise the learning rate linearly, then lower it along half a cosine.
+
+    Args:
+        optimizer: Its learning rate is the highest that is reached.
+        n_updates: Updates of the whole run.
+
+    Returns:
+        A scheduler to step after each update.
+    """
+    warmup = max(1, round(_WARMUP_SHARE * n_updates))
+
+    def factor(update: int) -> float:
+        if update < warmup:
+            return (update + 1) / warmup
+        progress = (update - warmup) / max(1, n_updates - warmup)
+        return 0.5 * (1 + math.cos(math.pi * min(1.0, progress)))
+
+    return LambdaLR(optimizer, factor)
+
+
+class Plateau:
+    """A factor of the learning rate that is halved where the dev fold gains nothing.
+
+    An object, not a function: the scheduler then keeps its figures in its state.
+
+    Args:
+        warmup: Updates over which the rate rises linearly.
+    """
+
+    def __init__(self, warmup: int) -> None:
+        self.warmup = warmup
+        self.scale = 1.0
+        self.best = math.inf
+        self.stale = 0
+
+    def __call__(self, update: int) -> float:
+        """Return the factor of an update."""
+        return self.scale * min(1.0, (update + 1) / self.warmup)
+
+    def hear(self, error_rate: float) -> None:
+        """Take the error rate of an epoch into account."""
+        self.stale += 1
+        if error_rate < self.best:
+            self.best, self.stale = error_rate, 0
+        elif self.stale > _PLATEAU_EPOCHS:
+            self.scale, self.stale = self.scale * _PLATEAU_FACTOR, 0
+
+
+def warmup_plateau(optimizer: torch.optim.Optimizer, n_updates: int) -> LambdaLR:
+    """Raise the learning rate linearly, then halve it whenever the dev CER stays.
+
+    Args:
+        optimizer: Its learning rate is the highest that is reached.
+        n_updates: Updates of the whole run.
+
+    Returns:
+        A scheduler to step after each update; ``tell`` it of each epoch.
+    """
+    return LambdaLR(optimizer, Plateau(max(1, round(_WARMUP_SHARE * n_updates))))
+
+
+def make_scheduler(
+    kind: str | bool, optimizer: torch.optim.Optimizer, n_updates: int
+) -> LambdaLR | None:
+    """Make what ``--scheduler`` asks for: True is the cosine, False is none."""
+    if not kind:
+        return None
+    make = warmup_plateau if kind == "plateau" else warmup_cosine
+    return make(optimizer, n_updates)
+
+
+def tell(scheduler: LambdaLR | None, error_rate: float) -> None:
+    """Tell a scheduler the error rate of an epoch, if it listens."""
+    for factor in getattr(scheduler, "lr_lambdas", ()):
+        if isinstance(factor, Plateau):
+            factor.hear(error_rate)

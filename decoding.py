@@ -29,6 +29,8 @@ from labkit.search import (
     Search,
     SearchOptions,
     beam_decoder,
+    check_advance,
+    check_prefixes,
     flashlight_decoder,
     log_posteriors,
     make_fusion,
@@ -275,12 +277,16 @@ def prefix_decoder(charmap: CharMap, options: SearchOptions) -> Search:
     fusion = make_fusion(options, charmap)
 
     def search(log_probs: Tensor, lengths: Tensor) -> list[list[Found]]:
-        return [
-            prefix_search(
-                log_probs[:length, b], options.beam_size, charmap.blankid, fusion
-            )
+        n_symbols, blank = log_probs.shape[2], charmap.blankid
+        check_advance(advance, n_symbols, blank)
+        every = [
+            prefix_search(log_probs[:length, b], options.beam_size, blank, fusion)
             for b, length in enumerate(lengths.tolist())
         ]
+        for nbest in every:
+            prefixes = {tuple(one.indices): (one.score, one.acoustic) for one in nbest}
+            check_prefixes(prefixes, n_symbols, blank)
+        return every
 
     return search
 

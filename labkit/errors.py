@@ -73,7 +73,8 @@ def as_lab_error(error: BaseException) -> LabError | None:
     if no_memory or type(error).__name__ == "OutOfMemoryError":
         return LabError(
             "out of memory",
-            "use a smaller --batch_size or --max_duration, or a smaller network",
+            "use a smaller --batch_size, --max_duration or --beamwidth, or a smaller "
+            "network",
         )
     if isinstance(error, OSError) and error.errno:
         where = f"{error.filename}: " if error.filename else ""
@@ -82,6 +83,12 @@ def as_lab_error(error: BaseException) -> LabError | None:
             "check the path, your rights on it and the room left on the disk",
         )
     return None
+
+
+def show_error(error: LabError) -> None:
+    """Print cause and remedy, a line each, on stderr."""
+    print(f"error: {error.cause}", file=sys.stderr)
+    print(f"to do: {error.remedy}", file=sys.stderr)
 
 
 def run_program(program: Callable[[], None], verbose: bool = False) -> int:
@@ -103,7 +110,7 @@ def run_program(program: Callable[[], None], verbose: bool = False) -> int:
     try:
         program()
     except KeyboardInterrupt:
-        print("\ninterrupted: what was written so far is usable", file=sys.stderr)
+        print("\ninterrupted: no file is half written", file=sys.stderr)
         return INTERRUPTED
     except BrokenPipeError:
         # Whoever read the output has gone, and wants no complaint.
@@ -115,7 +122,6 @@ def run_program(program: Callable[[], None], verbose: bool = False) -> int:
             traceback.print_exc()
         if shown is None:
             raise
-        print(f"error: {shown.cause}", file=sys.stderr)
-        print(f"to do: {shown.remedy}", file=sys.stderr)
+        show_error(shown)
         return shown.exit_code
     return 0

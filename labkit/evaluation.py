@@ -12,10 +12,10 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
 from labkit.errorrates import ErrorRate
+from labkit.folds import progress
 from labkit.found import Found
 from labkit.report import FoldReport
 from labkit.search import Alphabet, Search, log_posteriors
-from labkit.training import progress
 from labkit.utterances import Utterance
 
 # The sweep: weights of the language model, and nats added for each word.
@@ -139,6 +139,8 @@ def sweep(
     batches: Sequence[HeardBatch],
     make_search: Callable[[float, float], Search],
     charmap: TextAlphabet,
+    weights: Sequence[float] = LM_WEIGHTS,
+    bonuses: Sequence[float] = WORD_BONUSES,
 ) -> list[SweepPoint]:
     """Try every weight of a language model with every word bonus.
 
@@ -146,12 +148,14 @@ def sweep(
         batches: What the network makes of the fold.
         make_search: Makes the search of ``(lm_weight, word_bonus)``.
         charmap: The alphabet.
+        weights: The weights.
+        bonuses: The bonuses, in nats a word.
 
     Returns:
         The error rates at each point.
     """
     points = []
-    grid = [(weight, bonus) for weight in LM_WEIGHTS for bonus in WORD_BONUSES]
+    grid = [(weight, bonus) for weight in weights for bonus in bonuses]
     for weight, bonus in progress(grid, "sweep"):
         searches = {"": make_search(weight, bonus)}
         (report,) = score_searches(batches, searches, charmap, 0.0)

@@ -14,8 +14,9 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
+from labkit.arpa import read_arpa
 from labkit.errors import LabError
-from labkit.lexicon import MARKS, Lexicon
+from labkit.lexicon import MARKS, Lexicon, is_binary_model
 from labkit.ngram import UNKNOWN
 from labkit.quiet import silent_stderr
 
@@ -132,7 +133,7 @@ def build_decoder(
         silence: The name of the token that Flashlight may add between words.
 
     Raises:
-        LabError: KenLM cannot read the language model.
+        LabError: KenLM cannot read the language model, or not its path.
     """
     lm = str(options.lm_file) if options.lm_file else options.lm
     with TemporaryDirectory() as folder, silent_stderr():
@@ -165,7 +166,14 @@ def build_decoder(
                 sil_token=silence,
                 unk_word=UNKNOWN,
             )
+        except (TypeError, UnicodeError) as error:
+            raise LabError(
+                f"{lm!a}: the path is not UTF-8, as KenLM needs it",
+                "rename the file or its folder",
+            ) from error
         except RuntimeError as error:
+            if options.lm_file and not is_binary_model(options.lm_file):
+                read_arpa(options.lm_file)  # says what is wrong, and in which line
             raise LabError(
                 f"{lm}: KenLM cannot read this language model",
                 "build it again: python -m labkit.lm build",
@@ -178,11 +186,14 @@ def import_decoder() -> Callable[..., CTCDecoder]:
     Raises:
         LabError: The package is missing or does not load.
     """
-    remedy = "--decoder beam needs no package"
+    remedy = "use --decoder beam with --lm char or none: it needs no package"
     if importlib.util.find_spec("flashlight") is None:
         if sys.version_info >= (3, 13):
             version = ".".join(map(str, sys.version_info[:2]))
-            raise LabError(f"flashlight-text has no wheel for Python {version}", remedy)
+            raise LabError(
+                f"flashlight-text has no wheel for Python {version}",
+                f"{remedy}; or Python 3.12 or older",
+            )
         raise LabError(
             "flashlight-text is not installed (pip install -r requirements.txt)", remedy
         )

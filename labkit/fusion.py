@@ -195,7 +195,7 @@ def _check_model(model: NGram, alphabet: Sequence[str], blank: int) -> None:
     if not model.is_character_model:
         raise LabError(
             "this search needs a language model of characters, not one of words",
-            "use --decoder flashlight with a word model",
+            "use --lm char; or --decoder flashlight, on Python 3.12 or older",
             USAGE,
         )
     columns = _columns(alphabet, blank)

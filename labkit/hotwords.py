@@ -25,6 +25,8 @@ from labkit.text import fold
 
 _BOUNDARIES = frozenset(" ',.¶¦")  # between two words
 _MARKERS = frozenset("¶¦❌")  # never in a text
+_MARKS = ",."  # never in a hot word
+_LONGEST = 100  # characters; the time to compile one grows with their square
 
 
 def compile_hotwords(
@@ -42,8 +44,8 @@ def compile_hotwords(
         weight: In nats a word.
 
     Raises:
-        LabError: A hot word is empty or not of the alphabet, or the weight is not
-            finite.
+        LabError: A hot word has no letter, is too long or not of the alphabet, or the
+            weight is not finite.
     """
     if not math.isfinite(weight):
         raise LabError(
@@ -113,14 +115,19 @@ def _give_up(
 
 def _fold_hotword(word: str, index: Mapping[str, int]) -> str:
     """Fold a hot word to the letters of the alphabet."""
-    phrase = fold(word)
-    strange = {c for c in phrase if c not in index or c in _MARKERS}
-    if phrase and not strange:
+    phrase = fold(word).strip(" " + _MARKS)
+    strange = {c for c in phrase if c not in index or c in _MARKERS or c in _MARKS}
+    if strange:
+        fault = f"holds {' '.join(sorted(strange))}"
+    elif not any(map(str.isalnum, phrase)):
+        fault = "has no letter"
+    elif len(phrase) > _LONGEST:
+        fault = f"has {len(phrase)} characters, more than {_LONGEST}"
+    else:
         return phrase
-    shown = f"holds {' '.join(sorted(strange))}" if strange else "has no letter"
     raise LabError(
-        f"the hot word {word!r} {shown}",
-        "write it with the letters of the alphabet",
+        f"the hot word {word[:_LONGEST]!r} {fault}",
+        "write a word or a short phrase with the letters of the alphabet",
         USAGE,
     )
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from itertools import groupby
 from typing import Any, NamedTuple
 
+import torch
 from torch import Tensor
 
 from labkit.alignment import Alignment, NoPathError, align
@@ -18,6 +19,7 @@ from labkit.found import Found
 
 _MARKERS = "¶¦"  # start and end of a transcript: never shown to people
 _SPACE = " "
+_MARKS = ",."
 
 
 class Character(NamedTuple):
@@ -46,7 +48,8 @@ class Word(NamedTuple):
     Attributes:
         text: The word.
         start: Where its first character starts, in seconds.
-        end: Where its last character ends, in seconds.
+        end: Where its last character that is no mark ends, in seconds: a network
+            writes the mark in the pause that follows.
         confidence: Geometric mean of the confidences of its characters, 0 to 1.
     """
 
@@ -123,6 +126,8 @@ def describe(
 
     A transcript that no path spells (its every path has probability 0, or needs more
     frames than there are) keeps text and scores, but has neither characters nor words.
+    While the network says a marker that a transcript lacks, nothing is heard: some
+    decoders take the markers for blanks.
 
     Args:
         found: The n-best list of an utterance.
@@ -158,7 +163,8 @@ def _describe(
     characters: list[Character] = []
     if tokens:
         try:
-            alignment = align(log_probs, tokens, blank)
+            heard = _silence_markers(log_probs, tokens, alphabet, blank)
+            alignment = align(heard, tokens, blank)
         except NoPathError:
             pass
         else:
@@ -175,6 +181,17 @@ def _describe(
         characters,
         group_words(characters),
     )
+
+
+def _silence_markers(
+    log_probs: Tensor, tokens: Sequence[int], alphabet: Sequence[str], blank: int
+) -> Tensor:
+    """Give the blank the probability of the markers that a transcript lacks."""
+    lacking = [i for i, c in enumerate(alphabet) if c in _MARKERS and i not in tokens]
+    heard = log_probs.clone()
+    heard[:, blank] = log_probs[:, [blank, *lacking]].logsumexp(dim=1)
+    heard[:, lacking] = -torch.inf
+    return heard
 
 
 def time_characters(
@@ -220,10 +237,11 @@ def group_words(characters: Sequence[Character]) -> list[Word]:
 
 def _word(characters: Sequence[Character]) -> Word:
     posteriors = [c.confidence for c in characters]
+    letters = [c for c in characters if c.text not in _MARKS] or characters
     logs = [math.log(p) if p > 0 else -math.inf for p in posteriors]
     return Word(
         "".join(c.text for c in characters),
         characters[0].start,
-        characters[-1].end,
+        letters[-1].end,
         math.exp(sum(logs) / len(logs)),
     )

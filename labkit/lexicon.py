@@ -182,8 +182,16 @@ def _entries(line: str, spaced: bool, where: str) -> list[tuple[str, Spelling]]:
     if word in ("", *_SPECIAL):
         return []
     if spelling:
-        closed = not spaced or spelling[-1] == SPACE
-        return [(word, (*spelling, *([] if closed else [SPACE])))]
+        if spaced:
+            letters = spelling[:-1] if spelling[-1] == SPACE else spelling
+            if not letters or SPACE in letters:
+                raise LabError(
+                    f"{where}: {word!r} is spelled with {SPACE} elsewhere than at its "
+                    "end",
+                    "give the spelling of one word a line",
+                )
+            spelling = [*letters, SPACE]
+        return [(word, tuple(spelling))]
     if not spaced:
         raise LabError(
             f"{where}: {word!r} has no spelling",
@@ -270,10 +278,10 @@ def _read_vocabulary(path: Path) -> list[str] | None:
         OSError: The file cannot be read.
     """
     with path.open("rb") as raw:
-        start = raw.peek(len(_KENLM))
-        if start.startswith(_KENLM):
+        start = raw.peek(2)[:2]
+        if is_binary_model(path):
             return _read_binary_vocabulary(raw)
-        lines = gzip.GzipFile(fileobj=raw) if start[:2] == b"\x1f\x8b" else raw
+        lines = gzip.GzipFile(fileobj=raw) if start == b"\x1f\x8b" else raw
         try:
             header = _lines_until(b"\\1-grams:", lines)
             unigrams = _lines_until(b"\\", lines)
@@ -283,13 +291,23 @@ def _read_vocabulary(path: Path) -> list[str] | None:
     symbols = [fields[1] for fields in map(str.split, unigrams) if len(fields) > 1]
     if header[:1] != ["\\data\\"] or not order or not symbols:
         raise LabError(f"{path}: no language model in ARPA format", _BUILD)
-    if order > MAX_ORDER:
+    if not 2 <= order <= MAX_ORDER:
         raise LabError(
             f"{path}: the order is {order}, and KenLM as it comes with Flashlight "
-            f"reads up to {MAX_ORDER}",
-            f"build one of order {MAX_ORDER} or less: python -m labkit.lm build",
+            f"reads 2 to {MAX_ORDER}",
+            "build one of such an order: python -m labkit.lm build",
         )
     return symbols
+
+
+def is_binary_model(path: Path) -> bool:
+    """Tell whether a file is a binary one of KenLM.
+
+    Raises:
+        OSError: It cannot be read.
+    """
+    with path.open("rb") as raw:
+        return raw.read(len(_KENLM)) == _KENLM
 
 
 def _read_binary_vocabulary(raw: BinaryIO) -> list[str] | None:

@@ -72,6 +72,8 @@ def load_language_model(name_or_path: str) -> NGram:
 
 
 def _read_text(name: str) -> str:
+    if name == _STDIN and sys.stdin is None:
+        raise LabError("the standard input is closed", "pipe a text in, or name a file")
     if name == _STDIN:
         content = sys.stdin.buffer.read()
     else:
@@ -248,12 +250,30 @@ def build(args: argparse.Namespace) -> None:
             "end it in .arpa, or in .arpa.gz to compress it",
             USAGE,
         )
+    if output.is_dir():
+        raise LabError(f"{output}: a folder", "give the name of a file", USAGE)
+    if args.units == "word" and order == 1:
+        raise LabError(
+            "a word model of order 1: no decoder here can use it",
+            "give --order 2",
+            USAGE,
+        )
     # All texts first: one that is missing must not cost the long work.
     texts = read_sentences(args.text)
     held_out = read_sentences([args.held_out]) if args.held_out else []
     normalise = Normaliser(args.lab)
     sentences = normalise(texts, args.units)
     model = estimate(sentences, order, args.min_count)
+    if {*model.vocabulary} <= {END, UNKNOWN}:
+        raise LabError(
+            f"the model would know not one {_NAMES[args.units]}",
+            "give more text, or a smaller --min_count",
+        )
+    if _units(model) != args.units:
+        raise LabError(
+            "every word is one letter: the model would be taken for one of characters",
+            "give text of whole words, or --units char",
+        )
     write_arpa(model, output, args.digits)
     n_symbols, name = sum(map(len, sentences)), _NAMES[args.units]
     print(f"learnt from {len(sentences)} sentences, {n_symbols} {name}s")

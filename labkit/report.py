@@ -21,25 +21,52 @@ _NO_RATE = ErrorRate(0, 0, 0, 0)
 AlignedWord = tuple[str, str, str]  # of the reference, of the hypothesis, its mark
 
 
-def print_nbest(name: str, hypotheses: Sequence[Hypothesis], with_lm: bool) -> None:
+def print_nbest(
+    name: str,
+    hypotheses: Sequence[Hypothesis],
+    lm_weight: float | None = None,
+    hotwords: bool = False,
+) -> None:
     """Print the n-best list of a clip, and the words of the best hypothesis.
 
     Args:
         name: The clip.
         hypotheses: The n-best list, best first.
-        with_lm: Show what the network and the language model say of each, too.
+        lm_weight: The weight of the language model; None without one.
+        hotwords: Whether the decoder listened for hot words.
     """
-    meaning = "minus the whole score" if with_lm else "negative log probability"
+    fused = lm_weight is not None or hotwords
+    meaning = "minus the whole score" if fused else "negative log probability"
     print(f"{name}   (log prob: {meaning} in nats, the lower the better)")
     print("Log prob    Sequence")
     for one in hypotheses:
         print(f"{_cost(one.score):8.2f}    {one.text}")
-    if with_lm:
-        print("    rank    network    language model (not weighted)")
-        for rank, one in enumerate(hypotheses, 1):
-            print(f"{rank:8d}{_cost(one.acoustic):11.2f}{_cost(one.lm):18.2f}")
+    if fused:
+        _print_parts(hypotheses, lm_weight, hotwords)
     if hypotheses and hypotheses[0].words:
         _print_words(hypotheses[0].words)
+
+
+def _print_parts(
+    hypotheses: Sequence[Hypothesis], lm_weight: float | None, hotwords: bool
+) -> None:
+    """Print what adds up to each score."""
+    weight = lm_weight or 0.0
+    columns = {"network": [one.acoustic for one in hypotheses]}
+    if lm_weight is not None:
+        columns["language model"] = [one.lm for one in hypotheses]
+    rest = [one.score - one.acoustic - weight * one.lm for one in hypotheses]
+    bonuses = ["word bonus"] * (lm_weight is not None) + ["hot words"] * hotwords
+    columns[" and ".join(bonuses)] = rest
+    factor = f"{weight:g} x "
+    terms = [factor * (title == "language model") + title for title in columns]
+    print(f"    log prob = {' + '.join(terms)}")
+    print("    rank" + "".join(f"    {title}" for title in columns))
+    for rank, parts in enumerate(zip(*columns.values()), 1):
+        cells = (
+            f"{_cost(part):{len(title) + 4}.2f}" for title, part in zip(columns, parts)
+        )
+        print(f"{rank:8d}{''.join(cells)}")
 
 
 def _cost(log_prob: float) -> float:
@@ -207,11 +234,12 @@ def alignment_lines(reference: str, hypothesis: str) -> list[str]:
     return lines
 
 
-def print_comparison(reports: Sequence[FoldReport]) -> None:
+def print_comparison(reports: Sequence[FoldReport], notes: Sequence[str] = ()) -> None:
     """Print the scores of several decoders on the same fold, one a line.
 
     Args:
         reports: Their scores; the gain of each is over the first.
+        notes: Lines to print under the table.
     """
     width = max([7, *(len(report.decoder) for report in reports)])
     print(
@@ -229,5 +257,7 @@ def print_comparison(reports: Sequence[FoldReport]) -> None:
             f"{report.wer.insertions:6d} {milliseconds:9.1f} "
             f"{report.real_time_factor:8.4f}"
         )
+    for note in notes:
+        print(note)
     print("gain: of the WER, relative to the first line; sub., del., ins.: words;")
     print("ms/utt.: decoder alone; RTF: network and decoder, s for each s of speech")

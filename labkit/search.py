@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
@@ -18,11 +19,13 @@ from labkit.errors import LabError
 from labkit.flashlight import FlashlightDecoder, FlashlightOptions
 from labkit.found import Found
 from labkit.fusion import Fusion, compile_hotwords, compile_ngram
-from labkit.lexicon import choose_lexicon
+from labkit.lexicon import Lexicon, choose_lexicon
 from labkit.lm import SHIPPED, load_language_model, shipped
 
 # (log-probabilities (T', B, V), lengths (B,)) to the n-best list of each utterance.
 Search = Callable[[Tensor, Tensor], list[list[Found]]]
+# Of each prefix two log probabilities.
+Prefixes = dict[tuple[int, ...], tuple[float, float]]
 
 
 class Alphabet(Protocol):
@@ -35,8 +38,8 @@ class Alphabet(Protocol):
         """The index of the blank."""
 
 
-# Weight and word bonus of a character model, of a word model, and without a model.
-_SUITABLE = {True: (0.5, 1.0), False: (1.0, 1.0), None: (1.0, 0.0)}
+# Weight and word bonus that suit a character model, and a word model.
+_SUITABLE = {True: (0.5, 1.0), False: (1.0, 1.0)}
 
 
 @dataclass(frozen=True)
@@ -47,7 +50,8 @@ class SearchOptions:
         beam_size: Hypotheses kept at each frame.
         lm: "char", "word", or the path of an ARPA file; None for no language model.
         lm_weight: Weight of its log probability; None for one that suits its kind.
-        word_bonus: Added for each word, in nats; None likewise.
+        word_bonus: Added for each word, in nats; None likewise. There is none without
+            a language model.
         hotwords: What the speaker is likely to say.
         hotword_weight: Added for each hot word, in nats.
         lexicon: Path of a lexicon, for Flashlight; None for the model's own words.
@@ -72,7 +76,9 @@ class SearchOptions:
 
     def weights(self, character_model: bool) -> tuple[float, float]:
         """Return weight and bonus, those that suit where none are given."""
-        weight, bonus = _SUITABLE[character_model if self.lm else None]
+        if not self.lm:
+            return 1.0, 0.0
+        weight, bonus = _SUITABLE[character_model]
         return (
             weight if self.lm_weight is None else self.lm_weight,
             bonus if self.word_bonus is None else self.word_bonus,
@@ -103,7 +109,7 @@ def make_fusion(options: SearchOptions, charmap: Alphabet) -> Fusion | None:
             options.hotwords, alphabet, blank, options.hotword_weight
         )
     weight, bonus = options.weights(character_model=True)
-    if lm is None and hotwords is None and not bonus:
+    if lm is None and hotwords is None:
         return None
     return Fusion(lm, weight, bonus, alphabet.index(" "), hotwords)
 
@@ -121,19 +127,25 @@ def beam_decoder(charmap: Alphabet, options: SearchOptions) -> Search:
     return search
 
 
-def flashlight_decoder(charmap: Alphabet, options: SearchOptions) -> Search:
-    """Make the decoder of Flashlight, with a lexicon where the model is one of words.
+@lru_cache(maxsize=2)
+def _lexicon(
+    given: str | None, model: Path | None, alphabet: tuple[str, ...], blank: int
+) -> Lexicon | None:
+    return choose_lexicon(given, model, alphabet, blank)
+
+
+def flashlight_options(charmap: Alphabet, options: SearchOptions) -> FlashlightOptions:
+    """Say how Flashlight searches: with a lexicon where the model is one of words.
 
     Raises:
-        LabError: There is no Flashlight on this Python, or a file cannot be used.
+        LabError: A file cannot be used.
     """
     path = _model_path(options.lm) if options.lm else None
-    alphabet, blank = charmap.idx2char, charmap.blankid
-    lexicon = choose_lexicon(options.lexicon, path, alphabet, blank)
+    lexicon = _lexicon(options.lexicon, path, tuple(charmap.idx2char), charmap.blankid)
     weight, bonus = options.weights(character_model=lexicon is None)
     # Without a lexicon Flashlight has no words to count.
     by_default = options.word_bonus is None and lexicon is None
-    settings = FlashlightOptions(
+    return FlashlightOptions(
         lexicon=lexicon,
         lm=path,
         beam_size=options.beam_size,
@@ -144,7 +156,66 @@ def flashlight_decoder(charmap: Alphabet, options: SearchOptions) -> Search:
         unk_score=options.unknown_score,
         sil_score=options.silence_score,
     )
-    return FlashlightDecoder(alphabet, blank, settings).search
+
+
+def flashlight_decoder(charmap: Alphabet, options: SearchOptions) -> Search:
+    """Make the decoder of Flashlight.
+
+    Raises:
+        LabError: There is no Flashlight on this Python, or a file cannot be used.
+    """
+    settings = flashlight_options(charmap, options)
+    return FlashlightDecoder(charmap.idx2char, charmap.blankid, settings).search
+
+
+def weights_used(
+    decoder: str, charmap: Alphabet, options: SearchOptions
+) -> tuple[float, float]:
+    """Return weight and word bonus of the language model in a decoder's score."""
+    if decoder != "flashlight":
+        return options.weights(character_model=True)
+    settings = flashlight_options(charmap, options)
+    return settings.lm_weight, settings.word_score
+
+
+def check_advance(
+    advance: Callable[[Prefixes, list[float], int], Prefixes],
+    n_symbols: int,
+    blank: int,
+) -> None:
+    """Try the step of a prefix search, exercise E22, on two frames.
+
+    Raises:
+        LabError: No search can go on with what it returns.
+    """
+    beam: Prefixes = {(): (0.0, -math.inf)}
+    for _ in range(2):
+        beam = advance(beam, [-math.log(n_symbols)] * n_symbols, blank)
+        check_prefixes(beam, n_symbols, blank)
+
+
+def check_prefixes(beam: Prefixes, n_symbols: int, blank: int) -> None:
+    """See that a beam holds prefixes of symbols, each with two numbers.
+
+    Raises:
+        LabError: It does not; exercise E22 is to be mended.
+    """
+    fault = ""
+    if not isinstance(beam, dict) or not beam:
+        fault = "no prefix comes back"
+    for prefix, sums in beam.items() if not fault else ():
+        spelled = isinstance(prefix, tuple) and all(
+            isinstance(k, int) and 0 <= k < n_symbols and k != blank for k in prefix
+        )
+        summed = isinstance(sums, (tuple, list)) and len(sums) == 2
+        if not spelled:
+            fault = f"{prefix!r} is no tuple of symbols without blank"
+        elif not (summed and all(isinstance(s, float) and s < math.inf for s in sums)):
+            fault = f"{sums!r} of the prefix {prefix!r} are not two log-probabilities"
+    if fault:
+        raise LabError(
+            f"exercise E22 is wrong: {fault}", "check it with: pytest -k E22"
+        )
 
 
 def log_posteriors(scores: PackedSequence) -> tuple[Tensor, Tensor]:

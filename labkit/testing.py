@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import argparse
+import math
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
@@ -15,12 +16,13 @@ from torch.nn.utils.rnn import PackedSequence
 from torch.utils.data import DataLoader
 
 from labkit.alignment import align
-from labkit.errors import USAGE, LabError
+from labkit.errors import USAGE, LabError, as_lab_error, show_error
 from labkit.evaluation import (
     LM_WEIGHTS,
     SWEPT_CLIPS,
     WORD_BONUSES,
     HeardBatch,
+    SweepPoint,
     TextAlphabet,
     hear_fold,
     score_searches,
@@ -30,8 +32,14 @@ from labkit.found import Found
 from labkit.hypotheses import Hypothesis, describe
 from labkit.plots import plot_alignment, plot_sweep, save_figure
 from labkit.report import print_comparison, print_nbest
-from labkit.search import Search, SearchOptions, log_posteriors
-from labkit.transcripts import Transcript, TranscriptFolder, open_fold
+from labkit.search import (
+    Search,
+    SearchOptions,
+    flashlight_options,
+    log_posteriors,
+    weights_used,
+)
+from labkit.transcripts import Names, Transcript, TranscriptFolder, open_fold
 
 # What --compare scores where it names no decoder.
 _COMPARED = (
@@ -40,6 +48,9 @@ _COMPARED = (
 )
 
 _SHOWN_POINTS = 5  # the best of a sweep
+# Nats a symbol by which a whole transcript costs more than the best path: 0 to 1 with
+# a good network, up to 1.8 with a bad one (CER 57 %). Half of one: 1.6 to 20.
+_DOUBTFUL = 2.0
 
 Clip = tuple[str, float, Tensor, PackedSequence]  # name, s, log-mel (T, M), input
 
@@ -69,13 +80,31 @@ class Tester:
         """Seconds from one frame T' to the next."""
         return self.stride * self.win_step
 
-    def make_search(self, decoder: str, lm: str | None, **changes: float) -> Search:
-        """Make a search of the table, with the options given and ``changes``."""
+    def options(self, lm: str | None, **changes: float) -> SearchOptions:
+        """Return the options of a search: those given, and ``changes``."""
         given = vars(self.args)
         known = [field.name for field in fields(SearchOptions) if field.name in given]
         options = SearchOptions(**{name: given[name] for name in known})
-        options = replace(options, beam_size=self.args.beamwidth, lm=lm, **changes)
-        return self.decoders[decoder](self.charmap, options)
+        return replace(options, beam_size=self.args.beamwidth, lm=lm, **changes)
+
+    def make_search(self, decoder: str, lm: str | None, **changes: float) -> Search:
+        """Make a search of the table that finds something, or says that it did not."""
+        search = self.decoders[decoder](self.charmap, self.options(lm, **changes))
+
+        def find(log_probs: Tensor, lengths: Tensor) -> list[list[Found]]:
+            found = search(log_probs, lengths)
+            if not all(found):
+                raise LabError(
+                    f"--decoder {decoder} found nothing",
+                    "give its weights and bonuses values nearer to 0",
+                )
+            return found
+
+        return find
+
+    def weights_used(self, decoder: str, lm: str) -> tuple[float, float]:
+        """Return weight and word bonus of a language model."""
+        return weights_used(decoder, self.charmap, self.options(lm))
 
     def describe(
         self, found: list[Found], log_probs: Tensor, seconds: float
@@ -110,31 +139,65 @@ class Tester:
             self.charmap.blankid,
             reduction="sum",
         )
+        cost = loss.item() + log_probs.max(dim=1).values.sum().item()
+        if cost > _DOUBTFUL * len(indices):
+            print(
+                "warning: this may not be all that is said: its times are then not to "
+                f"be trusted ({cost / len(indices):.1f} nats a symbol above the best)",
+                file=sys.stderr,
+            )
         return Found(-loss.item(), -loss.item(), 0.0, indices)
 
-    def transcribe(self, clips: Iterable[Clip]) -> None:
-        """Print the hypotheses of each clip, write and draw the best."""
+    def transcribe(self, read: Callable[[str], Clip]) -> None:
+        """Print the hypotheses of each clip of the options, write and draw the best.
+
+        Args:
+            read: Reads a clip, given its file.
+
+        Raises:
+            LabError: A clip cannot be transcribed; the others have been.
+        """
         args, logs = self.args, Path(self.args.baselogdir)
         search = self.make_search(args.decoder, args.lm)
-        folder = TranscriptFolder(logs / "transcripts", args.output)
-        for name, seconds, log_mel, inputs in clips:
-            log_probs, lengths = log_posteriors(self.model(inputs))  # (T', 1, V)
-            if args.transcript is None:
-                (found,) = search(log_probs, lengths)
-            else:
-                found = [self.align(log_probs[:, 0])]
-            hypotheses = self.describe(found[: args.nbest], log_probs[:, 0], seconds)
-            print_nbest(name, hypotheses, bool(args.lm or args.hotwords))
-            if args.output:
-                transcript = Transcript(name, seconds, args.decoder, hypotheses)
-                print(f"transcript: {folder.write(transcript)}")
-            how = args.decoder if args.transcript is None else "as given"
-            best = hypotheses[0]
-            figure = plot_alignment(
-                *(log_mel, best.words, best.characters, self.win_step),
-                f"{best.text}   ({how})",
+        folder, names = TranscriptFolder(logs / "transcripts", args.output), Names()
+        n_failed, n_clips = 0, len(args.audiofile)
+        for name in args.audiofile:
+            figure = logs / "figures" / f"{names.take(Path(name).name)}.png"
+            try:
+                self._transcribe_one(read(name), search, folder, figure)
+            except LabError as error:
+                if n_clips == 1:
+                    raise
+                show_error(error)
+                n_failed += 1
+        if n_failed:
+            raise LabError(
+                f"{n_failed} of {n_clips} clips are not transcribed",
+                "see the errors above",
             )
-            save_figure(figure, logs / "figures" / f"{Path(name).name}.png")
+
+    def _transcribe_one(
+        self, clip: Clip, search: Search, folder: TranscriptFolder, drawn: Path
+    ) -> None:
+        args = self.args
+        name, seconds, log_mel, inputs = clip
+        log_probs, lengths = log_posteriors(self.model(inputs))  # (T', 1, V)
+        if args.transcript is None:
+            (found,), how = search(log_probs, lengths), args.decoder
+        else:
+            found, how = [self.align(log_probs[:, 0])], "as given"
+        hypotheses = self.describe(found[: args.nbest], log_probs[:, 0], seconds)
+        weight = self.weights_used(args.decoder, args.lm)[0] if args.lm else None
+        print_nbest(name, hypotheses, weight, bool(args.hotwords))
+        if args.output:
+            transcript = Transcript(name, seconds, how, hypotheses)
+            print(f"transcript: {folder.write(transcript)}")
+        best = hypotheses[0]
+        figure = plot_alignment(
+            *(log_mel, best.words, best.characters, self.win_step),
+            f"{best.text}   ({how})",
+        )
+        save_figure(figure, drawn)
 
     def score(self, loader: DataLoader) -> None:
         """Print the error rates of a fold, of one decoder, of several or of a sweep."""
@@ -154,7 +217,8 @@ class Tester:
         """Print the error rates of one decoder; write the transcripts if asked to."""
         args = self.args
         search = self.make_search(args.decoder, args.lm)
-        name = f"{args.fold}.{args.output}"
+        # No clip is likely to bear this name, and its file lies in the same folder.
+        name = f"fold_{args.fold}.{args.output}"
         path = Path(args.baselogdir, "transcripts", name)
         with open_fold(path) if args.output else nullcontext() as write:
 
@@ -185,20 +249,32 @@ class Tester:
 
     def compare(self, loader: DataLoader) -> None:
         """Print the error rates of several decoders in one table."""
-        searches = {}
+        searches, notes = {}, []
         for decoder, lm in self.args.compare or _COMPARED:
             name = f"{decoder}+{lm}" if lm else decoder
             try:
-                searches[name] = self.make_search(decoder, lm)
-            except LabError as error:
+                search = self.make_search(decoder, lm)
+                self._try(search)
+            except (LabError, NotImplementedError) as error:
+                shown = as_lab_error(error)
                 # What was asked for by name must not be missing without an error.
-                if self.args.compare:
+                if self.args.compare or shown is None:
                     raise
-                print(f"without {name}: {error.cause}", file=sys.stderr)
+                print(f"without {name}: {shown.cause}", file=sys.stderr)
+                continue
+            searches[name] = search
+            if lm:
+                weight, bonus = self.weights_used(decoder, lm)
+                notes.append(f"{name}: --lm_weight {weight:g} --word_bonus {bonus:g}")
         batches = self.hear(loader)
         print_comparison(
-            score_searches(batches, searches, self.charmap, self.frame_seconds)
+            score_searches(batches, searches, self.charmap, self.frame_seconds), notes
         )
+
+    def _try(self, search: Search) -> None:
+        """Search one frame: an exercise that is not written shows there."""
+        n_symbols = len(self.charmap.idx2char)
+        search(torch.zeros(1, 1, n_symbols).log_softmax(2), torch.tensor([1]))
 
     def tune(self, loader: DataLoader) -> None:
         """Print and draw the error rates for many weights of the language model."""
@@ -209,19 +285,39 @@ class Tester:
                 args.decoder, args.lm, lm_weight=weight, word_bonus=bonus
             )
 
-        points = sweep(list(self.hear(loader, SWEPT_CLIPS)), make, self.charmap)
-        points.sort(key=lambda point: (point.wer.rate, point.cer.rate))
+        weights, bonuses = self._grid()
+        batches = list(self.hear(loader, SWEPT_CLIPS))
+        points = sweep(batches, make, self.charmap, weights, bonuses)
+        suitable = self.weights_used(args.decoder, args.lm)
+        points.sort(
+            key=lambda p: (
+                *(p.wer.rate, p.cer.rate),
+                math.dist((p.lm_weight, p.word_bonus), suitable),
+            )
+        )
+        # Of those that are equally good, the one nearest to what is usual.
+        best: dict[tuple[float, float], SweepPoint] = {}
+        for point in points:
+            best.setdefault((point.wer.rate, point.cer.rate), point)
+        print(f"{sum(len(batch.utterances) for batch in batches)} clips")
         print("   WER      CER   --lm_weight   --word_bonus")
-        for point in points[:_SHOWN_POINTS]:
+        for point in [*best.values()][:_SHOWN_POINTS]:
             print(
                 f"{point.wer!s:>7}  {point.cer!s:>7} {point.lm_weight:11g} "
                 f"{point.word_bonus:14g}"
             )
         rates = {(p.word_bonus, p.lm_weight): p.wer.rate for p in points}
-        table = [
-            [rates[bonus, weight] for weight in LM_WEIGHTS] for bonus in WORD_BONUSES
-        ]
+        table = [[rates[bonus, weight] for weight in weights] for bonus in bonuses]
         title = f"WER, {args.decoder} with {args.lm}, {args.fold} fold"
-        figure = plot_sweep(LM_WEIGHTS, WORD_BONUSES, table, title)
+        figure = plot_sweep(weights, bonuses, table, title)
         name = f"tune_{args.decoder}_{Path(args.lm).name}.png"
         save_figure(figure, Path(args.baselogdir, "figures", name))
+
+    def _grid(self) -> tuple[Sequence[float], Sequence[float]]:
+        """Return the weights and the word bonuses to try."""
+        args = self.args
+        if args.decoder != "flashlight":
+            return LM_WEIGHTS, WORD_BONUSES
+        if flashlight_options(self.charmap, self.options(args.lm)).lexicon is None:
+            return LM_WEIGHTS, (0.0,)  # there are no words to count
+        return LM_WEIGHTS[::2], WORD_BONUSES[1::2]  # each point builds a lexicon anew

@@ -137,6 +137,20 @@ def _content(transcript: Transcript, kind: str) -> str:
     return transcript.text + "\n"
 
 
+class Names:
+    """Gives each file of a folder a name of its own."""
+
+    def __init__(self) -> None:
+        self._taken: set[str] = set()
+
+    def take(self, *wanted: str) -> str:
+        """Return the first of ``wanted`` that is free, or the last with a number."""
+        numbered = [f"{wanted[-1]}_{n}" for n in range(2, len(self._taken) + 3)]
+        name = next(n for n in (*wanted, *numbered) if n not in self._taken)
+        self._taken.add(name)
+        return name
+
+
 @dataclass
 class TranscriptFolder:
     """Writes one file for each clip into a folder.
@@ -151,7 +165,7 @@ class TranscriptFolder:
 
     folder: Path
     kind: str
-    _taken: set[str] = field(default_factory=set, repr=False)
+    _names: Names = field(default_factory=Names, repr=False)
 
     def write(self, transcript: Transcript) -> Path:
         """Write the transcript of a clip.
@@ -160,11 +174,7 @@ class TranscriptFolder:
             The path of the file, for people to see.
         """
         clip = Path(transcript.clip)
-        names = [clip.stem, clip.name]
-        names += [f"{clip.name}_{n}" for n in range(2, len(self._taken) + 3)]
-        name = next(name for name in names if name not in self._taken)
-        self._taken.add(name)
-        path = self.folder / f"{name}.{self.kind}"
+        path = self.folder / f"{self._names.take(clip.stem, clip.name)}.{self.kind}"
         content = _content(transcript, self.kind).encode("utf-8")
         write_atomically(path, lambda temporary: temporary.write_bytes(content))
         return path

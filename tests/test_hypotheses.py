@@ -67,7 +67,7 @@ def test_words_and_characters_are_where_they_were_built() -> None:
     times = [
         (w.text, round(w.start / STEP, 6), round(w.end / STEP, 6)) for w in one.words
     ]
-    assert times == [("l'a", 2, 8), ("mme.", 12, 20)]
+    assert times == [("l'a", 2, 8), ("mme.", 12, 17)]
     assert all(w.confidence == pytest.approx(0.9, rel=1e-4) for w in one.words)
 
 
@@ -94,6 +94,26 @@ def test_words_are_those_of_the_plain_text_whatever_the_text(text: str) -> None:
     assert "".join(character.text for character in one.characters) == text
 
 
+@pytest.mark.parametrize("text", ["ab c", "¶ab c", "ab c¦", "¶ab c¦"])
+def test_a_marker_that_a_transcript_lacks_is_silence(text: str) -> None:
+    built = [("¶", 0, 6), ("a", 9, 11), ("b", 13, 14), (" ", 15, 16), ("c", 17, 18)]
+    log_probs = spoken([*built, ("¦", 20, 26)], 26)
+    # As a network does, which is sure that something is said there.
+    log_probs[[*range(6), *range(20, 26)], CHARMAP.blankid] = -20.0
+    one = describe_one(found(text), log_probs)
+    said = {c.text: (c.first, c.stop) for c in one.characters}
+    assert [(c, *said[c]) for c in "ab c"] == built[1:]
+    assert said.get("¶", (0, 6)) == (0, 6) and said.get("¦", (20, 26)) == (20, 26)
+
+
+def test_a_mark_in_a_pause_does_not_lengthen_its_word() -> None:
+    built = [("a", 1, 2), ("b", 3, 4), (",", 40, 41), (" ", 41, 42)]
+    built += [(".", 44, 45), (" ", 46, 47), ("a", 50, 51), ("'", 52, 53)]
+    one = describe_one(found("ab, . a'"), spoken(built, 60))
+    times = [(w.text, round(w.start / STEP), round(w.end / STEP)) for w in one.words]
+    assert times == [("ab,", 1, 4), (".", 44, 45), ("a'", 50, 53)]
+
+
 def test_time_runs_forward_and_ends_with_the_clip() -> None:
     for seed in range(10):
         generator = torch.Generator().manual_seed(seed)
@@ -107,8 +127,11 @@ def test_time_runs_forward_and_ends_with_the_clip() -> None:
             assert times == sorted(times)
             assert 0 <= times[0] and times[-1] <= duration
             assert all(0 <= part.confidence <= 1 for part in timed)
-        path = align(log_probs, one.tokens, 0)
-        assert one.frames == path.spans
+        assert len(one.frames) == len(one.tokens)
+        assert all(a[1] <= b[0] for a, b in zip(one.frames, one.frames[1:]))
+        tokens = [CHARMAP.char2idx["¶"], *one.tokens, CHARMAP.char2idx["¦"]]
+        whole = describe_one(Found(-1, -1, 0, tokens), log_probs, duration)
+        assert whole.frames == align(log_probs, tokens, 0).spans
 
 
 def test_an_end_is_cut_at_the_end_of_the_clip() -> None:
@@ -153,7 +176,7 @@ def test_everything_goes_into_json() -> None:
     assert (read["text"], read["sequence"]) == ("l'a mme.", TEXT)
     assert (read["score"], read["acoustic"], read["lm"]) == (-3.25, None, None)
     assert read["words"][1] == {
-        **{"text": "mme.", "start": 0.48, "end": 0.8, "confidence": 0.9}
+        **{"text": "mme.", "start": 0.48, "end": 0.68, "confidence": 0.9}
     }
     spelled = [(c["text"], c["first"], c["stop"]) for c in read["characters"]]
     assert spelled == BUILT

@@ -151,6 +151,7 @@ def test_help_needs_no_torch(tmp_path: Path) -> None:
     assert done.returncode == 0 and done.stdout.startswith("usage: python -m labkit.lm")
 
 
+WORDS = ("build", "t.txt", "--units", "word", "-o", "m.arpa")
 BUILD = ("build", "t.txt", "--units", "char", "-o", "m.arpa")
 
 
@@ -164,6 +165,11 @@ BUILD = ("build", "t.txt", "--units", "char", "-o", "m.arpa")
         (("build", "no.tsv", *BUILD[2:]), 1, "no.tsv: no column named sentence"),
         (("build", "cut.tsv", *BUILD[2:]), 1, "cut.tsv:3: 1 cells, not 2"),
         ((*BUILD[:-1], "m.txt"), 2, "m.txt: no name of a language model"),
+        (("build", "t.txt", "--units", "char", "-o", "d.arpa"), 2, "d.arpa: a folder"),
+        ((*WORDS, "--order", "1"), 2, "word model of order 1"),
+        (("build", "letters.txt", *WORDS[2:]), 1, "every word is one letter"),
+        ((*WORDS, "--min_count", "9"), 1, "would know not one word"),
+        (("build", "-", *BUILD[2:]), 1, "standard input is closed"),
         ((*BUILD, "--order", "7"), 2, "order"),
         ((*BUILD, "--units", "letter"), 2, "units"),
         ((*BUILD, "--lab", "nowhere"), 2, "no data.py in nowhere"),
@@ -182,6 +188,9 @@ def test_bad_input_is_told_in_two_lines(
     cause: str,
 ) -> None:
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "stdin", None)  # as `<&-` leaves it
+    Path("d.arpa").mkdir()
+    Path("letters.txt").write_text("a y\n", encoding="utf-8")
     Path("t.txt").write_text("une phrase\n", encoding="utf-8")
     Path("latin.txt").write_bytes(b"a\xe9\n")
     Path("blank.txt").write_text("\n \n", encoding="utf-8")

@@ -164,7 +164,7 @@ def test_the_table_of_a_clip_starts_as_ever_and_ends_with_its_words(
 ) -> None:
     words = [Word("bonjour", 0.28, 0.48, 0.978), Word("toi", 0.5, 0.61, 1.0)]
     nbest = [hypothesis("bonjour toi", words, 0.0), hypothesis("b", (), -12.346)]
-    print_nbest("a.mp3", nbest, with_lm=False)
+    print_nbest("a.mp3", nbest)
     out = capsys.readouterr().out
     first, table = out.split("Log prob    Sequence\n")
     assert first.startswith("a.mp3   (")
@@ -177,19 +177,37 @@ def test_the_table_of_a_clip_starts_as_ever_and_ends_with_its_words(
     assert len({line.index(" s ") for line in table.splitlines()[-2:]}) == 1
 
 
-def test_with_a_language_model_its_part_is_told_apart(
+@pytest.mark.parametrize(
+    "weight, hotwords, titles",
+    [
+        (0.5, False, ["network", "language model", "word bonus"]),
+        (2.0, True, ["network", "language model", "word bonus and hot words"]),
+        (None, True, ["network", "hot words"]),
+    ],
+)
+def test_the_parts_of_a_score_add_up_to_it(
     capsys: pytest.CaptureFixture[str],
+    weight: float | None,
+    hotwords: bool,
+    titles: list[str],
 ) -> None:
     nbest = [
         Hypothesis("¶a¦", [16, 18, 2], 2.5, -4.25, -7.125, [], []),
         Hypothesis("¶b¦", [16, 19, 2], -9.0, -8.0, -6.0, [], []),
     ]
-    print_nbest("a.mp3", nbest, with_lm=True)
+    print_nbest("a.mp3", nbest, weight, hotwords)
     out = capsys.readouterr().out
     rows = re.findall(r"^ *(-?\d+\.\d\d)    (.*)$", out, re.M)
     assert rows == [("-2.50", "¶a¦"), ("9.00", "¶b¦")]
-    parts = re.findall(r"^ +(\d) +(\d+\.\d\d) +(\d+\.\d\d)$", out, re.M)
-    assert parts == [("1", "4.25", "7.12"), ("2", "8.00", "6.00")]
+    total, header, *lines = out.split("Sequence\n")[1].splitlines()[2:]
+    assert f" + {weight or 0:g} x language model" in total or not weight
+    assert re.split(" {2,}", header.strip()) == ["rank", *titles]
+    for (cost, _), line in zip(rows, lines):
+        _, network, *rest = map(float, line.split())
+        factors = [weight, 1.0] if weight else [1.0]
+        parts = [factor * part for factor, part in zip(factors, rest)]
+        assert len(rest) == len(factors)
+        assert network + sum(parts) == pytest.approx(float(cost), abs=0.02)
 
 
 def test_decoders_are_compared_in_columns_under_their_names(
@@ -201,8 +219,9 @@ def test_decoders_are_compared_in_columns_under_their_names(
         report.add("clip", "a b c", heard)
         report.add_time(speech=2.0, network=0.1, decoding=0.02)
         reports.append(report)
-    print_comparison(reports)
-    header, *rows, _, _ = capsys.readouterr().out.splitlines()
+    print_comparison(reports, ["beam: with a model"])
+    header, *rows, note, _, _ = capsys.readouterr().out.splitlines()
+    assert note == "beam: with a model"
     assert len({len(line) for line in rows}) == 1 and max(map(len, rows)) <= 88
     cells = [re.split(r" {2,}", row.strip()) for row in rows]
     assert cells[0] == "greedy,40.0 %,66.7 %,2,0,0,20.0,0.0600".split(",")

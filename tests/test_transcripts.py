@@ -165,7 +165,7 @@ def test_clips_of_one_name_get_files_of_their_own(tmp_path: Path) -> None:
     clips = ("x/a.mp3", "a.wav", "y/a.mp3", "z/a.mp3", "a.b.mp3")
     paths = [files.write(transcript([Word(c, 0, 1, 1)], 1, c)) for c in clips]
     assert len(set(paths)) == len(clips)
-    assert [path.name for path in paths[:2]] == ["a.txt", "a.wav.txt"]
+    assert [path.name for path in paths[:3]] == ["a.txt", "a.wav.txt", "a.mp3.txt"]
     assert paths[4].name == "a.b.txt"
     assert [path.read_text("utf-8") for path in paths] == [f"{c}\n" for c in clips]
     # Another run replaces the files of the one before.

@@ -28,7 +28,7 @@ NEEDED_FILES = (
     *("pytorch-asr-py3.9.yaml", "pyproject.toml", README),
 )
 KIT = "labkit"  # of which only the Python files go
-NEEDED_FOLDERS = (KIT, "corpora")
+NEEDED_FOLDERS = (KIT, "corpora", "pretrained")
 OPTIONAL = ("LICENSE", "docs")
 FOR_INSTRUCTORS = "docs/instructors"  # how their paths begin
 

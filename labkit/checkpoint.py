@@ -210,7 +210,7 @@ def newest_checkpoint(logdir: Path, pretrained: Path = PRETRAINED) -> Path:
         if candidates:
             return candidates[-1]
     if pretrained.is_file():
-        print(f"no run under {logdir}: the network of the kit, as pretrained/README.md")
+        print(f"no run under {logdir}: the network of the kit (pretrained/README.md)")
         return pretrained
     raise LabError(
         f"no trained network under {logdir}",

@@ -73,6 +73,8 @@ DECODERS = ("greedy", "prefix", "beam", "flashlight")
 SEARCH_DEFAULTS: dict[str, Any] = {
     "beamwidth": 10,
     "nbest": 10,
+    "lm_weight": 0.5,
+    "word_bonus": 0.0,
     "hotword_weight": 8.0,
     "beam_threshold": 25.0,
     "unknown_score": float("-inf"),
@@ -81,7 +83,7 @@ SEARCH_DEFAULTS: dict[str, Any] = {
 _TEST_ONLY = (
     *("modelpath", "audiofile", "fold", "transcript", "output"),
     *("decoder", "beamsearch", "compare", "tune", "lm", "hotwords", "lexicon"),
-    *("lm_weight", "word_bonus", "symbols_per_frame", *SEARCH_DEFAULTS),
+    *("symbols_per_frame", *SEARCH_DEFAULTS),
 )
 
 
@@ -352,13 +354,12 @@ def _add_search_options(parser: LabParser) -> None:
     group.add_argument(
         "--lm_weight",
         type=_WEIGHT,
-        help="of its log probability (default: one that suits)",
+        help="of its log probability (default: 0.5)",
     )
     group.add_argument(
         "--word_bonus",
         type=_NATS,
-        help="nats added for each word, by prefix and beam for each space (default: "
-        "likewise)",
+        help="nats added for each word, by prefix and beam for each space (default: 0)",
     )
     group.add_argument(
         "--hotwords",

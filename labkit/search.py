@@ -38,10 +38,6 @@ class Alphabet(Protocol):
         """The index of the blank."""
 
 
-# Weight and word bonus that suit a character model, and a word model.
-_SUITABLE = {True: (0.5, 1.0), False: (1.0, 1.0)}
-
-
 @dataclass(frozen=True)
 class SearchOptions:
     """The options of a search; a decoder takes those that it knows.
@@ -49,9 +45,8 @@ class SearchOptions:
     Attributes:
         beam_size: Hypotheses kept at each frame.
         lm: "char", "word", or the path of an ARPA file; None for no language model.
-        lm_weight: Weight of its log probability; None for one that suits its kind.
-        word_bonus: Added for each word, in nats; None likewise. There is none without
-            a language model.
+        lm_weight: Weight of its log probability.
+        word_bonus: Added for each word, in nats, where there is a language model.
         hotwords: What the speaker is likely to say.
         hotword_weight: Added for each hot word, in nats.
         lexicon: Path of a lexicon, for Flashlight; None for the model's own words.
@@ -64,8 +59,8 @@ class SearchOptions:
 
     beam_size: int = 10
     lm: str | None = None
-    lm_weight: float | None = None
-    word_bonus: float | None = None
+    lm_weight: float = 0.5
+    word_bonus: float = 0.0
     hotwords: tuple[str, ...] = ()
     hotword_weight: float = 8.0
     lexicon: str | None = None
@@ -73,16 +68,6 @@ class SearchOptions:
     beam_threshold: float = 25.0
     unknown_score: float = float("-inf")
     silence_score: float = 0.0
-
-    def weights(self, character_model: bool) -> tuple[float, float]:
-        """Return weight and bonus, those that suit where none are given."""
-        if not self.lm:
-            return 1.0, 0.0
-        weight, bonus = _SUITABLE[character_model]
-        return (
-            weight if self.lm_weight is None else self.lm_weight,
-            bonus if self.word_bonus is None else self.word_bonus,
-        )
 
 
 def _model_path(lm: str) -> Path:
@@ -108,10 +93,10 @@ def make_fusion(options: SearchOptions, charmap: Alphabet) -> Fusion | None:
         hotwords = compile_hotwords(
             options.hotwords, alphabet, blank, options.hotword_weight
         )
-    weight, bonus = options.weights(character_model=True)
     if lm is None and hotwords is None:
         return None
-    return Fusion(lm, weight, bonus, alphabet.index(" "), hotwords)
+    bonus = options.word_bonus if lm else 0.0
+    return Fusion(lm, options.lm_weight, bonus, alphabet.index(" "), hotwords)
 
 
 def beam_decoder(charmap: Alphabet, options: SearchOptions) -> Search:
@@ -142,17 +127,14 @@ def flashlight_options(charmap: Alphabet, options: SearchOptions) -> FlashlightO
     """
     path = _model_path(options.lm) if options.lm else None
     lexicon = _lexicon(options.lexicon, path, tuple(charmap.idx2char), charmap.blankid)
-    weight, bonus = options.weights(character_model=lexicon is None)
-    # Without a lexicon Flashlight has no words to count.
-    by_default = options.word_bonus is None and lexicon is None
     return FlashlightOptions(
         lexicon=lexicon,
         lm=path,
         beam_size=options.beam_size,
         beam_size_token=options.symbols_per_frame,
         beam_threshold=options.beam_threshold,
-        lm_weight=weight,
-        word_score=0.0 if by_default else bonus,
+        lm_weight=options.lm_weight,
+        word_score=options.word_bonus if path else 0.0,
         unk_score=options.unknown_score,
         sil_score=options.silence_score,
     )
@@ -166,16 +148,6 @@ def flashlight_decoder(charmap: Alphabet, options: SearchOptions) -> Search:
     """
     settings = flashlight_options(charmap, options)
     return FlashlightDecoder(charmap.idx2char, charmap.blankid, settings).search
-
-
-def weights_used(
-    decoder: str, charmap: Alphabet, options: SearchOptions
-) -> tuple[float, float]:
-    """Return weight and word bonus of the language model in a decoder's score."""
-    if decoder != "flashlight":
-        return options.weights(character_model=True)
-    settings = flashlight_options(charmap, options)
-    return settings.lm_weight, settings.word_score
 
 
 def check_advance(

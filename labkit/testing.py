@@ -37,7 +37,6 @@ from labkit.search import (
     SearchOptions,
     flashlight_options,
     log_posteriors,
-    weights_used,
 )
 from labkit.transcripts import Names, Transcript, TranscriptFolder, open_fold
 
@@ -101,10 +100,6 @@ class Tester:
             return found
 
         return find
-
-    def weights_used(self, decoder: str, lm: str) -> tuple[float, float]:
-        """Return weight and word bonus of a language model."""
-        return weights_used(decoder, self.charmap, self.options(lm))
 
     def describe(
         self, found: list[Found], log_probs: Tensor, seconds: float
@@ -187,7 +182,7 @@ class Tester:
         else:
             found, how = [self.align(log_probs[:, 0])], "as given"
         hypotheses = self.describe(found[: args.nbest], log_probs[:, 0], seconds)
-        weight = self.weights_used(args.decoder, args.lm)[0] if args.lm else None
+        weight = args.lm_weight if args.lm else None
         print_nbest(name, hypotheses, weight, bool(args.hotwords))
         if args.output:
             transcript = Transcript(name, seconds, how, hypotheses)
@@ -249,7 +244,7 @@ class Tester:
 
     def compare(self, loader: DataLoader) -> None:
         """Print the error rates of several decoders in one table."""
-        searches, notes = {}, []
+        searches = {}
         for decoder, lm in self.args.compare or _COMPARED:
             name = f"{decoder}+{lm}" if lm else decoder
             try:
@@ -263,13 +258,13 @@ class Tester:
                 print(f"without {name}: {shown.cause}", file=sys.stderr)
                 continue
             searches[name] = search
-            if lm:
-                weight, bonus = self.weights_used(decoder, lm)
-                notes.append(f"{name}: --lm_weight {weight:g} --word_bonus {bonus:g}")
-        batches = self.hear(loader)
-        print_comparison(
-            score_searches(batches, searches, self.charmap, self.frame_seconds), notes
+        reports = score_searches(
+            self.hear(loader), searches, self.charmap, self.frame_seconds
         )
+        args = self.args
+        weights = f"--lm_weight {args.lm_weight:g} --word_bonus {args.word_bonus:g}"
+        with_lm = any("+" in name for name in searches)
+        print_comparison(reports, [weights] if with_lm else [])
 
     def _try(self, search: Search) -> None:
         """Search one frame: an exercise that is not written shows there."""
@@ -288,11 +283,11 @@ class Tester:
         weights, bonuses = self._grid()
         batches = list(self.hear(loader, SWEPT_CLIPS))
         points = sweep(batches, make, self.charmap, weights, bonuses)
-        suitable = self.weights_used(args.decoder, args.lm)
+        usual = (args.lm_weight, args.word_bonus)
         points.sort(
             key=lambda p: (
                 *(p.wer.rate, p.cer.rate),
-                math.dist((p.lm_weight, p.word_bonus), suitable),
+                math.dist((p.lm_weight, p.word_bonus), usual),
             )
         )
         # Of those that are equally good, the one nearest to what is usual.

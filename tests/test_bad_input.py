@@ -122,8 +122,15 @@ def test_verbose_shows_the_traceback(run: Run) -> None:
 def test_a_missing_checkpoint_is_named(run: Run, tmp_path: Path) -> None:
     done = run(MAIN, "test", "--modelpath", "none.pt", "--audiofile", "x.mp3")
     assert_two_lines(done, 2, "none.pt: no such checkpoint", "main_ctc.py train")
-    done = run(MAIN, "test", "--audiofile", "x.mp3")
-    assert_two_lines(done, 2, "no trained network", "--modelpath")
+
+
+def test_without_a_run_the_network_of_the_kit_hears(run: Run) -> None:
+    clip = ROOT / "corpora/mini/fr/clips/mini_fr_00452.mp3"
+    done = run(MAIN, "test", "--audiofile", clip)
+    assert done.returncode == 0, done.stderr
+    assert "the network of the kit" in done.stdout
+    # It has only met this voice before it met people.
+    assert re.search(r"Sequence\n +\d+\.\d\d    ¶[a-z', .]{20,50}\.¦\n", done.stdout)
 
 
 def test_what_is_no_checkpoint_is_told(run: Run, tmp_path: Path) -> None:

@@ -167,6 +167,7 @@ def _add_data_options(parser: LabParser) -> None:
     group.add_argument(
         "--datasetversion", help="folder of one release (default: the newest)"
     )
+    group.add_argument("--lang", help="folder of one language (default: fr)")
     group.add_argument(
         "--min_duration", type=_NOT_NEGATIVE, help="shortest clip, in s (default: 1)"
     )
@@ -420,7 +421,7 @@ def _fill_in(args: argparse.Namespace) -> None:
             setattr(args, name, value)
     searching = args.given & set(_SEARCHING)
     rest = {"min_duration": 1.0, "max_duration": 5.0, "l1": 0.0, **SEARCH_DEFAULTS}
-    rest.update(logname="ctc", model="CTCModel", scheduler=False)
+    rest.update(logname="ctc", model="CTCModel", lang="fr", scheduler=False)
     rest["checkpoint_minutes"] = 10.0
     rest["decoder"] = "beam" if searching else "greedy"
     for name, value in rest.items():

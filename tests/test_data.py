@@ -15,10 +15,13 @@ from data import (
     BatchCollate,
     CharMap,
     WaveformProcessor,
+    get_dataloaders,
     load_dataset,
     unpack_minibatch,
 )
 from torch import Tensor
+
+from labkit.errors import LabError
 
 CHARMAP = CharMap()
 ALPHABET = "¬ ¦',.0123456789¶❌abcdefghijklmnopqrstuvwxyz"
@@ -220,3 +223,11 @@ def test_items_of_other_rates_collate_as_if_resampled_first(corpus: Path) -> Non
         assert s.shape == s3.shape and torch.allclose(s, s3, atol=1e-4)
         assert torch.equal(t, t2) and torch.equal(t, t3)
         assert CHARMAP.decode(t.tolist()) == f"¶{item[2]['sentence']}¦"
+
+
+def test_a_corpus_of_another_language_is_read(corpus: Path) -> None:
+    (corpus / "v" / "fr").rename(corpus / "v" / "br")
+    loaders = get_dataloaders(str(corpus), "v", cuda=False, n_threads=1, lang="br")
+    assert [len(loader.dataset.dataset) for loader in loaders] == [6, 6, 6]
+    with pytest.raises(LabError, match="fr"):
+        get_dataloaders(str(corpus), "v", cuda=False, n_threads=1)

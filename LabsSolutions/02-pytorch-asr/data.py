@@ -350,6 +350,7 @@ def get_dataloaders(
     speed_perturbation: bool = False,
     rank: int = 0,
     world_size: int = 1,
+    lang: str = "fr",
 ) -> tuple[DataLoader, DataLoader, DataLoader]:
     """Make the loaders of the training, validation and test folds.
 
@@ -375,6 +376,7 @@ def get_dataloaders(
         speed_perturbation: Play training clips at 0.9, 1 or 1.1 times their speed.
         rank: Which of the processes that train together this one is.
         world_size: How many they are; each gets its share of every minibatch.
+        lang: Folder of one language.
 
     Returns:
         Loaders of ``(packed spectrograms, packed transcripts)``.
@@ -385,7 +387,7 @@ def get_dataloaders(
     to_log_mel = BatchCollate(nmels, augment=False).processor.log_mel
 
     def open_fold(fold: str, speeds: Sequence[float] = (PLAIN,)) -> UtteranceSet:
-        clips = load_dataset(fold, commonvoice_root, commonvoice_version)
+        clips = load_dataset(fold, commonvoice_root, commonvoice_version, lang)
         clips = DatasetFilter(clips, min_duration, max_duration)
         limit = batch_size if small_experiment else None
         kept = None if small_experiment else cache

@@ -261,10 +261,11 @@ def open_corpus(
     """Make the loaders of the three folds that the options ask for."""
     if args.datasetroot is None:
         args.datasetroot = _DEFAULT_COMMONVOICE_ROOT
-        args.datasetversion = args.datasetversion or _DEFAULT_COMMONVOICE_VERSION
-    elif args.datasetversion is None:
-        args.datasetversion = newest_version(args.datasetroot)
-    print(f"corpus: {Path(args.datasetroot, args.datasetversion)}")
+        if args.lang == "fr":
+            args.datasetversion = args.datasetversion or _DEFAULT_COMMONVOICE_VERSION
+    if args.datasetversion is None:
+        args.datasetversion = newest_version(args.datasetroot, args.lang)
+    print(f"corpus: {Path(args.datasetroot, args.datasetversion, args.lang)}")
     # The loss needs T' frames enough; a score leaves no clip out for having too few.
     fits = partial(fits_ctc, cnn=model.cnn, charmap=charmap)
     return get_dataloaders(
@@ -286,6 +287,7 @@ def open_corpus(
         speed_perturbation=args.speed_perturbation,
         rank=world.rank,
         world_size=world.size,
+        lang=args.lang,
     )
 
 

@@ -28,8 +28,8 @@ NEEDED_FILES = (
     *("pytorch-asr-py3.9.yaml", "pyproject.toml", README),
 )
 KIT = "labkit"  # of which only the Python files go
-NEEDED_FOLDERS = (KIT, "corpora", "pretrained")
-OPTIONAL = ("LICENSE", "docs")
+NEEDED_FOLDERS = (KIT, "corpora")
+OPTIONAL = ("LICENSE", "docs", "pretrained")
 FOR_INSTRUCTORS = "docs/instructors"  # how their paths begin
 
 OPENING = "<!-- not for students -->"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Callable
@@ -14,6 +15,9 @@ import soundfile
 from shared import REFERENCE, ROOT, Run
 
 from labkit.desk import Lab
+
+# A shell's background job ignores Ctrl-C, and so would the programs that tests start.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # Tests of grading import its package as instructor/grade.py does.
 sys.path.insert(0, str(ROOT / "instructor"))

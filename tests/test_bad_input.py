@@ -195,8 +195,6 @@ def test_ctrl_c_leaves_a_usable_run(corpus: Path, tmp_path: Path, run: Run) -> N
         cwd=tmp_path,
         stderr=subprocess.PIPE,
         stdout=subprocess.DEVNULL,
-        # A shell's background job, and so these tests, may have it ignored.
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
     try:
         metrics = tmp_path / "logs/ctc_0/metrics.csv"

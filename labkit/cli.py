@@ -107,6 +107,14 @@ class LabParser(argparse.ArgumentParser):
         raise SystemExit(USAGE)
 
 
+class ModuleParser(LabParser):
+    """Shows how a module is run, here and in its subcommands."""
+
+    def format_help(self) -> str:
+        """Write "python -m" where argparse writes "-m" alone."""
+        return super().format_help().replace("usage: -m", "usage: python -m", 1)
+
+
 def _number(kind: type, low: float, open_low: bool = False, high: float = float("inf")):  # noqa: ANN202
     """Make a reader of numbers within bounds, for argparse."""
 

@@ -16,7 +16,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from labkit.cli import LabParser
+from labkit.cli import LabParser, ModuleParser
 from labkit.desk import Lab
 from labkit.errors import USAGE, LabError, run_program
 
@@ -176,15 +176,8 @@ def check(args: argparse.Namespace) -> None:
     print(f"\nready{without}: {_command(folder, low, high)}")
 
 
-class _Parser(LabParser):
-    """Shows how a module is run, here and in its subcommand."""
-
-    def format_help(self) -> str:
-        return super().format_help().replace("usage: -m", "usage: python -m", 1)
-
-
 def _parser() -> LabParser:
-    parser = _Parser(
+    parser = ModuleParser(
         prog="-m labkit.corpus",
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,

@@ -21,7 +21,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from labkit.arpa import read_arpa, write_arpa
-from labkit.cli import LabParser
+from labkit.cli import LabParser, ModuleParser
 from labkit.desk import Lab
 from labkit.errors import USAGE, LabError, run_program
 from labkit.ngram import (
@@ -305,15 +305,8 @@ def info(args: argparse.Namespace) -> None:
     print(f"n-grams     {_table(model)}")
 
 
-class _Parser(LabParser):
-    """Shows how a module is run, here and in its subcommands."""
-
-    def format_help(self) -> str:
-        return super().format_help().replace("usage: -m", "usage: python -m", 1)
-
-
 def _parser() -> LabParser:
-    parser = _Parser(
+    parser = ModuleParser(
         prog="-m labkit.lm",
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,

@@ -22,7 +22,7 @@ from torch.nn.utils.rnn import (
     pad_packed_sequence,
 )
 
-from labkit.errors import run_program
+from labkit.base import run_program
 
 CELL_TYPES = {"GRU": nn.GRU, "LSTM": nn.LSTM}
 

@@ -39,11 +39,9 @@ from torch.nn.utils.rnn import (
     pad_sequence,
 )
 
-from labkit.automaton import Automaton
-from labkit.desk import Lab
-from labkit.found import Found
-from labkit.fusion import Fusion
-from labkit.grading import (
+from labkit.base import Lab
+from labkit.decoding import Automaton, Found, Fusion
+from labkit.exercises import (
     Exercise,
     Values,
     assert_registry,
@@ -1491,6 +1489,6 @@ def test_exercise(exercise: Exercise, report: Callable[[Exercise], None]) -> Non
 
 
 if __name__ == "__main__":
-    from labkit.exercises_cli import main
+    from labkit.exercises import main
 
     raise SystemExit(main(EXERCISES, __doc__))

@@ -18,14 +18,13 @@ from tempfile import TemporaryDirectory
 ROOT = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(ROOT / "LabsSolutions" / "02-pytorch-asr"), str(ROOT)]
 
-import main_ctc  # noqa: E402
-import torch  # noqa: E402 (the scripts are found above)
-from data import CharMap  # noqa: E402
+import main_ctc
+import torch
+from data import CharMap
 
-from labkit import cli  # noqa: E402
-from labkit.device import available_cores  # noqa: E402
-from labkit.runs import RunFolder  # noqa: E402
-from labkit.training import Trainer  # noqa: E402
+from labkit.base import available_cores
+from labkit.options import parse
+from labkit.training import RunFolder, Trainer
 
 ROUNDS = 15
 WARM_UP = 3
@@ -43,7 +42,7 @@ def measure(layers: int, hidden: int, logdir: Path) -> tuple[float, float]:
     """Time both sides in turn; return the medians in seconds."""
     options = ["train", "--debug", "--device", "cpu"]
     options += ["--nlayers_rnn", str(layers), "--nhidden_rnn", str(hidden)]
-    args = cli.parse(None, options)
+    args = parse(None, options)
     args.device, args.nthreads = torch.device("cpu"), available_cores()
     torch.set_num_threads(args.nthreads)
     charmap = CharMap()

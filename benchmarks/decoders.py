@@ -22,20 +22,23 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(ROOT), str(Path(__file__).parent)]
 
-import torch  # noqa: E402 (the packages are found above)
-from posteriors import FRAME_SECONDS, N_FRAMES, make_posteriors  # noqa: E402
+import torch
+from posteriors import FRAME_SECONDS, N_FRAMES, make_posteriors
 
-from labkit.beam import prefix_beam_search  # noqa: E402
-from labkit.desk import Lab  # noqa: E402
-from labkit.errorrates import character_error_rate, word_error_rate  # noqa: E402
-from labkit.errors import run_program  # noqa: E402
-from labkit.flashlight import FlashlightDecoder  # noqa: E402
-from labkit.flashlight_setup import FlashlightOptions, import_decoder  # noqa: E402
-from labkit.found import Found  # noqa: E402
-from labkit.fusion import Fusion, compile_ngram  # noqa: E402
-from labkit.lexicon import name_tokens  # noqa: E402
-from labkit.lm import load_language_model, shipped  # noqa: E402
-from labkit.search import SearchOptions  # noqa: E402
+from labkit.base import Lab, run_program
+from labkit.decoding import (
+    FlashlightDecoder,
+    FlashlightOptions,
+    Found,
+    Fusion,
+    SearchOptions,
+    compile_ngram,
+    import_decoder,
+    name_tokens,
+    prefix_beam_search,
+)
+from labkit.lm import load_language_model, shipped
+from labkit.metrics import character_error_rate, word_error_rate
 
 REFERENCE = ROOT / "LabsSolutions" / "02-pytorch-asr"
 N_UTTERANCES = 100

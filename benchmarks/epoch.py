@@ -22,22 +22,20 @@ from tempfile import TemporaryDirectory
 ROOT = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(ROOT / "LabsSolutions" / "02-pytorch-asr"), str(ROOT)]
 
-from labkit import cli  # noqa: E402 (found above; read before torch)
+from labkit.options import parse
 
 if __name__ == "__main__":
-    ARGS = cli.parse(__doc__, ["train", *sys.argv[1:]])
+    ARGS = parse(__doc__, ["train", *sys.argv[1:]])
 
-import argparse  # noqa: E402
+import argparse
 
-import main_ctc  # noqa: E402
-import torch  # noqa: E402
-from data import CharMap  # noqa: E402
+import main_ctc
+import torch
+from data import CharMap
 
-from labkit.errors import run_program  # noqa: E402
-from labkit.runs import RunFolder  # noqa: E402
-from labkit.session import begin, prepare  # noqa: E402
-from labkit.training import Trainer  # noqa: E402
-from labkit.utterances import describe_folds  # noqa: E402
+from labkit.base import run_program
+from labkit.loading import describe_folds
+from labkit.training import RunFolder, Trainer, begin, prepare
 
 PARTS = ("data", "forward", "backward", "update")
 ROUNDS = 3  # the first warms up

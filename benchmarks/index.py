@@ -53,7 +53,7 @@ def index(root: str) -> None:
     """Open the fold, filter it, and print seconds and bytes (in a new process)."""
     import resource  # not on Windows
 
-    from labkit.commonvoice import CommonVoice, DatasetFilter
+    from labkit.corpus import CommonVoice, DatasetFilter
 
     # Bytes on macOS, kibibytes elsewhere.
     unit = 1 if sys.platform == "darwin" else 1024

@@ -22,18 +22,18 @@ from tempfile import TemporaryDirectory
 ROOT = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(ROOT / "LabsSolutions" / "02-pytorch-asr"), str(ROOT)]
 
-import soundfile  # noqa: E402
-import torch  # noqa: E402
-import torchaudio  # noqa: E402
-from data import (  # noqa: E402 (the scripts are found above)
+import soundfile
+import torch
+import torchaudio
+from data import (
     _DEFAULT_COMMONVOICE_ROOT,
     _DEFAULT_COMMONVOICE_VERSION,
     WaveformProcessor,
     get_dataloaders,
 )
-from torch.utils.data import DataLoader  # noqa: E402
+from torch.utils.data import DataLoader
 
-from labkit import utterances  # noqa: E402
+from labkit.loading import utterances
 
 TURNS = 5
 SHORTEST = 1.0  # s, of one side's turn: small corpora are gone through repeatedly

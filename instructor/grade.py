@@ -24,7 +24,7 @@ HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent
 sys.path[:0] = [str(ROOT), str(HERE)]
 
-from labkit.errors import USAGE, LabError, run_program  # noqa: E402 (needs the path)
+from labkit.base import USAGE, LabError, run_program  # noqa: E402 (needs the path)
 
 ENVIRONMENT = 3  # exit code where this computer, not a submission, is at fault
 FORMATS = ("gradescope", "classroom", "prairielearn", "vpl", "junit")

@@ -18,8 +18,7 @@ from make_handout import collect, walk
 from make_starter import ROOT, Parser
 
 # After make_starter, which tells Python where labkit is.
-from labkit.errors import LabError, run_program
-from labkit.files import write_atomically
+from labkit.base import LabError, run_program, write_atomically
 
 BUNDLES = Path("instructor", "bundles")
 GRADER = (

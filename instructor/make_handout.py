@@ -18,8 +18,7 @@ from pathlib import Path
 from make_starter import REFERENCE, ROOT, Parser, generate, load, read_source
 
 # After make_starter, which tells Python where labkit is.
-from labkit.errors import LabError, run_program
-from labkit.files import write_atomically
+from labkit.base import LabError, run_program, write_atomically
 
 TOP = "asr-lab"
 README = "README.md"

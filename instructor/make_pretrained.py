@@ -14,10 +14,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 import torch
 
-from labkit.checkpoint import PRETRAINED, load_checkpoint
-from labkit.cli import LabParser
-from labkit.errors import LabError, run_program
-from labkit.files import write_atomically
+from labkit.base import PRETRAINED, LabError, LabParser, run_program, write_atomically
+from labkit.training import load_checkpoint
 
 MAX_BYTES = 12_000_000
 

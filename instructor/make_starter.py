@@ -27,8 +27,12 @@ from typing import NoReturn
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))  # Python itself looks only beside this script
 
-from labkit.errors import USAGE, LabError, run_program  # noqa: E402 (needs the path)
-from labkit.files import write_atomically  # noqa: E402 (needs the path)
+from labkit.base import (  # noqa: E402 (needs the path)
+    USAGE,
+    LabError,
+    run_program,
+    write_atomically,
+)
 
 REFERENCE = Path("LabsSolutions", "02-pytorch-asr")
 MARKER = re.compile(r"(\s*)# (>>>|<<<) (E\d\d)\r?\n?")

@@ -1,1 +1,20 @@
-"""Provided code of the lab: plumbing that a student calls and need not write."""
+"""Provided code, in rooms: nothing here is to be filled in.
+
+A room may import only the rooms above it in this list, and of them only what their
+door, ``__init__.py``, names.
+
+    base         errors, files, command lines, cores, seeds: no torch at import
+    text         written language, normalised
+    audio        reading clips, SpecAugment
+    figures      pictures of spectrograms and posteriors
+    metrics      error rates
+    options      the command lines of the scripts, no torch at import
+    lm           n-gram language models; python -m labkit.lm
+    corpus       a release of Common Voice on disk; python -m labkit.corpus
+    decoding     beam search, alignment, shallow fusion, Flashlight
+    loading      clips to minibatches
+    evaluation   transcribing clips, scoring and comparing decoders
+    training     a run: its folder, checkpoints, resuming, several processes
+    exercises    the registry, checks and verdicts; what pytest prints
+    doctor       is this computer ready? imports nothing
+"""

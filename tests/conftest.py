@@ -14,7 +14,7 @@ import pytest
 import soundfile
 from shared import REFERENCE, ROOT, Run
 
-from labkit.desk import Lab
+from labkit.base.desk import Lab
 
 # A shell's background job ignores Ctrl-C, and so would the programs that tests start.
 signal.signal(signal.SIGINT, signal.default_int_handler)

@@ -30,9 +30,9 @@ from submitted import (
     starter_with,
 )
 
-from labkit.desk import Lab
-from labkit.exchange import to_bytes
-from labkit.grading import run_probe
+from labkit.base.desk import Lab
+from labkit.exercises.exchange import to_bytes
+from labkit.exercises.verdicts import run_probe
 from test_implementation import EXERCISES
 
 POINTS = sum(exercise.points for exercise in EXERCISES.values())
@@ -122,7 +122,7 @@ AT_IMPORT = {
         pytest.raises = lambda *a, **k: None
         """,
     "patches the kit": """
-        import labkit.grading as grading
+        import labkit.exercises.verdicts as grading
         grading.expect = grading.expect_close = lambda *a, **k: None
         grading.expect_that = grading.MismatchError = lambda *a, **k: None
         grading.judge_outcome = lambda *a: grading.Verdict("done", share=1.0)

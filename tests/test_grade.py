@@ -34,9 +34,10 @@ from submitted import (
     starter_with,
 )
 
-from labkit.errors import LabError
-from labkit.exchange import from_bytes, to_bytes
-from labkit.grading import Verdict, expect, judge_parts, part
+from labkit.base.errors import LabError
+from labkit.exercises.exchange import from_bytes, to_bytes
+from labkit.exercises.expect import expect, part
+from labkit.exercises.verdicts import Verdict, judge_parts
 from test_implementation import EXERCISES
 
 POINTS = sum(exercise.points for exercise in EXERCISES.values())

@@ -15,7 +15,7 @@ from autograder.moodle import fill_worksheet, zip_feedback
 from autograder.worksheet import Worksheet
 from gradings import submission
 
-from labkit.errors import LabError
+from labkit.base.errors import LabError
 
 # Header and rows as Moodle 3.x and 4.x export them, in the language of the course.
 ENGLISH = (

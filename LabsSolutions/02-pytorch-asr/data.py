@@ -23,15 +23,19 @@ from torch.nn.utils.rnn import (
 from torch.utils.data import DataLoader
 from torchaudio.transforms import AmplitudeToDB, MelSpectrogram
 
-from labkit.audio import resample
-from labkit.augment import SpecAugment
-from labkit.batches import LengthBatches
-from labkit.commonvoice import CommonVoice, DatasetFilter, default_location
-from labkit.errors import run_program
-from labkit.plots import draw_spectrogram, save_figure, stack_axes
-from labkit.reading import PLAIN, SPEEDS
+from labkit.audio import SpecAugment, resample
+from labkit.base import run_program
+from labkit.corpus import CommonVoice, DatasetFilter, default_location
+from labkit.figures import draw_spectrogram, save_figure, stack_axes
+from labkit.loading import (
+    PLAIN,
+    SPEEDS,
+    LengthBatches,
+    Utterance,
+    UtteranceSet,
+    make_loader,
+)
 from labkit.text import fold
-from labkit.utterances import Utterance, UtteranceSet, make_loader
 
 _DEFAULT_COMMONVOICE_ROOT, _DEFAULT_COMMONVOICE_VERSION = default_location()
 _DEFAULT_RATE = 16000  # Hz

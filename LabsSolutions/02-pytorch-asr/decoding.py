@@ -15,17 +15,12 @@ import torch
 import torch.nn.functional as F
 from data import CharMap
 from torch import Tensor
-from torch.nn.utils.rnn import (
-    PackedSequence,
-    pack_padded_sequence,
-    pad_packed_sequence,
-)
+from torch.nn.utils.rnn import PackedSequence, pack_padded_sequence, pad_packed_sequence
 
-from labkit.beam import prefix_beam_search
-from labkit.errors import LabError, run_program
-from labkit.found import Found
-from labkit.fusion import Fusion
-from labkit.search import (
+from labkit.base import LabError, run_program
+from labkit.decoding import (
+    Found,
+    Fusion,
     Search,
     SearchOptions,
     beam_decoder,
@@ -34,6 +29,7 @@ from labkit.search import (
     flashlight_decoder,
     log_posteriors,
     make_fusion,
+    prefix_beam_search,
 )
 
 NBest = list[tuple[float, str]]  # (negative log probability, text), best first

@@ -11,10 +11,10 @@ of a transcript, V symbols of the alphabet.
 
 from __future__ import annotations
 
-from labkit import cli
+from labkit.options import parse
 
 if __name__ == "__main__":
-    ARGS = cli.parse(__doc__)  # before torch is imported: --help answers at once
+    ARGS = parse(__doc__)  # before torch is imported: --help answers at once
 
 import argparse
 from collections.abc import Callable, Iterator
@@ -42,23 +42,26 @@ from torch.nn.utils.rnn import PackedSequence, pack_sequence, pad_packed_sequenc
 from torch.utils.data import DataLoader
 
 from labkit.audio import read_audio
-from labkit.checkpoint import (
+from labkit.base import run_program
+from labkit.corpus import newest_version
+from labkit.evaluation import Clip, Tester
+from labkit.figures import plot_posteriors
+from labkit.loading import describe_folds
+from labkit.metrics import BatchResult
+from labkit.training import (
+    ALONE,
+    RunFolder,
+    Session,
+    UpdateGuard,
+    World,
     adopt_checkpoint,
+    begin,
+    checked_penalty,
     load_checkpoint,
     load_weights,
     newest_checkpoint,
+    prepare,
 )
-from labkit.commonvoice import newest_version
-from labkit.distributed import ALONE, World
-from labkit.errors import run_program
-from labkit.plots import plot_posteriors
-from labkit.runs import RunFolder
-from labkit.scores import BatchResult
-from labkit.session import Session, begin, prepare
-from labkit.testing import Clip, Tester
-from labkit.training import checked_penalty
-from labkit.updates import UpdateGuard
-from labkit.utterances import describe_folds
 
 WIN_STEP = _DEFAULT_WIN_STEP * 1e-3  # s
 # The options that make a network, kept in its checkpoint.

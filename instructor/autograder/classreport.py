@@ -15,7 +15,7 @@ from autograder.page import document, escape, table
 from autograder.picture import as_data_uri, draw
 from autograder.records import ExerciseRecord, SubmissionRecord
 from autograder.similarity import Pair, pairs
-from labkit.files import write_atomically
+from labkit.base import write_atomically
 
 FEEDBACK = "feedback"  # folder of the students' pages, beside the report
 _MISTAKES = 3  # shown of each exercise

@@ -16,17 +16,12 @@ from pathlib import Path
 
 import torch
 
-from autograder.records import (
-    SubmissionRecord,
-    read_record,
-    write_record,
-)
+from autograder.records import SubmissionRecord, read_record, write_record
 from autograder.sandbox import ENVIRONMENT, Limits, Sandbox, Slot
 from autograder.submissions import Submission
 from autograder.work import Lab, StoppedError, Work
-from labkit.errors import LabError
-from labkit.grading import DONE, TODO
-from labkit.version import KIT_VERSION
+from labkit.base import KIT_VERSION, LabError
+from labkit.exercises import DONE, TODO
 
 _SHORTEST_SECRET = 25  # characters of a line of the reference that feedback withholds
 _SEED_RANGE = 1 << 31

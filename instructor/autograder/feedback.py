@@ -13,7 +13,7 @@ from pathlib import Path
 from autograder import phrases, plain
 from autograder.page import document, escape, table
 from autograder.records import ExerciseRecord, SubmissionRecord
-from labkit.files import write_atomically
+from labkit.base import write_atomically
 
 _MARKDOWN = re.compile(r"([\\`*_{}\[\]<>()#+!|~&])")
 _TO_MEND = ("crash", "fail", "partial")

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from autograder import phrases, plain
 from autograder.records import SubmissionRecord
-from labkit.files import write_atomically
+from labkit.base import write_atomically
 
 # A cell that begins so is run as a formula, by one spreadsheet or another.
 _FORMULA = ("=", "+", "-", "@", "\t", "\r", "\uff1d", "\uff0b", "\uff0d", "\uff20")

@@ -10,8 +10,17 @@ from typing import Any
 import torch
 
 from autograder.sandbox import Limits, Reply
-from labkit.exchange import from_bytes, to_bytes
-from labkit.grading import DONE, FAIL, Exercise, Values, Verdict, failure, judge_parts
+from labkit.exercises import (
+    DONE,
+    FAIL,
+    Exercise,
+    Values,
+    Verdict,
+    failure,
+    from_bytes,
+    judge_parts,
+    to_bytes,
+)
 
 CRASH, PARTIAL = "crash", "partial"
 

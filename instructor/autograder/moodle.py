@@ -19,7 +19,7 @@ from pathlib import Path
 from autograder import phrases, plain
 from autograder.records import ExerciseRecord, SubmissionRecord
 from autograder.worksheet import Cell, Worksheet, fold, is_number
-from labkit.files import write_atomically
+from labkit.base import write_atomically
 
 _NO = ("no", "non", "nein", "não", "nee")
 _MAX_FEEDBACK = 8000  # characters

@@ -9,7 +9,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterable, Mapping
 
-from labkit.grading import Exercise
+from labkit.exercises import Exercise
 
 _DROPPED = ("judge", "inputs")
 

@@ -24,9 +24,8 @@ from autograder.sandbox import ENVIRONMENT, Limits, Sandbox
 from autograder.sources import Source, imported_modules
 from autograder.submissions import Submission, find_submissions
 from autograder.work import Lab
-from labkit.errors import USAGE, LabError
-from labkit.files import write_atomically
-from labkit.pytest_plugin import SEED_VARIABLE
+from labkit.base import USAGE, LabError, write_atomically
+from labkit.exercises import SEED_VARIABLE
 
 CHECKS = "test_implementation.py"
 _SECRET_BITS = 48
@@ -46,11 +45,11 @@ def open_lab(root: Path) -> Lab:
         remedy = f"give it a region in {REFERENCE}, or take it out of {CHECKS}"
         raise LabError(f"no solution of {', '.join(missing)}", remedy, ENVIRONMENT)
     files = tuple(dict.fromkeys(e.file for e in EXERCISES.values()))
-    scripts = sorted((root / REFERENCE).glob("*.py"))
+    scripts = sorted((root / REFERENCE).rglob("*.py"))
     files += tuple(f for s in regions.values() if (f := s.name) not in files)
     files = tuple(dict.fromkeys(files))
-    kit = sorted((root / "labkit").glob("*.py"))
-    own = sorted(Path(__file__).parent.glob("*.py"))
+    kit = sorted((root / "labkit").rglob("*.py"))
+    own = sorted(Path(__file__).parent.rglob("*.py"))
     digest = digest_of(
         p.read_text(encoding="utf-8") for p in (root / CHECKS, *kit, *scripts, *own)
     )

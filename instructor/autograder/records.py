@@ -6,7 +6,7 @@ import json
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
-from labkit.files import write_atomically
+from labkit.base import write_atomically
 
 
 @dataclass(frozen=True)

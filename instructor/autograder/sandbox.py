@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from autograder import frames
-from labkit.errors import LabError
+from labkit.base import LabError
 
 ENVIRONMENT = 3  # exit code where this computer, not a submission, is at fault
 

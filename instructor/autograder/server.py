@@ -59,9 +59,8 @@ def run_probes(job: Values, inputs: list[bytes], stream: BinaryIO) -> None:
     """Run the probe of one exercise on each of several inputs (student code!)."""
     from probes import PROBES
 
-    from labkit.desk import Lab
-    from labkit.exchange import from_bytes, to_bytes
-    from labkit.grading import run_probe
+    from labkit.base import Lab
+    from labkit.exercises import from_bytes, run_probe, to_bytes
 
     probe = SimpleNamespace(id=job["id"], probe=PROBES[job["id"]])
     lab = Lab(Path(job["folder"]))

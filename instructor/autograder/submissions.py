@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
-from labkit.errors import USAGE, LabError
+from labkit.base import USAGE, LabError
 
 LARGEST_SCRIPT = 1 << 20  # bytes
 LARGEST_ZIP = 64 << 20  # bytes: of a zip within a zip, which is read into memory

@@ -13,7 +13,7 @@ from autograder.records import ExerciseRecord
 from autograder.sandbox import Limits, Slot
 from autograder.sources import Source, transplant
 from autograder.submissions import Submission
-from labkit.grading import DONE, TODO, Exercise, Values, Verdict, failure
+from labkit.exercises import DONE, TODO, Exercise, Values, Verdict, failure
 
 SEEDS = 3  # draws of the inputs: an answer must be right for all of them
 

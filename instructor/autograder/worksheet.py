@@ -12,7 +12,7 @@ import unicodedata
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from labkit.errors import LabError
+from labkit.base import LabError
 
 # Names of the columns in English, French, German, Spanish, Italian, Portuguese, Dutch.
 _COLUMNS = {

@@ -1,0 +1,66 @@
+"""What everything stands on: errors, files, command lines, cores. No torch at import."""
+
+from labkit.base.arguments import LabParser, ModuleParser, number, text
+from labkit.base.cores import (
+    available_cores,
+    cores_of_process,
+    local_rank,
+    map_in_threads,
+)
+from labkit.base.desk import SCRIPTS, Lab
+from labkit.base.errors import (
+    EXERCISE_ID,
+    INTERRUPTED,
+    USAGE,
+    LabError,
+    as_lab_error,
+    run_program,
+    show_error,
+    unwritten_exercise,
+)
+from labkit.base.files import atomic, uninterrupted, write_atomically
+from labkit.base.paths import (
+    EMBEDDED_CORPORA,
+    FIGURES,
+    LANGUAGE_MODELS,
+    PRETRAINED,
+    ROOT,
+)
+from labkit.base.progress import progress
+from labkit.base.quiet import deepcs_module, silent_stderr
+from labkit.base.seeds import draw_seed
+from labkit.base.version import KIT_VERSION
+
+__all__ = [
+    "EMBEDDED_CORPORA",
+    "EXERCISE_ID",
+    "FIGURES",
+    "INTERRUPTED",
+    "KIT_VERSION",
+    "LANGUAGE_MODELS",
+    "PRETRAINED",
+    "ROOT",
+    "SCRIPTS",
+    "USAGE",
+    "Lab",
+    "LabError",
+    "LabParser",
+    "ModuleParser",
+    "as_lab_error",
+    "atomic",
+    "available_cores",
+    "cores_of_process",
+    "deepcs_module",
+    "draw_seed",
+    "local_rank",
+    "map_in_threads",
+    "number",
+    "progress",
+    "run_program",
+    "show_error",
+    "silent_stderr",
+    "text",
+    "uninterrupted",
+    "unwritten_exercise",
+    "write_atomically",
+]

@@ -1,0 +1,11 @@
+"""Where the kit's own files stand."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+PRETRAINED = ROOT / "pretrained" / "fr.pt"
+LANGUAGE_MODELS = ROOT / "corpora" / "lm"
+EMBEDDED_CORPORA = ROOT / "corpora"
+FIGURES = Path("logs", "figures")  # where one stands

@@ -1,0 +1,25 @@
+"""A bar with the time left, on a terminal alone."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable
+
+from tqdm import tqdm
+
+
+def progress(
+    batches: Iterable, title: str, quiet: bool = False, done: int = 0
+) -> Iterable:
+    """Show a bar with the time left, on a terminal alone."""
+    hidden = quiet or not sys.stderr.isatty()
+    total = len(batches) if hasattr(batches, "__len__") else None
+    return tqdm(
+        batches,
+        desc=title,
+        unit="batch",
+        leave=False,
+        disable=hidden,
+        initial=done,
+        total=total,
+    )

@@ -1,0 +1,5 @@
+"""``python -m labkit.corpus``: see ``check``."""
+
+from labkit.corpus.check import main
+
+raise SystemExit(main())

@@ -1,0 +1,223 @@
+"""Look at a release of Common Voice before a network is trained on it.
+
+    python -m labkit.corpus check ROOT/VERSION          what is there, what is broken
+    python -m labkit.corpus check ROOT/VERSION --all    the same, every clip read
+
+It reads the tables, the list of the clips and a sample of them, says whether the
+corpus can be trained on and with which command, and draws the lengths of the clips
+into logs/figures/.
+"""
+
+from __future__ import annotations
+
+import argparse
+import shlex
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from labkit.base import (
+    FIGURES,
+    ROOT,
+    USAGE,
+    Lab,
+    LabError,
+    LabParser,
+    ModuleParser,
+    run_program,
+)
+
+if TYPE_CHECKING:
+    from labkit.corpus.inspection import Audio, Fold
+
+
+LANGUAGE = "fr"  # taken where a release holds several and none is named
+
+_TSV_FILES = ("train", "dev", "test", "validated", "invalidated", "other")
+_FOLDERS = 8  # that are named where one must be chosen
+
+
+def _has_tables(folder: Path) -> bool:
+    return any((folder / f"{name}.tsv").is_file() for name in _TSV_FILES)
+
+
+def locate(folder: Path, lang: str | None) -> Path:
+    """Find the folder of a language: the one named, or one within it.
+
+    Args:
+        folder: ROOT/VERSION, or ROOT/VERSION/LANG, or ROOT with a single release.
+        lang: The language; None takes what there is, French of several.
+
+    Raises:
+        LabError: There is no corpus, or there are several.
+    """
+    folder = folder.resolve()
+    if not folder.is_dir():
+        packed = folder.is_file() and ".tar" in folder.name
+        raise LabError(
+            f"{folder}: {'still packed' if packed else 'no such folder'}",
+            f"tar -xf {folder}" if packed else "give the folder of a release",
+        )
+    if folder.name == "clips":
+        folder = folder.parent
+    if _has_tables(folder) and lang in (None, folder.name):
+        return folder
+    for pattern in ("*", "*/*"):
+        found = sorted(filter(_has_tables, folder.glob(pattern)))
+        wanted = [p for p in found if p.name == (lang or LANGUAGE)]
+        if len(found) == 1 and lang is None:
+            return found[0]
+        if len(wanted) == 1:
+            return wanted[0]
+        if found:
+            names = ", ".join(str(p.relative_to(folder)) for p in found[:_FOLDERS])
+            more = ", ..." if len(found) > _FOLDERS else ""
+            none = "several corpora" if wanted or lang is None else f"no {lang}"
+            raise LabError(
+                f"{folder}: {none}; it holds {names}{more}",
+                "give the folder of one release, and its language with --lang",
+            )
+    archives = sorted(p.name for p in folder.glob("*.tar*"))
+    raise LabError(
+        f"no corpus here: no train.tsv or validated.tsv in {folder}/{lang or LANGUAGE}",
+        f"unpack it first: tar -xf {folder / archives[0]}"
+        if archives
+        else "give the folder of a release, ROOT/VERSION, which holds LANG/train.tsv",
+    )
+
+
+def _alphabet(folder: Path) -> Callable[[str], bool]:
+    """Ask the lab's own alphabet which characters it has a place for."""
+    if not (folder / "data.py").is_file():
+        raise LabError(
+            f"no data.py in {folder}", "give the lab's folder with --lab", USAGE
+        )
+    charmap = Lab(folder).data.CharMap()
+    unknown = charmap.char2idx[charmap.unknown]
+    return lambda character: unknown not in charmap.encode(character)
+
+
+def _refuse(
+    folds: Sequence[Fold],
+    errors: Sequence[LabError],
+    sizes: dict[str, int],
+    audio: Audio,
+    low: float,
+    high: float,
+) -> None:
+    """Raise what keeps the corpus from being trained on, if anything does."""
+    if errors:
+        raise errors[0]
+    for fold in folds:
+        if not any(sizes.get(name) for name in fold.clips):
+            raise LabError(
+                f"{fold.source}: not one of the {len(fold.clips):,} clips of "
+                f"{fold.name} is in {fold.source.parent / 'clips'}",
+                "unpack the whole archive of the release there",
+            )
+        if not fold.kept(low, high):
+            raise LabError(
+                f"{fold.source}: none of {len(fold.clips):,} clips of {fold.name} "
+                f"lasts {low:g} to {high:g} s",
+                "widen --min_duration and --max_duration",
+            )
+    if audio.read and len(audio.broken) == audio.read:
+        raise LabError(
+            f"not one of {audio.read:,} clips can be read", "unpack the corpus again"
+        )
+
+
+def _command(folder: Path, low: float, high: float) -> str:
+    version, lang = folder.parent, folder.name
+    options = ["--datasetroot", str(version.parent), "--datasetversion", version.name]
+    if lang != LANGUAGE:
+        options += ["--lang", lang]
+    if (low, high) != (1, 5):
+        options += ["--min_duration", f"{low:g}", "--max_duration", f"{high:g}"]
+    return shlex.join(["python", "main_ctc.py", "train", *options, "--scheduler"])
+
+
+def check(args: argparse.Namespace) -> None:
+    """Answer ``check``.
+
+    Raises:
+        LabError: The corpus cannot be trained on.
+    """
+    # Here, so that --help does without torch.
+    from labkit.corpus import report
+    from labkit.corpus.inspection import (
+        find_strangers,
+        list_clips,
+        open_folds,
+        plot_lengths,
+        read_clips,
+    )
+    from labkit.figures import save_figure
+
+    is_known = _alphabet(args.lab)
+    low, high = args.min_duration, args.max_duration
+    folder = locate(args.folder, args.lang)
+    sizes = list_clips(folder / "clips")
+    folds, errors = open_folds(folder)
+    if not folds:
+        raise errors[0]
+    report.say_release(folder, folds)
+    report.say_folds(folds, sizes, low, high)
+    seconds = {
+        name: length
+        for fold in folds
+        for name, length in zip(fold.clips, fold.seconds)
+        if sizes.get(name)
+    }
+    audio = read_clips(folder / "clips", seconds, args.all)
+    faulty = report.say_clips(folds, sizes)
+    report.say_audio(audio, len(seconds))
+    report.say_overlaps(folds)
+    n_clips = sum(len(fold.clips) for fold in folds)
+    report.say_characters(*find_strangers(folds, is_known), n_clips)
+    figure = f"lengths_{folder.parent.name}_{folder.name}.png"
+    save_figure(plot_lengths(folds, low, high), FIGURES / figure)
+    _refuse(folds, errors, sizes, audio, low, high)
+    without = ", without the clips that cannot be read" * (faulty or bool(audio.broken))
+    print(f"\nready{without}: {_command(folder, low, high)}")
+
+
+def _parser() -> LabParser:
+    parser = ModuleParser(
+        prog="-m labkit.corpus",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
+    checking = commands.add_parser("check", help="look at a release")
+    checking.set_defaults(answer=check)
+    checking.add_argument(
+        "folder", metavar="FOLDER", type=Path, help="of a release: ROOT/VERSION"
+    )
+    checking.add_argument("--lang", help="folder of one language (default: fr)")
+    checking.add_argument(
+        "--all", action="store_true", help="read every clip, not a sample"
+    )
+    checking.add_argument(
+        "--min_duration",
+        type=float,
+        default=1.0,
+        metavar="S",
+        help="shortest clip kept",
+    )
+    checking.add_argument(
+        "--max_duration", type=float, default=5.0, metavar="S", help="longest clip kept"
+    )
+    checking.add_argument(
+        "--lab", type=Path, default=ROOT, help="folder of data.py, with the alphabet"
+    )
+    checking.add_argument(
+        "--verbose", action="store_true", help="show the traceback of an error"
+    )
+    return parser
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Answer the command line; return the exit code."""
+    args = _parser().parse_args(argv)
+    return run_program(lambda: args.answer(args), args.verbose)

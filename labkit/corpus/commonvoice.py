@@ -1,0 +1,254 @@
+"""Reading the folders of Mozilla Common Voice, of whatever release.
+
+Layout: ``ROOT/VERSION/LANG/{train,dev,test}.tsv`` and ``ROOT/VERSION/LANG/clips``.
+A fold that is missing or lists no clip is made from ``validated.tsv``: segments of new
+clips alone, and small languages, have none.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from array import array
+from collections.abc import Sequence
+from pathlib import Path
+
+from torch import Tensor
+from torch.utils.data import Dataset
+
+from labkit.audio import read_audio
+from labkit.base import EMBEDDED_CORPORA, LabError
+from labkit.corpus.durations import durations_of, read_durations
+from labkit.corpus.tsv import Table, read_table
+
+__all__ = [
+    "CommonVoice",
+    "DatasetFilter",
+    "default_location",
+    "newest_version",
+    "read_durations",
+]
+
+EMBEDDED_VERSION = "mini"
+ROOT_VARIABLE = "COMMONVOICE_ROOT"
+
+# The folds, and the share of the speakers that each gets where it must be made.
+SHARES = {"train": 0.8, "dev": 0.1, "test": 0.1}
+POOL = "validated.tsv"
+_NEEDED_COLUMNS = ("path", "sentence")
+_SPEAKER = "client_id"
+
+
+def default_location(lang: str = "fr") -> tuple[str, str]:
+    """Find the corpus that is used when none is named.
+
+    Returns:
+        Root and version: those of the environment's ``COMMONVOICE_ROOT``, with its
+        newest folder that holds clips to train on; else the embedded corpus.
+    """
+    root = os.environ.get(ROOT_VARIABLE)
+    if root:
+        return root, newest_version(root, lang)
+    return str(EMBEDDED_CORPORA), EMBEDDED_VERSION
+
+
+def _releases(root: Path, lang: str = "*") -> list[Path]:
+    """Find the tsv files that a network can be trained on."""
+    try:
+        return [
+            p for name in ("train.tsv", POOL) for p in root.glob(f"*/{lang}/{name}")
+        ]
+    except OSError:  # the root is no folder, or one that may not be read
+        return []
+
+
+def newest_version(root: str, lang: str = "fr") -> str:
+    """Return the newest folder of ``root`` with clips to train on; else ``*``.
+
+    One with a training fold goes before one without, and a whole release before a
+    delta segment, which holds the clips that are new in a release alone.
+    """
+
+    def rank(tsv: Path) -> tuple[bool, bool, float]:
+        whole = "-delta-" not in tsv.parents[1].name
+        return tsv.name == "train.tsv", whole, tsv.stat().st_mtime
+
+    newest = max(_releases(Path(root), lang), key=rank, default=None)
+    return newest.parents[1].name if newest else "*"
+
+
+def _ways_out(root: Path) -> str:
+    found = sorted({"/".join(p.parts[-3:-1]) for p in _releases(root)})
+    versions = f"found under {root}: {', '.join(found)}; " if found else ""
+    return (
+        f"{versions}pass --datasetroot and --datasetversion, set {ROOT_VARIABLE}, "
+        f"or give neither to use the embedded corpus"
+    )
+
+
+def read_fold(folder: Path, fold: str) -> tuple[Table, Path]:
+    """Read one fold; make it from ``validated.tsv`` where the release has none.
+
+    Args:
+        folder: The folder that holds the tsv files.
+        fold: "train", "dev" or "test", or the name of another tsv file.
+
+    Returns:
+        Its rows, at least one, and the file that they come from.
+
+    Raises:
+        LabError: There is no such fold, or a file is damaged.
+    """
+    path, pool = folder / f"{fold}.tsv", folder / POOL
+    if path.is_file():
+        table = read_table(path, _NEEDED_COLUMNS)
+        if len(table):
+            return table, path
+    if fold in SHARES and pool.is_file():
+        return _share(folder, fold), pool
+    if path.is_file():
+        raise LabError(f"{path}: no clip is listed", "unpack the corpus again")
+    raise LabError(f"no corpus here: looked for {path}", _ways_out(folder.parents[1]))
+
+
+def _share(folder: Path, fold: str) -> Table:
+    """Take the clips of a fold from ``validated.tsv``, by speaker.
+
+    The speakers that no other fold of the release has are shared among the folds
+    that it lacks. Who goes where depends on a hash of their names, so that it is the
+    same each time.
+    """
+    tsvs = {name: folder / f"{name}.tsv" for name in SHARES}
+    tables = {
+        name: read_table(tsv, (_SPEAKER,))
+        for name, tsv in tsvs.items()
+        if tsv.is_file()
+    }
+    present = {name: table for name, table in tables.items() if len(table)}
+    taken = {who for table in present.values() for who in table.column(_SPEAKER)}
+    pool = read_table(folder / POOL, (*_NEEDED_COLUMNS, _SPEAKER))
+    speakers = pool.column(_SPEAKER)
+    free = sorted(
+        {*speakers} - taken, key=lambda who: hashlib.sha256(who.encode()).digest()
+    )
+    missing = [name for name in SHARES if name not in present]
+    if len(free) < len(missing):
+        raise LabError(
+            f"{folder / POOL}: {len(free)} speakers are free for "
+            f"{', '.join(missing)}, of which there is no tsv that lists a clip",
+            "unpack the corpus again; if these are all the clips there are, move "
+            "the other folds away, that all three be made anew",
+        )
+    total = sum(SHARES[name] for name in missing)
+    parts, start = {}, 0
+    for name in reversed(missing):  # the first last: it takes the rest
+        end = start + max(1, round(len(free) * SHARES[name] / total))
+        parts[name] = free[start : None if name == missing[0] else end]
+        start = end
+    mine = {*parts[fold]}
+    return pool.select(i for i, who in enumerate(speakers) if who in mine)
+
+
+def _file_name(path: str) -> str:
+    """Name a clip's file: release 1 leaves out the suffix."""
+    return path if "." in path else f"{path}.mp3"
+
+
+class CommonVoice(Dataset):
+    """One fold of a corpus; items are ``(waveform (1, samples), rate, row)``.
+
+    Args:
+        fold: "train", "dev" or "test", or the name of another tsv file.
+        root: The folder of the corpora.
+        version: The folder of one release.
+        lang: The folder of one language.
+
+    Raises:
+        LabError: The fold cannot be read.
+    """
+
+    def __init__(self, fold: str, root: str, version: str, lang: str) -> None:
+        self.fold = fold
+        self.folder = Path(root) / version / lang
+        self._rows, self.source = read_fold(self.folder, fold)
+
+    def __len__(self) -> int:
+        """Return the number of clips."""
+        return len(self._rows)
+
+    @property
+    def columns(self) -> list[str]:
+        """The names of the columns, which differ between releases."""
+        return self._rows.columns
+
+    def row(self, index: int) -> dict[str, str]:
+        """Return the cells of one clip by column, "sentence" among them."""
+        return self._rows.row(index)
+
+    def column(self, name: str) -> list[str]:
+        """Return the cells of one column; none where the release lacks it."""
+        return self._rows.column(name) if name in self._rows.columns else []
+
+    def clip_names(self) -> list[str]:
+        """Return the file names of the clips."""
+        return [_file_name(path) for path in self._rows.column("path")]
+
+    def clip_path(self, index: int) -> Path:
+        """Return the path of one clip."""
+        return self.folder / "clips" / _file_name(self.row(index)["path"])
+
+    def __getitem__(self, index: int) -> tuple[Tensor, int, dict[str, str]]:
+        """Read one clip.
+
+        Raises:
+            AudioError: The clip is missing, empty or broken.
+        """
+        return *read_audio(self.clip_path(index)), self.row(index)
+
+
+class DatasetFilter(Dataset):
+    """The clips of a fold whose duration lies within bounds.
+
+    Durations come from the corpus's own table where it has one, else from the
+    clips' headers: no audio is decoded.
+
+    Args:
+        dataset: The fold.
+        min_duration: Shortest duration kept, in seconds.
+        max_duration: Longest duration kept, in seconds.
+
+    Raises:
+        LabError: No clip is left.
+    """
+
+    def __init__(
+        self, dataset: CommonVoice, min_duration: float, max_duration: float
+    ) -> None:
+        self.dataset = dataset
+        every = durations_of(dataset.folder, dataset.clip_names())
+        # 0 s stands for a broken clip: it is kept, to be named where it is read.
+        kept = [
+            i
+            for i, s in enumerate(every)
+            if s == 0 or min_duration <= s <= max_duration
+        ]
+        self.indices: Sequence[int] = array("q", kept)
+        self.durations: Sequence[float] = array("d", map(every.__getitem__, kept))
+        if not kept:
+            raise LabError(
+                f"{dataset.source}: none of {len(dataset)} clips "
+                f"lasts {min_duration:g} to {max_duration:g} s",
+                "widen --min_duration and --max_duration",
+            )
+
+    def __len__(self) -> int:
+        """Return the number of clips kept."""
+        return len(self.indices)
+
+    def clip_path(self, index: int) -> Path:
+        """Return the path of one clip."""
+        return self.dataset.clip_path(self.indices[index])
+
+    def __getitem__(self, index: int) -> tuple[Tensor, int, dict[str, str]]:
+        """Read one clip: ``(waveform (1, samples), rate, row)``."""
+        return self.dataset[self.indices[index]]

@@ -1,0 +1,122 @@
+"""How long the clips of a corpus last, without decoding one.
+
+Releases from 16 on tell it in ``clip_durations.tsv``, release 14 in ``times.txt``.
+For the others it is read from the headers of the clips, once: it is kept beside, in
+``measured_durations.tsv``, where the folder can be written.
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+from array import array
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from tqdm import tqdm
+
+from labkit.audio import duration_of
+from labkit.base import LabError, map_in_threads, write_atomically
+
+MEASURED = "measured_durations.tsv"  # our own
+TABLES = (MEASURED, "times.txt", "clip_durations.tsv")  # the best last
+_HEADER = "clip\tduration[ms]\n"
+_MILLISECONDS = re.compile(r"[0-9]+")
+_WORTH_SAYING = 2_000  # clips: fewer are read in a blink
+
+
+def _read(path: Path) -> Iterator[tuple[str, float]]:
+    """Yield the name of each clip and its seconds; other lines are passed over."""
+    try:
+        with path.open(encoding="utf-8-sig", newline="\n") as lines:
+            for line in lines:
+                # A name with a space is one name, where there are tabs.
+                cells = line.rstrip("\r\n").split("\t" if "\t" in line else None)
+                # The first line may name the columns.
+                if len(cells) > 1 and _MILLISECONDS.fullmatch(cells[1]):
+                    yield cells[0], int(cells[1]) / 1000
+    except UnicodeDecodeError as error:
+        raise LabError(f"{path}: not UTF-8", "unpack the corpus again") from error
+
+
+def tables_of(folder: Path) -> list[Path]:
+    """Find the tables of durations of a language's folder, the best last."""
+    paths = (folder / name for name in TABLES)
+    return [path for path in paths if path.is_file()]
+
+
+def _told(folder: Path) -> Iterator[tuple[str, float]]:
+    for path in tables_of(folder):
+        yield from _read(path)
+
+
+def read_durations(folder: Path) -> dict[str, float]:
+    """Read the tables of durations of a language's folder.
+
+    Args:
+        folder: The folder that holds the tsv files.
+
+    Returns:
+        Seconds of each clip by file name; empty where there is no table.
+    """
+    return dict(_told(folder))
+
+
+def durations_of(folder: Path, names: Sequence[str]) -> Sequence[float]:
+    """Tell how long clips last: by the tables, else by the headers of the clips.
+
+    Args:
+        folder: The folder that holds the tsv files.
+        names: File names of clips.
+
+    Returns:
+        Seconds of each; 0.0 for a clip that is missing or broken.
+    """
+    # Its keys are the names themselves, not copies: there may be a million.
+    seconds: dict[str, float | None] = dict.fromkeys(names)
+    for name, told in _told(folder):
+        if name in seconds:
+            seconds[name] = told
+    unknown = [name for name, told in seconds.items() if told is None]
+    if unknown:
+        seconds.update(_measure(folder, unknown))
+    return array("d", map(seconds.__getitem__, names))
+
+
+def _measure(folder: Path, names: Sequence[str]) -> dict[str, float]:
+    """Read durations from the headers of clips, and keep them beside the corpus."""
+    terminal = sys.stderr.isatty()
+    if len(names) >= _WORTH_SAYING and not terminal:
+        print(f"reading the lengths of {len(names):,} clips", file=sys.stderr)
+    paths = [str(folder / "clips" / name) for name in names]
+    found: dict[str, float] = {}
+    try:
+        lengths = tqdm(
+            map_in_threads(duration_of, paths),
+            total=len(names),
+            desc="reading the lengths",
+            unit="clip",
+            leave=False,
+            disable=len(names) < _WORTH_SAYING or not terminal,
+        )
+        for name, length in zip(names, lengths):
+            found[name] = round(1000 * length) / 1000  # as it is kept
+    finally:  # what is known when someone stops us need not be read again
+        _keep(folder, found)
+    return found
+
+
+def _keep(folder: Path, found: dict[str, float]) -> None:
+    """Write what was found beside the corpus, if its folder can be written."""
+    # Not that of a broken clip: one day it may be whole.
+    whole = {name: length for name, length in found.items() if length > 0}
+    if not whole:
+        return
+    path = folder / MEASURED
+    try:
+        known = {**dict(_read(path)), **whole} if path.is_file() else whole
+        rows = (f"{name}\t{round(1000 * s)}\n" for name, s in known.items())
+        text = _HEADER + "".join(rows)
+        write_atomically(path, lambda file: file.write_text(text, encoding="utf-8"))
+    except OSError:  # read-only, or full: they will be read again
+        pass

@@ -1,0 +1,171 @@
+"""Saying what a corpus holds, in lines that stand under one another."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Sequence
+from itertools import combinations
+from pathlib import Path
+
+from labkit.corpus.commonvoice import POOL
+from labkit.corpus.durations import tables_of
+from labkit.corpus.inspection import Audio, Fold, Stranger
+
+_TSV_FILES = (*("train", "dev", "test"), *("validated", "invalidated", "other"))
+_NUMBER = re.compile(r"cv-corpus-(\d+(?:\.\d+)*(?:-delta)?)")
+# The columns that came with a release: if one is there, the release is no older.
+_SINCE = (("sentence_domain", "17 on"), ("variant", "13 to 16"), ("segment", "5 to 12"))
+_OLDEST = "1 to 4"
+_EXAMPLES = 3  # clips that are named of each kind of fault
+_CHARACTERS = 12  # that are shown
+_WIDTH = 44  # characters of a sentence that are shown
+
+
+def _say(label: str, text: str) -> None:
+    print(f"{label:12}{text}")
+
+
+def _percent(part: int, whole: int) -> str:
+    return f"{100 * part / max(whole, 1):.1f} %"
+
+
+def _name_some(texts: Sequence[str]) -> None:
+    for text in texts[:_EXAMPLES]:
+        _say("", f"  {text}")
+    if len(texts) > _EXAMPLES:
+        _say("", f"  and {len(texts) - _EXAMPLES:,} more")
+
+
+def say_release(folder: Path, folds: Sequence[Fold]) -> None:
+    """Say which release it is, and which tables it has."""
+    number = _NUMBER.search(folder.parent.name)
+    columns = folds[0].columns
+    since = next((since for name, since in _SINCE if name in columns), _OLDEST)
+    by_name = f"{number[1]} by its name; " if number else ""
+    _say("folder", str(folder))
+    _say("release", f"{by_name}{len(columns)} columns, as those of release {since}")
+    there = [name for name in _TSV_FILES if (folder / f"{name}.tsv").is_file()]
+    _say("tsv files", ", ".join(there))
+    made = [fold.name for fold in folds if fold.source.stem != fold.name]
+    if made:
+        _say("", f"made of {POOL}, by speaker: {', '.join(made)}")
+    tables = [path.name for path in tables_of(folder)]
+    _say("durations", ", ".join(reversed(tables)) or "read from the clips, not kept")
+
+
+def say_folds(
+    folds: Sequence[Fold], sizes: dict[str, int], low: float, high: float
+) -> None:
+    """Say how much each fold lists, clips of ``low`` to ``high`` seconds apart."""
+    span = f"{low:g} to {high:g} s"
+    print(
+        f"\n{'fold':8}{'clips':>10}{'hours':>10}{'speakers':>10}{'missing':>10}"
+        f"{'empty':>8}{span:>18}"
+    )
+    for fold in folds:
+        missing = sum(name not in sizes for name in fold.clips)
+        empty = sum(sizes.get(name) == 0 for name in fold.clips)
+        kept = fold.kept(low, high)
+        share = f"({100 * kept / len(fold.clips):.0f} %)"
+        print(
+            f"{fold.name:8}{len(fold.clips):10,}{fold.hours:10,.1f}"
+            f"{len(fold.speakers):10,}{missing:10,}{empty:8,}{kept:11,} {share}"
+        )
+    print()
+
+
+def say_clips(folds: Sequence[Fold], sizes: dict[str, int]) -> bool:
+    """Count the clips and name those at fault; return whether there are any."""
+    listed = Counter(name for fold in folds for name in fold.clips)
+    others = len(sizes.keys() - listed.keys())
+    size = sum(sizes.values()) / 1e9
+    _say(
+        "clips",
+        f"{sum(listed.values()):,} listed; {len(sizes):,} files, {size:.2f} GB"
+        + (f", {others:,} of them in no fold" if others else ""),
+    )
+    unknown = {
+        name: ""
+        for fold in folds
+        for name, length in zip(fold.clips, fold.seconds)
+        if length == 0 and sizes.get(name)
+    }
+    faults = {
+        "missing": [name for name in listed if name not in sizes],
+        "empty (0 bytes)": [name for name in listed if sizes.get(name) == 0],
+        "of a length that cannot be read": list(unknown),
+    }
+    for what, names in faults.items():
+        if names:
+            share = _percent(len(names), len(listed))
+            _say("", f"{len(names):,} {what} ({share}):")
+            _name_some(names)
+    return any(faults.values())
+
+
+def say_audio(audio: Audio, n_there: int) -> None:
+    """Say what reading clips came to, of ``n_there`` that can be read."""
+    sample = " as a sample (all with --all)" if audio.read < n_there else ""
+    broken = f"{len(audio.broken):,} broken ({_percent(len(audio.broken), audio.read)})"
+    _say(
+        "audio",
+        f"{audio.read:,} clips read{sample}: {broken if audio.broken else 'all sound'}",
+    )
+    _name_some(audio.broken)
+    rates = (f"{n:,} of {rate:,} Hz" for rate, n in audio.rates.most_common())
+    _say("rates", ", ".join(rates) or "none")
+
+
+def say_overlaps(folds: Sequence[Fold]) -> None:
+    """Say which speakers and sentences stand in two folds, and what is no speech."""
+    shared = [
+        f"{len(both):,} in {a.name} and {b.name}"
+        for a, b in combinations(folds, 2)
+        if (both := a.speakers & b.speakers)
+    ]
+    told = all(fold.speakers for fold in folds)
+    _say("speakers", ", ".join(shared) or ("none in two folds" if told else "not told"))
+    sentences = {fold.name: {*fold.sentences} for fold in folds}
+    training = sentences.pop("train", set())
+    known = [f"{len(own & training):,} of {name}" for name, own in sentences.items()]
+    _say("sentences", f"{' and '.join(known) or 'none'} are in train as well")
+    silent = [
+        clip
+        for fold in folds
+        for clip, sentence in zip(fold.clips, fold.sentences)
+        if not any(map(str.isalnum, sentence))
+    ]
+    if silent:
+        _say("", f"{len(silent):,} hold no word:")
+        _name_some(silent)
+
+
+def say_characters(
+    strangers: Sequence[Stranger], n_sentences: int, n_clips: int
+) -> None:
+    """Say which characters the alphabet has no place for, of ``n_clips`` sentences."""
+    if not strangers:
+        _say("characters", "all in the alphabet")
+        return
+    share = _percent(n_sentences, n_clips)
+    held = f"{n_sentences:,} sentences ({share}) hold"
+    _say("characters", f"{held} {len(strangers)} outside the alphabet")
+    shown = strangers[:_CHARACTERS]
+    wide = max(len(f"{one.count:,}") for one in shown)
+    names = max(len(one.name) for one in shown)
+    for one in shown:
+        seen = one.character if one.character.isprintable() else " "
+        around = _around(one.sentence, one.sentence.index(one.character))
+        _say("", f"  {seen} {one.count:{wide},}  {one.name:{names}}  {around}")
+    if len(strangers) > _CHARACTERS:
+        rest = "".join(one.character for one in strangers[_CHARACTERS:])
+        _say("", f"  and {rest[:_WIDTH]}")
+
+
+def _around(sentence: str, place: int) -> str:
+    """Cut what stands around a place out of a sentence."""
+    start = max(0, min(place - _WIDTH // 2, len(sentence) - _WIDTH))
+    end = start + _WIDTH
+    before, after = "…" * (start > 0), "…" * (end < len(sentence))
+    return f"{before}{sentence[start:end]}{after}"

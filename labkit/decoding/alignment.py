@@ -1,0 +1,141 @@
+"""Forced alignment: at which frames each symbol of a transcript was said.
+
+The most probable of all CTC paths that collapse to the transcript, by the Viterbi
+algorithm over its symbols with blanks between them (Graves et al. 2006, section 4.1;
+Kürzinger et al. 2020).
+
+All states of a frame are computed at once, in plain torch. ``forced_align`` of
+torchaudio (2.8 and 2.11 alike) is quicker, but may miss the best path where scores tie,
+and reads outside of its memory where every path has probability 0.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from labkit.base import LabError
+
+_ENCODE = "encode it with the alphabet of the network"
+
+Span = tuple[int, int]  # the first frame, and the one after the last
+
+
+class NoPathError(LabError):
+    """No path of these frames collapses to the transcript."""
+
+
+class Alignment(NamedTuple):
+    """The most probable path of a transcript.
+
+    Attributes:
+        spans: For each symbol of the transcript, the frames of the path that spell
+            it: ``first <= t < end``. Blanks lie between.
+        path: One index a frame, (T,), on the CPU.
+        log_prob: Log probability of this path alone, in nats.
+    """
+
+    spans: list[Span]
+    path: Tensor
+    log_prob: float
+
+
+def frames_needed(transcript: Sequence[int]) -> int:
+    """Count the frames of the shortest path: repeats need a blank between them."""
+    return len(transcript) + sum(a == b for a, b in zip(transcript, transcript[1:]))
+
+
+def align(log_probs: Tensor, transcript: Sequence[int], blank: int) -> Alignment:
+    """Find the most probable path that collapses to ``transcript``.
+
+    Args:
+        log_probs: Log-probabilities of each symbol at each frame, (T, V).
+        transcript: Indices, without blanks; at least one.
+        blank: The index of the blank.
+
+    Returns:
+        The path, its log probability, and the frames of each symbol.
+
+    Raises:
+        NoPathError: The frames are too few, or every path has probability 0.
+        LabError: The transcript is empty, or holds a blank or an unknown index; a
+            log-probability is NaN.
+    """
+    _check(log_probs, transcript, blank)
+    scores = log_probs.detach().cpu()
+    if scores.dtype != torch.float64:
+        scores = scores.float()  # a half-precision sum of many frames is worthless
+    path = _best_path(scores, torch.tensor(transcript), blank)
+    log_prob = scores.gather(1, path.unsqueeze(1)).double().sum().item()
+    return Alignment(_spans(path, blank), path, log_prob)
+
+
+def _check(log_probs: Tensor, transcript: Sequence[int], blank: int) -> None:
+    n_frames, n_symbols = log_probs.shape
+    if not transcript:
+        raise LabError("an empty transcript has no symbol to align", "give it a symbol")
+    if blank in transcript:
+        raise LabError("the transcript to align holds the blank", _ENCODE)
+    for index in transcript:
+        if not 0 <= index < n_symbols:
+            raise LabError(
+                f"the transcript to align holds {index}, not one of 0 to "
+                f"{n_symbols - 1}",
+                _ENCODE,
+            )
+    if log_probs.isnan().any():
+        raise LabError(
+            "the scores hold NaN", "the network has diverged: train it again, slower"
+        )
+    needed = frames_needed(transcript)
+    if needed > n_frames:
+        raise NoPathError(
+            f"the transcript needs {needed} frames ({len(transcript)} symbols, "
+            f"{needed - len(transcript)} repeats), the clip has {n_frames}",
+            "check that the transcript belongs to the clip",
+        )
+
+
+def _best_path(scores: Tensor, symbols: Tensor, blank: int) -> Tensor:
+    """Find the best path (T,) over scores (T, V) that spells symbols (U,).
+
+    Raises:
+        NoPathError: Every path has probability 0.
+    """
+    states = symbols.new_full((2 * len(symbols) + 1,), blank)  # (S,)
+    states[1::2] = symbols
+    emitted = scores[:, states]  # (T, S)
+    # Only from one symbol to another, different one may the blank be left out.
+    barred = torch.zeros(len(states), dtype=scores.dtype)
+    barred[::2] = -torch.inf
+    barred[3::2][symbols[1:] == symbols[:-1]] = -torch.inf
+
+    best = torch.full((len(states) + 2,), -torch.inf, dtype=scores.dtype)
+    best[2:4] = emitted[0, :2]  # two states more in front, which are never reached
+    steps = torch.zeros(emitted.shape, dtype=torch.int8)  # states to go back by
+    for t in range(1, len(scores)):
+        ways = torch.stack([best[2:], best[1:-1], best[:-2] + barred])  # (3, S)
+        reached, step = ways.max(dim=0)
+        best[2:] = reached + emitted[t]
+        steps[t] = step
+    if best[-2:].max() == -torch.inf:
+        raise NoPathError(
+            "every path of the transcript has probability 0",
+            "choose a transcript that the network holds possible",
+        )
+    state = len(states) - 2 + int(best[-1] > best[-2])
+    visited = [state]
+    for t in range(len(scores) - 1, 0, -1):
+        state -= int(steps[t, state])
+        visited.append(state)
+    return states[visited[::-1]]
+
+
+def _spans(path: Tensor, blank: int) -> list[Span]:
+    symbols, lengths = torch.unique_consecutive(path, return_counts=True)
+    ends = lengths.cumsum(0)
+    runs = zip(symbols.tolist(), (ends - lengths).tolist(), ends.tolist())
+    return [(first, end) for symbol, first, end in runs if symbol != blank]

@@ -1,0 +1,1 @@
+"""Flashlight's decoder behind the kit's interface."""

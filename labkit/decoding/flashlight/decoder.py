@@ -1,0 +1,328 @@
+"""Beam search by Flashlight, through ``torchaudio.models.decoder.ctc_decoder``.
+
+The decoder of J. Kahn et al., "Flashlight: Enabling innovation in tools for machine
+learning", ICML 2022. It searches with or without a lexicon, over characters or word
+pieces, with a language model of KenLM or one written in Python. As it comes, it loses
+probability, words and positions in silence; ``FlashlightDecoder`` mends that. It
+decodes one utterance after another and holds Python's lock meanwhile: to use several
+cores, use several processes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, NamedTuple
+
+import torch
+from torch import Tensor
+
+from labkit.base import LabError
+from labkit.decoding.flashlight.lexicon import (
+    EDGES,
+    UNKNOWN_SYMBOL,
+    choose_lexicon,
+    name_tokens,
+)
+from labkit.decoding.flashlight.setup import (
+    FLOOR,
+    FlashlightOptions,
+    build_decoder,
+    import_decoder,
+)
+from labkit.decoding.hypothesis import Found
+from labkit.lm import SPACE
+
+if TYPE_CHECKING:
+    from flashlight.lib.text.decoder import DecodeResult
+
+
+class Timed(NamedTuple):
+    """A transcript with the frame at which each of its symbols starts.
+
+    Attributes:
+        found: The transcript.
+        frames: The first frame of each symbol, on the best path that the beam kept.
+    """
+
+    found: Found
+    frames: list[int]
+
+
+class FlashlightDecoder:
+    """Flashlight's search, with the lab's way to give and take.
+
+    The score of a transcript is the log probability of its paths, plus ``lm_weight``
+    times that of the language model, plus the scores of ``options`` for words, unknown
+    words and spaces.
+
+    *Markers.* With a language model or a lexicon, ``¶`` and ``¦`` count as blanks,
+    since both stand outside the sentence that an ARPA model scores; and so does
+    ``❌`` in a lexicon, while a model of characters reads it as ``<unk>``. Otherwise
+    they stay symbols, and a wide beam finds what the exact search finds.
+
+    *Punctuation.* A word model knows no comma and no full stop, but the network
+    writes them and references hold them. So each word may end in one of them: this
+    adds spellings, not words, and the transcript keeps what was heard ("demain." is a
+    spelling of "demain"). Otherwise the search would have to take the mark for a
+    letter, or for nothing: WER 25 % instead of 11 % on the embedded corpus.
+
+    *Last word.* A word ends with the space, which no network hears at the end of an
+    utterance, so a last frame of space is added where there is a lexicon.
+
+    Args:
+        alphabet: The tokens, in the order of the network's outputs.
+        blank: The index of the blank.
+        options: What to search with.
+
+    Raises:
+        LabError: There is no Flashlight for this Python; or the options, the lexicon
+            or the language model cannot be used.
+        OSError: A file cannot be read.
+
+    Attributes:
+        lexicon: The words that can be heard, with the spellings they were given;
+            None without a lexicon.
+    """
+
+    def __init__(
+        self,
+        alphabet: Sequence[str],
+        blank: int,
+        options: FlashlightOptions | None = None,
+    ) -> None:
+        self.options = options or FlashlightOptions()
+        self.options.check()
+        make = import_decoder()
+        names = name_tokens(alphabet)
+        lm_file = self.options.lm_file
+        self.lexicon = choose_lexicon(self.options.lexicon, lm_file, alphabet, blank)
+        if self.lexicon is None:
+            self.options.check_lexicon_free()
+        self._blank = blank
+        self._n_symbols = len(names)
+        self._space = names.index(SPACE) if SPACE in names else None
+        self._silent = self._find_silent(names)
+        # Flashlight starts a search as if a silence had just been heard, so that the
+        # first space of a transcript would cost nothing. Without lexicon the blank
+        # plays the silence; with one there must be a silence that is no blank.
+        silence = names[blank] if self.lexicon is None else SPACE
+        if silence not in names:
+            names.append(silence)
+        self._n_columns = len(names)
+        self._closing = self._make_closing()
+        self._decoder = build_decoder(
+            make, self.options, self.lexicon, names, names[blank], silence
+        )
+        self._streamed: int | None = None  # frames of the open stream
+
+    def _find_silent(self, names: Sequence[str]) -> list[int]:
+        """List the symbols whose probability goes to the blank."""
+        worded = self.lexicon is not None
+        silent = [*EDGES] if worded or self.options.lm is not None else []
+        silent += [UNKNOWN_SYMBOL] if worded else []
+        return [names.index(symbol) for symbol in silent if symbol in names]
+
+    def _make_closing(self) -> Tensor | None:
+        """Make the frame (1, V) that ends the last word, where words end in a space.
+
+        A hypothesis in the midst of a word goes on through the blank, at a price that
+        ``_to_timed`` gives back, and so remains if there is no other.
+        """
+        if self.lexicon is None or self._space is None:
+            return None
+        closing = torch.full((1, self._n_columns), -torch.inf)
+        closing[0, self._blank], closing[0, self._space] = FLOOR, 0.0
+        return closing
+
+    def search(self, log_probs: Tensor, lengths: Tensor) -> list[list[Found]]:
+        """Find the most probable transcripts of each utterance of a batch.
+
+        Args:
+            log_probs: (T, B, V), log-probabilities of each symbol at each frame; of
+                any floating type, on any device.
+            lengths: Frames of each utterance, (B,).
+
+        Returns:
+            For each utterance its n-best list, best first. ``lm`` is the model's log
+            probability in nats, the end of the sentence included; ``acoustic`` is
+            what the score has besides it and the scores of words, that is, the sum
+            over the paths that the beam has kept.
+
+        Raises:
+            LabError: A log-probability is NaN or +inf, or the shapes do not fit.
+        """
+        nbests = self.search_timed(log_probs, lengths)
+        return [[found for found, _ in nbest] for nbest in nbests]
+
+    def search_timed(self, log_probs: Tensor, lengths: Tensor) -> list[list[Timed]]:
+        """Find the transcripts as ``search`` does, with the frames of their symbols.
+
+        Args:
+            log_probs: As for ``search``.
+            lengths: As for ``search``.
+
+        Returns:
+            For each utterance its n-best list, best first.
+        """
+        n_frames, n_utterances, _ = log_probs.shape
+        if lengths.shape != (n_utterances,) or (lengths > n_frames).any():
+            raise LabError(
+                f"lengths {lengths.tolist()} for {n_utterances} utterances of "
+                f"{n_frames} frames",
+                "give one for each, none above the number of frames",
+            )
+        self._streamed = None  # there is one search at a time
+        log_probs = log_probs.detach().cpu()
+        every = []
+        for b, length in enumerate(lengths.tolist()):
+            # Padding may hold anything, NaN too.
+            emissions = self._prepare(log_probs[:length, b])
+            if self._closing is not None:
+                emissions = torch.cat([emissions, self._closing])
+            results = self._decoder.decoder.decode(
+                emissions.data_ptr(), len(emissions), self._n_columns
+            )
+            every.append(self._to_nbest(results, length))
+        return every
+
+    def begin(self) -> None:
+        """Open a stream, an utterance whose frames come bit by bit.
+
+        ``begin``, ``step`` for each bit and ``end`` find what ``search`` finds.
+        """
+        self._decoder.decode_begin()
+        self._streamed = 0
+
+    def step(self, log_probs: Tensor) -> None:
+        """Search on through the next frames of the stream.
+
+        Args:
+            log_probs: (T, V), as for ``search``; T may be 0.
+
+        Raises:
+            LabError: No stream is open, a log-probability is NaN or +inf, or the
+                shape does not fit.
+        """
+        n_frames = self._frames_so_far()
+        emissions = self._prepare(log_probs)
+        self._decoder.decode_step(emissions)
+        self._streamed = n_frames + len(emissions)
+
+    def best(self) -> Found:
+        """Return the best transcript of the stream so far.
+
+        Its last word may be incomplete; the end of the sentence is not scored.
+
+        Raises:
+            LabError: No stream is open.
+        """
+        n_frames = self._frames_so_far()
+        results = self._decoder.decoder.get_all_final_hypothesis() if n_frames else []
+        if not results:
+            return Found(0.0, 0.0, 0.0, [])
+        best = max(results, key=lambda result: result.score)
+        return self._to_timed(best, n_frames, 0.0).found
+
+    def end(self) -> list[Found]:
+        """Close the stream.
+
+        Returns:
+            Its n-best list, best first.
+
+        Raises:
+            LabError: No stream is open.
+        """
+        n_frames = self._frames_so_far()
+        self._streamed = None
+        if self._closing is not None:
+            self._decoder.decode_step(self._closing)
+        self._decoder.decode_end()
+        results = self._decoder.decoder.get_all_final_hypothesis()
+        return [found for found, _ in self._to_nbest(results, n_frames)]
+
+    def _frames_so_far(self) -> int:
+        if self._streamed is None:
+            raise LabError("no stream is open", "call begin() first")
+        return self._streamed
+
+    def _prepare(self, log_probs: Tensor) -> Tensor:
+        """Turn (T, V) into what Flashlight reads: (T, columns), float32, on the CPU."""
+        if log_probs.dim() != 2 or log_probs.shape[1] != self._n_symbols:
+            raise LabError(
+                f"scores of shape {tuple(log_probs.shape)} for an alphabet of "
+                f"{self._n_symbols} symbols",
+                "use the alphabet that the network was trained with",
+            )
+        if not (log_probs < torch.inf).all():
+            raise LabError(
+                "the scores hold NaN or infinity",
+                "the network has diverged: train it again, slower",
+            )
+        emissions = log_probs.new_full(
+            (len(log_probs), self._n_columns), FLOOR, dtype=torch.float32, device="cpu"
+        )
+        emissions[:, : self._n_symbols] = log_probs.detach().clamp(min=FLOOR)
+        if self._silent:
+            silent = [self._blank, *self._silent]
+            emissions[:, self._blank] = emissions[:, silent].logsumexp(dim=1)
+            emissions[:, self._silent] = FLOOR
+        if self.lexicon is None and self._space is not None:
+            emissions[:, self._space] += self.options.sil_score
+        return emissions
+
+    def _to_nbest(self, results: Sequence[DecodeResult], n_frames: int) -> list[Timed]:
+        """Read results of Flashlight, which are sorted."""
+        nbest: dict[tuple[int, ...], Timed] = {}
+        for result in results:
+            if len(nbest) == (self.options.nbest or len(results)):
+                break
+            owed = 0.0
+            if self._closing is not None:
+                # The token before the last, which stands for the end, closes.
+                owed = self._closing[0, result.tokens[-2]].item()
+            timed = self._to_timed(result, n_frames, owed)
+            # Two words may be spelled alike; the better reading came first.
+            nbest.setdefault(tuple(timed.found.indices), timed)
+        return list(nbest.values())
+
+    def _to_timed(self, result: DecodeResult, n_frames: int, owed: float) -> Timed:
+        """Read one result.
+
+        Flashlight puts a token before the first frame: those of the frames are 1 to
+        ``n_frames`` of its list.
+
+        Args:
+            result: Tokens and words frame by frame, and the parts of the score.
+            n_frames: Frames of the utterance.
+            owed: What the frame that ends the last word has added to the score.
+        """
+        options = self.options
+        score = result.score - owed
+        lm = result.lmScore * self.options.nats_of_lm
+        acoustic = score - options.lm_weight * lm
+        if self.lexicon is not None:
+            words = [word for word in result.words if word >= 0]
+            unknown = words.count(len(self.lexicon.spellings))
+            acoustic -= options.word_score * (len(words) - unknown)
+            acoustic -= options.unk_score * unknown if unknown else 0.0
+        indices, frames = self._collapse(result.tokens[1 : n_frames + 1])
+        return Timed(Found(score, acoustic, lm, indices), frames)
+
+    def _collapse(self, path: Sequence[int]) -> tuple[list[int], list[int]]:
+        """Reduce a path to its transcript and the first frame of each symbol."""
+        indices: list[int] = []
+        frames: list[int] = []
+        before = self._blank
+        worded = self.lexicon is not None
+        for frame, symbol in enumerate(path):
+            is_new = symbol not in (before, self._blank)
+            before = symbol
+            # Between two words Flashlight lets the space come as often as it likes.
+            if worded and symbol == self._space and indices[-1:] in ([], [symbol]):
+                continue
+            if is_new and symbol < self._n_symbols:
+                indices.append(symbol)
+                frames.append(frame)
+        if worded and indices and indices[-1] == self._space:
+            indices.pop(), frames.pop()
+        return indices, frames

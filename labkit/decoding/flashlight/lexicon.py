@@ -1,0 +1,328 @@
+"""Words, how a network's tokens spell them, and which of them to search for.
+
+A lexicon file holds one word a line: followed by its spelling, tokens apart and the
+space written ``|`` (``pour p o u r |``), or alone, and then it is spelled letter by
+letter. A word may have several lines.
+"""
+
+from __future__ import annotations
+
+import gzip
+import mmap
+import re
+import zlib
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import BinaryIO
+
+from labkit.base import LabError
+from labkit.lm import END, MAX_ORDER, SPACE, START, UNKNOWN
+from labkit.text import fold
+
+MARKS = (",", ".")  # what may follow a word, and no word model knows
+EDGES = ("¶", "¦")  # the start and the end of a transcript
+UNKNOWN_SYMBOL = "❌"
+_KENLM = b"mmap lm http://kheafield.com"  # how its binary files start
+_BUILD = "build one: python -m labkit.lm build"
+_SHOWN = 5  # characters that an error shows
+_SPECIAL = {START, END, UNKNOWN, "<UNK>"}
+
+Spelling = tuple[str, ...]
+
+
+def name_tokens(alphabet: Sequence[str]) -> list[str]:
+    """Name each token so that it can stand in a lexicon and in an ARPA file.
+
+    Args:
+        alphabet: The tokens in the order of the network's outputs.
+
+    Returns:
+        The tokens, the space as ``|``.
+
+    Raises:
+        LabError: Two tokens would have one name, or a token holds a space.
+    """
+    names = [SPACE if token == " " else token for token in alphabet]
+    for token, name in zip(alphabet, names):
+        if name.split() != [name] or names.count(name) > 1:
+            raise LabError(
+                f"the token {token!r} cannot be told from another or from a space",
+                "give every token a name of its own, without spaces",
+            )
+    return names
+
+
+def _spellable(alphabet: Sequence[str], blank: int) -> set[str]:
+    """Return the names of the tokens that a word can hold."""
+    names = name_tokens(alphabet)
+    return {*names} - {names[blank], *EDGES, UNKNOWN_SYMBOL}
+
+
+@dataclass
+class Lexicon:
+    """Words with their spellings.
+
+    Attributes:
+        spellings: The spellings of each word, in names of tokens. A word's place
+            here is its index for a language model written in Python; that of
+            ``<unk>`` is the number of words.
+        left_out: Words that the alphabet cannot spell.
+    """
+
+    spellings: dict[str, list[Spelling]] = field(default_factory=dict)
+    left_out: list[str] = field(default_factory=list)
+
+    def add(self, word: str, spelling: Spelling) -> None:
+        """Give a word one more spelling."""
+        known = self.spellings.setdefault(word, [])
+        if spelling not in known:
+            known.append(spelling)
+
+    @property
+    def words(self) -> list[str]:
+        """The words in the order of their indices, ``<unk>`` last."""
+        return [*self.spellings, UNKNOWN]
+
+    def text(self, marks: Sequence[str]) -> str:
+        """Write the lexicon as Flashlight reads it, with the variants it needs.
+
+        Args:
+            marks: The marks of which one may follow each word.
+        """
+        return "".join(
+            f"{word}\t{' '.join(variant)}\n"
+            for word, spellings in self.spellings.items()
+            for spelling in spellings
+            for variant in _variants(spelling, marks)
+        )
+
+
+def spell_words(words: Iterable[str], alphabet: Sequence[str], blank: int) -> Lexicon:
+    """Spell the vocabulary of a word model; leave out what the alphabet lacks.
+
+    Args:
+        words: The words; ``<s>``, ``</s>`` and ``<unk>`` may be among them.
+        alphabet: The tokens, the space among them.
+        blank: The index of the blank, which spells nothing.
+
+    Raises:
+        LabError: The alphabet spells not one of them, or it is one of word pieces.
+    """
+    names = _spellable(alphabet, blank)
+    if SPACE not in names:
+        raise LabError(
+            "these tokens have no space, so that no word can be spelled with them",
+            "give a lexicon whose words are spelled in word pieces",
+        )
+    lexicon = Lexicon()
+    for word in words:
+        if word in _SPECIAL:
+            continue
+        if names.issuperset(word) and SPACE not in word:
+            lexicon.add(word, (*word, SPACE))
+        else:
+            lexicon.left_out.append(word)
+    if not lexicon.spellings:
+        example = f", for example {lexicon.left_out[0]!r}" if lexicon.left_out else ""
+        raise LabError(
+            f"the alphabet spells not one of the model's words{example}",
+            "build the model from normalised text: python -m labkit.lm build",
+        )
+    return lexicon
+
+
+def read_lexicon(path: Path, alphabet: Sequence[str], blank: int) -> Lexicon:
+    """Read a lexicon file.
+
+    A word alone on its line is normalised, as the transcripts are, and spelled. The
+    ``|`` that ends a spelling may be left out where the tokens have a space.
+
+    Args:
+        path: The file, UTF-8.
+        alphabet: The tokens in the order of the network's outputs.
+        blank: The index of the blank, which spells nothing.
+
+    Raises:
+        LabError: It holds no word, a word has a token that the alphabet lacks, or it
+            is not UTF-8.
+        OSError: It cannot be read.
+    """
+    names = _spellable(alphabet, blank)
+    try:
+        lines = path.read_text(encoding="utf-8-sig").split("\n")
+    except UnicodeDecodeError as error:
+        raise LabError(f"{path}: not UTF-8", "save the lexicon as UTF-8") from error
+    lexicon = Lexicon()
+    for number, line in enumerate(lines, start=1):
+        where = f"{path}:{number}"
+        for word, spelling in _entries(line, SPACE in names, where):
+            for token in spelling:
+                if token not in names:
+                    raise LabError(
+                        f"{where}: {word!r} is spelled with {token!r}, which is no "
+                        "letter of the alphabet",
+                        "correct the line or leave it out",
+                    )
+            lexicon.add(word, spelling)
+    if not lexicon.spellings:
+        raise LabError(f"{path}: no word in it", "write one word a line")
+    return lexicon
+
+
+def _entries(line: str, spaced: bool, where: str) -> list[tuple[str, Spelling]]:
+    """Read a line: a word and its spelling, or a word alone.
+
+    Args:
+        line: The line.
+        spaced: Whether the tokens have a space, and so are letters.
+        where: File and number of the line.
+    """
+    word, *spelling = line.split() or [""]
+    if word in ("", *_SPECIAL):
+        return []
+    if spelling:
+        if spaced:
+            letters = spelling[:-1] if spelling[-1] == SPACE else spelling
+            if not letters or SPACE in letters:
+                raise LabError(
+                    f"{where}: {word!r} is spelled with {SPACE} elsewhere than at its "
+                    "end",
+                    "give the spelling of one word a line",
+                )
+            spelling = [*letters, SPACE]
+        return [(word, tuple(spelling))]
+    if not spaced:
+        raise LabError(
+            f"{where}: {word!r} has no spelling",
+            "write its word pieces behind it: only letters are spelled by themselves",
+        )
+    text = fold(word).translate(dict.fromkeys(map(ord, MARKS), " "))
+    return [(part, (*part, SPACE)) for part in text.split()]
+
+
+def _variants(spelling: Spelling, marks: Sequence[str]) -> list[Spelling]:
+    """List the ways in which a network may write a spelling.
+
+    *Letters.* With a mark behind the last letter: ``i c i . |``. Marks that stand
+    apart, as in "ici ?", are left out: they are rare, and cost more words than they
+    save.
+
+    *Word pieces.* Flashlight leaves a word at the first frame of its last token. A
+    piece that lasts for two frames would be heard as two words; so it may stand
+    twice. The space, which ends a word in letters, may be repeated between words.
+    """
+    if spelling[-1] != SPACE:
+        return [spelling, (*spelling, spelling[-1])]
+    letters = spelling[:-1]
+    if not letters or letters[-1] in marks:
+        return [spelling]
+    return [spelling, *((*letters, mark, SPACE) for mark in marks)]
+
+
+def choose_lexicon(
+    given: str | Path | Lexicon | None,
+    model: Path | None,
+    alphabet: Sequence[str],
+    blank: int,
+) -> Lexicon | None:
+    """Find the words to search for; see that the model speaks of what is searched.
+
+    Args:
+        given: A lexicon or its file; None for the words of a word model.
+        model: The file of the language model, if there is one.
+        alphabet: The tokens in the order of the network's outputs.
+        blank: The index of the blank.
+
+    Returns:
+        The lexicon; None to search without one.
+
+    Raises:
+        LabError: The file of the lexicon cannot be used, or the model is not one of
+            its words, or without lexicon not one of these tokens.
+        OSError: A file cannot be read.
+    """
+    if isinstance(given, (str, Path)):
+        given = read_lexicon(Path(given), alphabet, blank)
+    vocabulary = _read_vocabulary(model) if model else None
+    if vocabulary is None:
+        return given
+    symbols = {*vocabulary}.difference(_SPECIAL)
+    strange = symbols.difference(name_tokens(alphabet))
+    of_characters = all(len(symbol) == 1 for symbol in symbols)
+    if given is not None:
+        if of_characters or symbols.isdisjoint(given.spellings):
+            what = "is one of characters" if of_characters else "knows none of them"
+            raise LabError(
+                f"{model}: with a lexicon goes a model of its words, and this {what}",
+                "give a word model, or no lexicon",
+            )
+        return given
+    if of_characters and strange:
+        raise LabError(
+            f"{model}: the language model is of another alphabet: it speaks of "
+            f"{' '.join(sorted(strange)[:_SHOWN])}",
+            "build one from normalised text: python -m labkit.lm build",
+        )
+    return spell_words(vocabulary, alphabet, blank) if strange else None
+
+
+def _read_vocabulary(path: Path) -> list[str] | None:
+    """Read the symbols of a model without reading its n-grams, which may be many.
+
+    Returns:
+        None for a binary file of KenLM made without its symbols.
+
+    Raises:
+        LabError: It is no model, or of an order that KenLM does not read.
+        OSError: The file cannot be read.
+    """
+    with path.open("rb") as raw:
+        start = raw.peek(2)[:2]
+        if is_binary_model(path):
+            return _read_binary_vocabulary(raw)
+        lines = gzip.GzipFile(fileobj=raw) if start == b"\x1f\x8b" else raw
+        try:
+            header = _lines_until(b"\\1-grams:", lines)
+            unigrams = _lines_until(b"\\", lines)
+        except (EOFError, zlib.error, gzip.BadGzipFile, UnicodeDecodeError) as error:
+            raise LabError(f"{path}: damaged, or no text", _BUILD) from error
+    order = sum(bool(re.match(r"ngram +\d+ *=", line)) for line in header)
+    symbols = [fields[1] for fields in map(str.split, unigrams) if len(fields) > 1]
+    if header[:1] != ["\\data\\"] or not order or not symbols:
+        raise LabError(f"{path}: no language model in ARPA format", _BUILD)
+    if not 2 <= order <= MAX_ORDER:
+        raise LabError(
+            f"{path}: the order is {order}, and KenLM as it comes with Flashlight "
+            f"reads 2 to {MAX_ORDER}",
+            "build one of such an order: python -m labkit.lm build",
+        )
+    return symbols
+
+
+def is_binary_model(path: Path) -> bool:
+    """Tell whether a file is a binary one of KenLM.
+
+    Raises:
+        OSError: It cannot be read.
+    """
+    with path.open("rb") as raw:
+        return raw.read(len(_KENLM)) == _KENLM
+
+
+def _read_binary_vocabulary(raw: BinaryIO) -> list[str] | None:
+    """Read the symbols that KenLM writes at the end of a file, ``<unk>`` first."""
+    with mmap.mmap(raw.fileno(), 0, access=mmap.ACCESS_READ) as content:
+        first = content.rfind(b"<unk>\0")
+        end = content[first:] if first >= 0 else b""
+    return end.decode("utf-8", errors="replace").split("\0")[:-1] or None
+
+
+def _lines_until(start: bytes, lines: Iterable[bytes]) -> list[str]:
+    """Read the lines before one that starts with ``start``, those empty left out."""
+    before = []
+    for line in lines:
+        if line.startswith(start):
+            break
+        before.append(line.decode("utf-8").strip())
+    return [line for line in before if line]

@@ -1,0 +1,204 @@
+"""What Flashlight is given: options, lexicon and language model.
+
+Builds ``torchaudio.models.decoder.ctc_decoder`` so that it scores what it is asked to.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import math
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING
+
+from labkit.base import LabError, silent_stderr
+from labkit.decoding.flashlight.lexicon import MARKS, Lexicon, is_binary_model
+from labkit.lm import UNKNOWN, read_arpa
+
+if TYPE_CHECKING:
+    from torchaudio.models.decoder import CTCDecoder, CTCDecoderLM
+
+
+# Stands for log 0, with which Flashlight would compute NaN.
+FLOOR = -1e4
+_LN10 = math.log(10)  # KenLM's scores are decimal logarithms
+
+
+@dataclass
+class FlashlightOptions:
+    """What to search with; scores are in nats.
+
+    Attributes:
+        lexicon: File of the words that may be heard (see ``lexicon``), or a
+            ``Lexicon``. None: with a word model its own words, else any characters.
+        lm: Language model: an ARPA file (``.gz`` or not), a binary file of KenLM, or
+            an object that scores words, or without lexicon the indices of tokens.
+        nbest: Hypotheses to return at most; None for all of the beam.
+        beam_size: Hypotheses kept at each frame.
+        beam_size_token: Tokens that may follow at each frame, the likeliest; None
+            for all.
+        beam_threshold: What is this much worse than the best is dropped.
+        lm_weight: Weight of the language model's log probability. An object's own
+            scores are taken to be nats.
+        word_score: Added for each word, with a lexicon.
+        unk_score: Added for each word that is not in the lexicon; -inf: none may be.
+            Flashlight takes the starts of known words for unknown ones, the last
+            letter of each one frame long.
+        sil_score: Added for each frame of space.
+        log_add: Add the probabilities of the paths of a transcript; if not, the best
+            path counts alone, and without language model the search finds what
+            greedy decoding finds.
+        punctuation: With a lexicon, let a comma or a full stop follow each word.
+    """
+
+    lexicon: str | Path | Lexicon | None = None
+    lm: str | Path | CTCDecoderLM | None = None
+    nbest: int | None = None
+    beam_size: int = 50
+    beam_size_token: int | None = None
+    beam_threshold: float = 50.0
+    lm_weight: float = 1.0
+    word_score: float = 0.0
+    unk_score: float = -math.inf
+    sil_score: float = 0.0
+    log_add: bool = True
+    punctuation: bool = True
+
+    @property
+    def lm_file(self) -> Path | None:
+        """The file of the language model, if it is one."""
+        return Path(self.lm) if isinstance(self.lm, (str, Path)) else None
+
+    @property
+    def nats_of_lm(self) -> float:
+        """How many nats the unit of the language model's scores is."""
+        return _LN10 if self.lm_file else 1.0
+
+    def check(self) -> None:
+        """Refuse numbers that no search can use.
+
+        Raises:
+            LabError: There is one.
+        """
+        for name in ("beam_size", "beam_size_token", "nbest"):
+            size = getattr(self, name)
+            if size is not None and size < 1:
+                raise LabError(f"a {name} of {size} keeps nothing", "use 1 or more")
+        if not self.beam_threshold > 0:
+            raise LabError(
+                f"a beam_threshold of {self.beam_threshold} keeps nothing",
+                "use a threshold above 0, for example 25",
+            )
+        for name in ("lm_weight", "word_score", "sil_score"):
+            if not math.isfinite(getattr(self, name)):
+                raise LabError(f"{name}: not a finite number", "use a number of nats")
+        if not self.unk_score < math.inf:
+            raise LabError(
+                "unk_score: not a score", "use a number of nats, or -inf for no words"
+            )
+
+    def check_lexicon_free(self) -> None:
+        """Refuse what has a meaning with a lexicon only.
+
+        Raises:
+            LabError: There is something.
+        """
+        if self.word_score or self.unk_score > -math.inf:
+            raise LabError(
+                "Flashlight counts words, known and unknown, with a lexicon only",
+                "give a lexicon or a word model, or use --decoder beam",
+            )
+
+
+def build_decoder(
+    make: Callable[..., CTCDecoder],
+    options: FlashlightOptions,
+    lexicon: Lexicon | None,
+    names: list[str],
+    blank: str,
+    silence: str,
+) -> CTCDecoder:
+    """Make torchaudio's decoder; the files that it reads exist for that moment only.
+
+    Args:
+        make: ``ctc_decoder``.
+        options: What to search with.
+        lexicon: The words to search for, if any.
+        names: The names of the tokens in the order of the scores' columns.
+        blank: The name of the blank.
+        silence: The name of the token that Flashlight may add between words.
+
+    Raises:
+        LabError: KenLM cannot read the language model, or not its path.
+    """
+    lm = str(options.lm_file) if options.lm_file else options.lm
+    with TemporaryDirectory() as folder, silent_stderr():
+        # Flashlight numbers what a model scores in the order of a hash table, unless
+        # it is told: without this file, one letter is scored as if it were another.
+        units = Path(folder) / "units.txt"
+        entries = lexicon.words if lexicon else names
+        units.write_text("\n".join(entries) + "\n", encoding="utf-8")
+        words = Path(folder) / "words.txt"
+        if lexicon:
+            marks = [m for m in MARKS if options.punctuation and m in names]
+            words.write_text(lexicon.text(marks), encoding="utf-8")
+        try:
+            return make(
+                lexicon=str(words) if lexicon else None,
+                tokens=names,
+                lm=lm,
+                lm_dict=str(units),
+                nbest=options.nbest or options.beam_size,
+                beam_size=options.beam_size,
+                beam_size_token=options.beam_size_token,
+                # What has no probability is never within reach of the best.
+                beam_threshold=min(options.beam_threshold, -FLOOR / 2),
+                lm_weight=options.lm_weight * options.nats_of_lm,
+                word_score=options.word_score,
+                unk_score=options.unk_score,
+                sil_score=options.sil_score if lexicon else 0.0,
+                log_add=options.log_add,
+                blank_token=blank,
+                sil_token=silence,
+                unk_word=UNKNOWN,
+            )
+        except (TypeError, UnicodeError) as error:
+            raise LabError(
+                f"{lm!a}: the path is not UTF-8, as KenLM needs it",
+                "rename the file or its folder",
+            ) from error
+        except RuntimeError as error:
+            if options.lm_file and not is_binary_model(options.lm_file):
+                read_arpa(options.lm_file)  # says what is wrong, and in which line
+            raise LabError(
+                f"{lm}: KenLM cannot read this language model",
+                "build it again: python -m labkit.lm build",
+            ) from error
+
+
+def import_decoder() -> Callable[..., CTCDecoder]:
+    """Import torchaudio's decoder, which needs the package flashlight-text.
+
+    Raises:
+        LabError: The package is missing or does not load.
+    """
+    remedy = "use --decoder beam with --lm char or none: it needs no package"
+    if importlib.util.find_spec("flashlight") is None:
+        if sys.version_info >= (3, 13):
+            version = ".".join(map(str, sys.version_info[:2]))
+            raise LabError(
+                f"flashlight-text has no wheel for Python {version}",
+                f"{remedy}; or Python 3.12 or older",
+            )
+        raise LabError(
+            "flashlight-text is not installed (pip install -r requirements.txt)", remedy
+        )
+    try:
+        from torchaudio.models.decoder import ctc_decoder
+    except (ImportError, RuntimeError, OSError) as error:
+        reason = error.__cause__ or error
+        raise LabError(f"flashlight-text does not load: {reason}", remedy) from error
+    return ctc_decoder

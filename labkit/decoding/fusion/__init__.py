@@ -1,0 +1,1 @@
+"""What a search adds to the scores: language models and hot words, as automata."""

@@ -1,0 +1,151 @@
+"""Words and phrases that the speaker is likely to say, as an automaton.
+
+Each word of a hot word ("saint pierre": two) gains a weight, letter by letter, so that
+a beam keeps what is about to become one. A hot word starts where a word does and ends
+where a word does; what does not become one gives back all that it has gained. Hot
+words do not overlap: of two, the one that starts first counts, and of those the
+longest. Words lie between spaces, apostrophes, commas, full stops and the ends of a
+transcript, so "ile" is heard in "l'ile".
+
+The construction is that of A. V. Aho and M. J. Corasick, "Efficient string matching",
+CACM 1975, with a gain for each step.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+
+import torch
+from torch import Tensor
+
+from labkit.base import USAGE, LabError
+from labkit.decoding.fusion.automaton import Automaton
+from labkit.text import fold
+
+_BOUNDARIES = frozenset(" ',.¶¦")  # between two words
+_MARKERS = frozenset("¶¦❌")  # never in a text
+_MARKS = ",."  # never in a hot word
+_LONGEST = 100  # characters; the time to compile one grows with their square
+
+
+def compile_hotwords(
+    words: Iterable[str], alphabet: Sequence[str], blank: int, weight: float
+) -> Automaton:
+    """Compile hot words to an automaton.
+
+    A state is what may still become a hot word (nothing, at the start of a word), or
+    the inside of another word.
+
+    Args:
+        words: The hot words; they are folded to the letters of the alphabet.
+        alphabet: The V symbols of the network.
+        blank: The index of the blank.
+        weight: In nats a word.
+
+    Raises:
+        LabError: A hot word has no letter, is too long or not of the alphabet, or the
+            weight is not finite.
+    """
+    if not math.isfinite(weight):
+        raise LabError(
+            f"a weight of {weight} for hot words", "give an ordinary number", USAGE
+        )
+    index = {char: i for i, char in enumerate(alphabet) if i != blank}
+    worth = {}
+    for word in words:
+        phrase = _fold_hotword(word, index)
+        worth[phrase] = weight * len(phrase.split(" "))
+    credit = _credit(worth, weight)
+    states = {prefix: i for i, prefix in enumerate(sorted(credit, key=len))}
+    inside = len(states)  # in a word that is not hot
+    boundaries = [index[char] for char in _BOUNDARIES if char in index]
+
+    next_ = torch.full((inside + 1, len(alphabet)), inside)
+    gain = torch.zeros(next_.shape, dtype=torch.float64)
+    final = gain.new_zeros(inside + 1)
+    next_[inside, boundaries] = states[""]
+    for prefix, state in states.items():
+        held = credit[prefix]
+        earned, fallback = _give_up(prefix, worth, index, next_, gain)
+        next_[state] = next_[fallback]
+        gain[state] = gain[fallback] + (earned - held)
+        final[state] = final[fallback] + (earned - held)
+        if prefix in worth:
+            next_[state, boundaries] = next_[inside, boundaries]
+            gain[state, boundaries] = final[state] = worth[prefix] - held
+        for char, symbol in index.items():
+            if prefix + char in states:
+                next_[state, symbol] = states[prefix + char]
+                gain[state, symbol] = credit[prefix + char] - held
+    gain[:, blank], next_[:, blank] = 0.0, torch.arange(inside + 1)
+    return Automaton(states[""], next_.int(), gain.float(), final.float())
+
+
+def _give_up(
+    prefix: str,
+    worth: Mapping[str, float],
+    index: Mapping[str, int],
+    next_: Tensor,
+    gain: Tensor,
+) -> tuple[float, int]:
+    """Find what becomes of the prefix of a hot word that goes on differently.
+
+    If it starts with a whole hot word, that counts, and the rest is read anew; else
+    its first word is none, and what follows is read anew.
+
+    Args:
+        prefix: What has been read.
+        worth: What each hot word gains.
+        index: The index of each character.
+        next_: The table of the next states, ready for all shorter prefixes.
+        gain: The table of the gains, likewise.
+
+    Returns:
+        What it has gained in the end, and the state that it stands for.
+    """
+    cuts = [n for n, char in enumerate(prefix) if char in _BOUNDARIES]
+    cut = max((n for n in cuts if prefix[:n] in worth), default=0)
+    total, state = worth[prefix[:cut]] if cut else 0.0, len(next_) - 1
+    for char in prefix[cut:]:
+        total += gain[state, index[char]].item()
+        state = next_[state, index[char]].item()
+    return total, state
+
+
+def _fold_hotword(word: str, index: Mapping[str, int]) -> str:
+    """Fold a hot word to the letters of the alphabet."""
+    phrase = fold(word).strip(" " + _MARKS)
+    strange = {c for c in phrase if c not in index or c in _MARKERS or c in _MARKS}
+    if strange:
+        fault = f"holds {' '.join(sorted(strange))}"
+    elif not any(map(str.isalnum, phrase)):
+        fault = "has no letter"
+    elif len(phrase) > _LONGEST:
+        fault = f"has {len(phrase)} characters, more than {_LONGEST}"
+    else:
+        return phrase
+    raise LabError(
+        f"the hot word {word[:_LONGEST]!r} {fault}",
+        "write a word or a short phrase with the letters of the alphabet",
+        USAGE,
+    )
+
+
+def _credit(phrases: Iterable[str], weight: float) -> dict[str, float]:
+    """Share the worth of each word out among its letters.
+
+    Returns:
+        For each prefix of the phrases what it has gained: ``weight`` for each whole
+        word, and the part of the word that has begun; where the prefix begins several
+        words, the part of the shortest.
+    """
+    parts = {"": 0.0}
+    for phrase in phrases:
+        words = phrase.split(" ")
+        for n in range(1, len(phrase) + 1):
+            done = phrase.count(" ", 0, n)
+            begun = n - (phrase.rfind(" ", 0, n) + 1)
+            part = done + begun / len(words[done])
+            parts[phrase[:n]] = max(part, parts.get(phrase[:n], 0.0))
+    return {prefix: weight * part for prefix, part in parts.items()}

@@ -1,0 +1,260 @@
+"""What a search knows besides the network: language models and hot words.
+
+Both are compiled to automata over the symbols of the alphabet. A search of one prefix
+steps through them in plain Python; one of whole batches looks all states up in the
+same tables. What they add depends on the symbols of a transcript alone, never on its
+frames.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor
+
+from labkit.base import USAGE, LabError
+from labkit.decoding.fusion.automaton import Automaton
+from labkit.decoding.fusion.hotwords import compile_hotwords
+from labkit.lm import END, SPACE, START, UNKNOWN, NGram
+
+__all__ = ["Automaton", "Fusion", "compile_hotwords", "compile_ngram"]
+
+_START_CHAR, _END_CHAR = "¶", "¦"
+# How a model names what is no letter; ¶ is <s> where a transcript starts alone.
+_NAMES = {" ": SPACE, _START_CHAR: UNKNOWN, _END_CHAR: END, "❌": UNKNOWN}
+_MAX_BYTES = 2 * 2**30  # of the tables of an automaton
+_BYTES_PER_CELL = 8  # int32 and float32
+_SHOWN = 5  # characters that an error shows
+
+State = tuple[int, int]  # of the language model and of the hot words
+
+
+@dataclass(frozen=True, eq=False)
+class Fusion:
+    """What a search adds to the acoustic score of a prefix, symbol by symbol.
+
+    The gain of a symbol is ``lm_weight`` ln p(symbol | those before), plus
+    ``word_bonus`` if it is the space, plus what it gains in hot words.
+
+    Attributes:
+        lm: A language model; its gains are ln p.
+        lm_weight: The weight of its ln p.
+        word_bonus: In nats a space.
+        space: The index of the space.
+        hotwords: The hot words.
+    """
+
+    lm: Automaton | None = None
+    lm_weight: float = 1.0
+    word_bonus: float = 0.0
+    space: int = 1
+    hotwords: Automaton | None = None
+    _placed: dict[tuple[int, torch.device], list[Automaton]] = field(
+        default_factory=dict, init=False, repr=False
+    )
+
+    def __post_init__(self) -> None:
+        """Refuse weights that are no numbers."""
+        if not (math.isfinite(self.lm_weight) and math.isfinite(self.word_bonus)):
+            raise LabError(
+                f"weight {self.lm_weight} and word bonus {self.word_bonus} of a "
+                "language model must be finite",
+                "give two ordinary numbers",
+                USAGE,
+            )
+
+    def scorers(self, n_symbols: int, device: torch.device) -> list[Automaton]:
+        """Return the automata whose gains add up to that of a symbol.
+
+        Args:
+            n_symbols: V, of the scores that are searched.
+            device: Where the tables shall be.
+
+        Raises:
+            LabError: An automaton is of another alphabet.
+        """
+        key = (n_symbols, device)
+        if key not in self._placed:
+            self._placed[key] = [
+                scorer.to(device) for scorer in self._weighted(n_symbols)
+            ]
+        return self._placed[key]
+
+    def _weighted(self, n_symbols: int) -> list[Automaton]:
+        """Make the automata of ``scorers``; the word bonus is in the first."""
+        lm = self.lm if self.lm_weight else None
+        for automaton in filter(None, (lm, self.hotwords)):
+            if automaton.gain.shape[1] != n_symbols:
+                raise LabError(
+                    f"a language model or hot words of {automaton.gain.shape[1]} "
+                    f"symbols for scores of {n_symbols}",
+                    "compile them for the alphabet of the network",
+                )
+        hotwords = [self.hotwords] if self.hotwords else []
+        if lm is None and not self.word_bonus:
+            return hotwords
+        if lm is None:
+            nothing = torch.zeros(1, n_symbols)
+            lm = Automaton(0, nothing.int(), nothing, torch.zeros(1))
+        gain = self.lm_weight * lm.gain
+        gain[:, self.space] += self.word_bonus
+        return [
+            Automaton(lm.start, lm.next, gain, self.lm_weight * lm.final),
+            *hotwords,
+        ]
+
+    @property
+    def start(self) -> State:
+        """The state before the first symbol."""
+        return (
+            self.lm.start if self.lm else 0,
+            self.hotwords.start if self.hotwords else 0,
+        )
+
+    def step(self, state: State, symbol: int) -> tuple[float, State]:
+        """Return the gain of a symbol and the next state."""
+        lm_state, hot_state = state
+        total = self.word_bonus if symbol == self.space else 0.0
+        if self.lm:
+            gain, lm_state = self.lm.step(lm_state, symbol)
+            total += self.lm_weight * gain
+        if self.hotwords:
+            gain, hot_state = self.hotwords.step(hot_state, symbol)
+            total += gain
+        return total, (lm_state, hot_state)
+
+    def final(self, state: State) -> float:
+        """Return what is added where a transcript ends in ``state``."""
+        lm_state, hot_state = state
+        total = self.lm_weight * self.lm.end(lm_state) if self.lm else 0.0
+        return total + (self.hotwords.end(hot_state) if self.hotwords else 0.0)
+
+    def lm_log_prob(self, indices: Sequence[int]) -> float:
+        """Return ln p of a transcript and its end, not weighted; 0 without a model."""
+        return self.lm.total(indices) if self.lm else 0.0
+
+
+def compile_ngram(model: NGram, alphabet: Sequence[str], blank: int) -> Automaton:
+    """Compile a model of characters; the gain of a symbol is ln p.
+
+    A state is a context: the longest end of the transcript that the model knows as
+    one. ``¶`` gains nothing where a transcript starts; elsewhere it is an unknown
+    character, as is ``❌`` and what the model has never seen. ``¦`` gains
+    ln p(</s>); nothing more is gained at the end of the transcript then, and what
+    follows is unknown, as if a new one started. Without ``¦`` the end gains
+    ln p(</s>).
+
+    Args:
+        model: A model of characters, whose space is ``|``.
+        alphabet: The V symbols of the network.
+        blank: The index of the blank.
+
+    Raises:
+        LabError: It is a model of words or of another alphabet, or too large.
+    """
+    _check_model(model, alphabet, blank)
+    columns = _columns(alphabet, blank)
+    contexts = _contexts(model)
+    if (len(contexts) + 1) * len(alphabet) * _BYTES_PER_CELL > _MAX_BYTES:
+        raise LabError(
+            f"a language model of {len(contexts)} contexts is too large to compile",
+            "prune it: a lower order, or higher minimal counts for its long n-grams",
+        )
+    next_, gain = _tabulate(model, contexts, columns)
+
+    known = set(model.vocabulary)
+
+    def column(name: str) -> int:
+        return columns[name if name in known else UNKNOWN]
+
+    start, end = contexts[(START,)], len(contexts)
+    final, unknown = gain[:, column(END)].clone(), gain[start, column(UNKNOWN)]
+    chosen = [column(_NAMES.get(char, char)) for char in alphabet]
+    next_, gain = next_[:, chosen], gain[:, chosen]
+    gain[end], next_[end], final[end] = unknown, start, 0.0
+    for symbol, char in enumerate(alphabet):
+        if char == _START_CHAR:
+            gain[start, symbol], next_[start, symbol] = 0.0, start
+        elif char == _END_CHAR:
+            next_[:end, symbol] = end
+    gain[:, blank], next_[:, blank] = 0.0, torch.arange(end + 1, dtype=torch.int32)
+    return Automaton(start, next_, gain, final)
+
+
+def _columns(alphabet: Sequence[str], blank: int) -> dict[str, int]:
+    """Number what a model of this alphabet can speak of."""
+    names = [_NAMES.get(c, c) for i, c in enumerate(alphabet) if i != blank]
+    return {w: i for i, w in enumerate(dict.fromkeys([*names, END, UNKNOWN, START]))}
+
+
+def _check_model(model: NGram, alphabet: Sequence[str], blank: int) -> None:
+    """Refuse a model that does not speak of the symbols of the alphabet."""
+    if not model.is_character_model:
+        raise LabError(
+            "this search needs a language model of characters, not one of words",
+            "use --lm char; or --decoder flashlight, on Python 3.12 or older",
+            USAGE,
+        )
+    columns = _columns(alphabet, blank)
+    strange = [symbol for symbol in model.vocabulary if symbol not in columns]
+    if strange:
+        more = len(strange) - _SHOWN
+        raise LabError(
+            "the language model is of another alphabet: it speaks of "
+            f"{' '.join(strange[:_SHOWN])}{f' and {more} more' * (more > 0)}",
+            "make one from text that is folded: python -m labkit.lm build TEXT",
+        )
+
+
+def _contexts(model: NGram) -> dict[tuple[str, ...], int]:
+    """Number the contexts that tell a model something, the shortest first."""
+    contexts = {gram[:-1] for gram in model.log_probs}
+    contexts |= {context for context, weight in model.backoffs.items() if weight}
+    # A context is reached through those that it starts with.
+    for context in [*contexts]:
+        while context and context[:-1] not in contexts:
+            context = context[:-1]
+            contexts.add(context)
+    contexts |= {(), (START,)}
+    return {context: i for i, context in enumerate(sorted(contexts, key=len))}
+
+
+def _tabulate(
+    model: NGram, contexts: dict[tuple[str, ...], int], columns: dict[str, int]
+) -> tuple[Tensor, Tensor]:
+    """Fill the tables of the next context and of ln p, both (contexts, columns).
+
+    Level by level: a context takes over the row of its fallback, the longest context
+    that it ends with, then what the model lists for it.
+    """
+    owner = torch.tensor([contexts[gram[:-1]] for gram in model.log_probs])
+    symbol = torch.tensor([columns[gram[-1]] for gram in model.log_probs])
+    log_prob = torch.tensor([*model.log_probs.values()])
+    _, *longer = contexts
+    prefix = torch.tensor([0, *(contexts[context[:-1]] for context in longer)])
+    last = torch.tensor([0, *(columns[context[-1]] for context in longer)])
+    weight = torch.tensor([model.backoffs.get(context, 0.0) for context in contexts])
+    ends = torch.tensor([len(context) for context in contexts]).bincount().cumsum(0)
+
+    n_states = len(contexts) + 1  # the last one, where a transcript has ended, is left
+    gain = torch.empty(n_states, len(columns))
+    next_ = torch.zeros(n_states, len(columns), dtype=torch.int32)
+    fallback = torch.zeros(n_states, dtype=torch.long)
+    gain[0] = model.log_prob((), UNKNOWN)
+    begin = 0
+    for end, end_of_longer in zip(ends.tolist(), [*ends.tolist()[1:], len(contexts)]):
+        rows, children = slice(begin, end), slice(end, end_of_longer)
+        if begin > 1:  # the fallback of a single symbol is the empty context
+            fallback[rows] = next_[fallback[prefix[rows]], last[rows]].long()
+        if begin:
+            next_[rows] = next_[fallback[rows]]
+            gain[rows] = gain[fallback[rows]] + weight[rows, None]
+        here = (begin <= owner) & (owner < end)
+        gain[owner[here], symbol[here]] = log_prob[here]
+        ids = torch.arange(end, end_of_longer, dtype=torch.int32)
+        next_[prefix[children], last[children]] = ids
+        begin = end
+    return next_, gain

@@ -1,0 +1,179 @@
+"""Figures of aligned hypotheses and of a sweep."""
+
+from __future__ import annotations
+
+import math
+import textwrap
+from collections.abc import Sequence
+
+import matplotlib.pyplot as plt
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
+from torch import Tensor
+
+from labkit.evaluation.timed import Character, Word
+from labkit.figures import ROW_HEIGHT, WIDTH
+
+_ROW_SECONDS = 5.0  # of an alignment in one row: its characters just fit
+_MAX_SECONDS = 30.0  # of an alignment; the rest is not drawn
+_TITLE = 110  # characters of a line
+_SPAN_COLOUR = (0.2, 0.5, 0.8)  # red, green, blue
+_SWEEP_RANGE = 1.25  # of the best rate: what the colours of a sweep tell apart
+
+
+def _cut_rows(words: Sequence[Word], seconds: float) -> list[tuple[float, float]]:
+    """Cut ``seconds`` into rows of about ``_ROW_SECONDS``, between words if need be.
+
+    Returns:
+        Start and end of each row.
+    """
+    n_rows = max(1, math.ceil(seconds / _ROW_SECONDS))
+    gaps = [(a.end + b.start) / 2 for a, b in zip(words, words[1:])]
+    cuts = [0.0]
+    for i in range(1, n_rows):
+        ideal = i * seconds / n_rows
+        near = [gap for gap in gaps if abs(gap - ideal) < _ROW_SECONDS / 4]
+        cuts.append(min(near, key=lambda gap: abs(gap - ideal), default=ideal))
+    return list(zip(cuts, [*cuts[1:], seconds]))
+
+
+def _drawable(text: str) -> str:
+    """Replace the mark of unknown characters: matplotlib's font has no glyph for it."""
+    return text.replace("❌", "?")
+
+
+def _draw_spans(
+    axes: Axes, spans: Sequence[Word | Character], bottom: float, size: float
+) -> None:
+    """Draw each span as a box over its time, the paler the less certain."""
+    for one in spans:
+        width = max(one.end - one.start, 0.01)
+        shade = (*_SPAN_COLOUR, 0.1 + 0.5 * one.confidence)
+        box = Rectangle(
+            (one.start, bottom), width, 0.8, facecolor=shade, edgecolor="white"
+        )
+        axes.add_patch(box)
+        axes.text(
+            one.start + width / 2,
+            bottom + 0.4,
+            _drawable(one.text.replace(" ", "_")),
+            ha="center",
+            va="center",
+            fontsize=size,
+            parse_math=False,
+        )
+
+
+def plot_alignment(
+    spectrogram: Tensor,
+    words: Sequence[Word],
+    characters: Sequence[Character],
+    win_step: float,
+    title: str,
+) -> Figure:
+    """Plot a spectrogram, and under it when each character and word was said.
+
+    A long clip takes several rows, cut between words; of what lasts more than half a
+    minute the rest is left out.
+
+    Args:
+        spectrogram: (T, M), in dB.
+        words: The words of the transcript, with their times.
+        characters: Its characters, with theirs.
+        win_step: Seconds from one frame of the spectrogram to the next.
+        title: What it is.
+
+    Returns:
+        The figure.
+    """
+    seconds = min(len(spectrogram) * win_step, _MAX_SECONDS)
+    rows = _cut_rows(words, seconds)
+    figure, grid = plt.subplots(
+        2 * len(rows),
+        figsize=(WIDTH, 1.3 * ROW_HEIGHT * len(rows)),
+        height_ratios=(5, 2) * len(rows),
+        squeeze=False,
+        layout="constrained",
+    )
+    low, high = spectrogram.min().item(), spectrogram.max().item()
+    span = max(end - start for start, end in rows)
+    for (start, end), above, below in zip(rows, grid[::2, 0], grid[1::2, 0]):
+        part = spectrogram[round(start / win_step) : round(end / win_step)]
+        above.imshow(
+            part.T.cpu(),
+            extent=(start, end, 0, part.shape[1]),
+            aspect="auto",
+            cmap="magma",
+            origin="lower",
+            vmin=low,
+            vmax=high,
+        )
+        above.set_ylabel("mel band")
+        above.tick_params(labelbottom=False)
+        _draw_spans(below, [c for c in characters if start <= c.start < end], 1, 7)
+        _draw_spans(below, [w for w in words if start <= w.start < end], 0, 9)
+        below.set_ylim(-0.1, 1.9)
+        below.set_yticks([0.4, 1.4], ["words", "characters"], fontsize=8)
+        below.tick_params(axis="y", length=0)
+        for axes in (above, below):
+            axes.set_xlim(start, start + span)
+            axes.spines[["top", "right"]].set_visible(False)
+    grid[0, 0].set_title(
+        textwrap.fill(_drawable(title), _TITLE), fontsize=11, parse_math=False
+    )
+    grid[-1, 0].set_xlabel("time (s); _ is the space; the paler, the less certain")
+    return figure
+
+
+def plot_sweep(
+    weights: Sequence[float],
+    bonuses: Sequence[float],
+    rates: Sequence[Sequence[float]],
+    title: str,
+) -> Figure:
+    """Plot the WER for each weight of a language model and each word bonus.
+
+    Args:
+        weights: The weights, ascending.
+        bonuses: The bonuses, ascending.
+        rates: The word error rates: a row for each bonus, a column for each weight.
+        title: What was swept.
+
+    Returns:
+        The figure; the lowest rate is framed.
+    """
+    figure, axes = plt.subplots(
+        figsize=(0.9 * WIDTH, 1.8 * ROW_HEIGHT), layout="constrained"
+    )
+    shown = [[100 * rate for rate in row] for row in rates]
+    lowest = min(map(min, shown))
+    # What is far from the best need not be told apart.
+    high = min(max(map(max, shown)), _SWEEP_RANGE * lowest)
+    image = axes.imshow(
+        shown, cmap="viridis_r", origin="lower", aspect="auto", vmin=lowest, vmax=high
+    )
+    middle = (lowest + high) / 2
+    for row, line in enumerate(shown):
+        for column, rate in enumerate(line):
+            colour = "black" if rate < middle else "white"
+            axes.text(
+                column, row, f"{rate:.1f}", ha="center", va="center", color=colour
+            )
+    best = min(
+        (
+            (row, column)
+            for row in range(len(bonuses))
+            for column in range(len(weights))
+        ),
+        key=lambda place: shown[place[0]][place[1]],
+    )
+    corner = (best[1] - 0.5, best[0] - 0.5)
+    axes.add_patch(Rectangle(corner, 1, 1, fill=False, edgecolor="red", linewidth=2))
+    axes.set_xticks(range(len(weights)), [f"{weight:g}" for weight in weights])
+    axes.set_yticks(range(len(bonuses)), [f"{bonus:g}" for bonus in bonuses])
+    axes.set_xlabel("weight of the language model")
+    axes.set_ylabel("word bonus (nats)")
+    axes.set_title(title, parse_math=False)
+    figure.colorbar(image, ax=axes, pad=0.01, label="WER (%)", extend="max")
+    return figure

@@ -1,0 +1,263 @@
+"""What ``test`` prints: tables of hypotheses, the scores of a fold, comparisons."""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+
+import jiwer
+
+from labkit.base import LabError
+from labkit.evaluation.timed import Hypothesis, Word
+from labkit.metrics import ErrorRate, character_error_rate, word_error_rate
+
+_WORST = 5
+_WIDTH = 88  # columns
+_INDENT = "    "
+_MARKS = {"equal": "", "substitute": "S", "delete": "D", "insert": "I"}
+_NO_RATE = ErrorRate(0, 0, 0, 0)
+
+AlignedWord = tuple[str, str, str]  # of the reference, of the hypothesis, its mark
+
+
+def print_nbest(
+    name: str,
+    hypotheses: Sequence[Hypothesis],
+    lm_weight: float | None = None,
+    hotwords: bool = False,
+) -> None:
+    """Print the n-best list of a clip, and the words of the best hypothesis.
+
+    Args:
+        name: The clip.
+        hypotheses: The n-best list, best first.
+        lm_weight: The weight of the language model; None without one.
+        hotwords: Whether the decoder listened for hot words.
+    """
+    fused = lm_weight is not None or hotwords
+    meaning = "minus the whole score" if fused else "negative log probability"
+    print(f"{name}   (log prob: {meaning} in nats, the lower the better)")
+    print("Log prob    Sequence")
+    for one in hypotheses:
+        print(f"{_cost(one.score):8.2f}    {one.text}")
+    if fused:
+        _print_parts(hypotheses, lm_weight, hotwords)
+    if hypotheses and hypotheses[0].words:
+        _print_words(hypotheses[0].words)
+
+
+def _print_parts(
+    hypotheses: Sequence[Hypothesis], lm_weight: float | None, hotwords: bool
+) -> None:
+    """Print what adds up to each score."""
+    weight = lm_weight or 0.0
+    columns = {"network": [one.acoustic for one in hypotheses]}
+    if lm_weight is not None:
+        columns["language model"] = [one.lm for one in hypotheses]
+    rest = [one.score - one.acoustic - weight * one.lm for one in hypotheses]
+    bonuses = ["word bonus"] * (lm_weight is not None) + ["hot words"] * hotwords
+    columns[" and ".join(bonuses)] = rest
+    factor = f"{weight:g} x "
+    terms = [factor * (title == "language model") + title for title in columns]
+    print(f"    log prob = {' + '.join(terms)}")
+    print("    rank" + "".join(f"    {title}" for title in columns))
+    for rank, parts in enumerate(zip(*columns.values()), 1):
+        cells = (
+            f"{_cost(part):{len(title) + 4}.2f}" for title, part in zip(columns, parts)
+        )
+        print(f"{rank:8d}{''.join(cells)}")
+
+
+def _cost(log_prob: float) -> float:
+    """Negate a score; what rounds to nothing is never shown as -0.00."""
+    return round(-log_prob, 2) + 0.0
+
+
+def _print_words(words: Sequence[Word]) -> None:
+    width = max([8, *(len(word.text) for word in words)])
+    print(f"    {'word':{width}}     start       end   confidence")
+    for word in words:
+        print(
+            f"    {word.text:{width}}{word.start:8.2f} s{word.end:8.2f} s"
+            f"{100 * word.confidence:11.0f} %"
+        )
+
+
+@dataclass
+class FoldReport:
+    """The score of a decoder on a fold, gathered clip by clip.
+
+    Only counts and the worst utterances are kept, so that any fold fits.
+
+    Attributes:
+        decoder: Name of the decoder.
+        n_clips: Clips counted in.
+        cer: Character errors of all of them.
+        wer: Word errors of all of them.
+        speech: Seconds of speech that were timed.
+        network: Seconds that the network took for it.
+        decoding: Seconds that the decoder took for it.
+    """
+
+    decoder: str = ""
+    n_clips: int = 0
+    cer: ErrorRate = _NO_RATE
+    wer: ErrorRate = _NO_RATE
+    speech: float = 0.0
+    network: float = 0.0
+    decoding: float = 0.0
+    _worst: list[tuple[float, int, str, str, str]] = field(default_factory=list)
+
+    def add(self, clip: str, reference: str, hypothesis: str) -> None:
+        """Count one clip in."""
+        cer = character_error_rate([reference], [hypothesis])
+        wer = word_error_rate([reference], [hypothesis])
+        self.cer, self.wer = _sum(self.cer, cer), _sum(self.wer, wer)
+        if cer.errors:
+            # Of two that are equally bad, the earlier one is kept.
+            row = (cer.rate, -self.n_clips, clip, reference, hypothesis)
+            heapq.heappush(self._worst, row)
+            if len(self._worst) > _WORST:
+                heapq.heappop(self._worst)
+        self.n_clips += 1
+
+    def add_time(self, speech: float, network: float, decoding: float) -> None:
+        """Count in what some speech took, all in seconds."""
+        self.speech += speech
+        self.network += network
+        self.decoding += decoding
+
+    @property
+    def real_time_factor(self) -> float:
+        """Seconds of network and decoder for each second of speech."""
+        return (self.network + self.decoding) / self.speech if self.speech else 0.0
+
+    def print(self) -> None:
+        """Print CER, WER, the time it took and the worst utterances.
+
+        Raises:
+            LabError: There is no clip.
+        """
+        if not self.n_clips:
+            raise LabError("not one clip can be used", "check the folder of the clips")
+        print(f"{self.n_clips} clips")
+        _print_rate("CER", self.cer)
+        _print_rate("WER", self.wer)
+        if self.speech:
+            print(
+                f"real-time factor {self.real_time_factor:.4f}   (network "
+                f"{self.network:.1f} s, decoder {self.decoding:.1f} s for "
+                f"{self.speech:.0f} s of speech)"
+            )
+        if self._worst:
+            print("worst utterances   (S substituted, D deleted, I inserted word)")
+        for rate, _, clip, reference, hypothesis in sorted(self._worst, reverse=True):
+            print(f"  {clip}  CER {100 * rate:.1f} %")
+            for line in alignment_lines(reference, hypothesis):
+                print(_INDENT + line)
+
+
+def _sum(one: ErrorRate, other: ErrorRate) -> ErrorRate:
+    return ErrorRate(
+        one.substitutions + other.substitutions,
+        one.deletions + other.deletions,
+        one.insertions + other.insertions,
+        one.total + other.total,
+    )
+
+
+def _print_rate(name: str, rate: ErrorRate) -> None:
+    print(
+        f"{name} {rate}   ({rate.substitutions} substitutions, {rate.deletions} "
+        f"deletions, {rate.insertions} insertions in {rate.total})"
+    )
+
+
+def align_words(reference: str, hypothesis: str) -> list[AlignedWord]:
+    """Pair the words of two texts by the least number of edits, as the WER does.
+
+    Returns:
+        ``(word of the reference, word of the hypothesis, mark)``; the mark is S, D or
+        I, or empty for equal words; the word that is missing is empty.
+    """
+    output = jiwer.process_words([reference], [hypothesis])
+    (said,), (heard,), (chunks,) = (
+        output.references,
+        output.hypotheses,
+        output.alignments,
+    )
+    pairs: list[AlignedWord] = []
+    for chunk in chunks:
+        rows = said[chunk.ref_start_idx : chunk.ref_end_idx]
+        columns = heard[chunk.hyp_start_idx : chunk.hyp_end_idx]
+        rows = rows or [""] * len(columns)
+        columns = columns or [""] * len(rows)
+        pairs += [(r, h, _MARKS[chunk.type]) for r, h in zip(rows, columns)]
+    return pairs
+
+
+def _wrap(pairs: Sequence[AlignedWord], width: int) -> Iterator[list[AlignedWord]]:
+    """Cut pairs into lines of ``width`` columns; a longer word has its own line."""
+    line: list[AlignedWord] = []
+    used = 0
+    for pair in pairs:
+        size = max(map(len, pair)) + 1
+        if line and used + size > width + 1:
+            yield line
+            line, used = [], 0
+        line.append(pair)
+        used += size
+    yield line
+
+
+def alignment_lines(reference: str, hypothesis: str) -> list[str]:
+    """Set a reference above a hypothesis, word by word, with marks of the errors.
+
+    Args:
+        reference: What was said.
+        hypothesis: What was understood.
+
+    Returns:
+        Lines; a long sentence takes several groups of them.
+    """
+    names = ("reference   ", "hypothesis  ", " " * 12)
+    lines = []
+    room = _WIDTH - len(_INDENT) - len(names[0])
+    for pairs in _wrap(align_words(reference, hypothesis), room):
+        sizes = [max(map(len, pair)) for pair in pairs]
+        for row, name in enumerate(names):
+            cells = [pair[row].ljust(size) for pair, size in zip(pairs, sizes)]
+            line = (name + " ".join(cells)).rstrip()
+            if line or row < 2:
+                lines.append(line)
+    return lines
+
+
+def print_comparison(reports: Sequence[FoldReport], notes: Sequence[str] = ()) -> None:
+    """Print the scores of several decoders on the same fold, one a line.
+
+    Args:
+        reports: Their scores; the gain of each is over the first.
+        notes: Lines to print under the table.
+    """
+    width = max([7, *(len(report.decoder) for report in reports)])
+    print(
+        f"{'decoder':{width}}  {'CER':>7}  {'WER':>7} {'gain':>8} {'sub.':>6} "
+        f"{'del.':>6} {'ins.':>6} {'ms/utt.':>9} {'RTF':>8}"
+    )
+    for report in reports:
+        gain = ""
+        if report is not reports[0] and reports[0].wer.errors:
+            gain = f"{100 * (1 - report.wer.rate / reports[0].wer.rate):+.1f} %"
+        milliseconds = 1000 * report.decoding / max(report.n_clips, 1)
+        print(
+            f"{report.decoder:{width}}  {report.cer!s:>7}  {report.wer!s:>7} {gain:>8}"
+            f" {report.wer.substitutions:6d} {report.wer.deletions:6d} "
+            f"{report.wer.insertions:6d} {milliseconds:9.1f} "
+            f"{report.real_time_factor:8.4f}"
+        )
+    for note in notes:
+        print(note)
+    print("gain: of the WER, relative to the first line; sub., del., ins.: words;")
+    print("ms/utt.: decoder alone; RTF: network and decoder, s for each s of speech")

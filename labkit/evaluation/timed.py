@@ -1,0 +1,246 @@
+"""Hypotheses: what a search has found, as text with times and confidence.
+
+The times come from forced alignment, so that they mean the same whatever the decoder.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import groupby
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor
+
+from labkit.decoding import Alignment, Found, NoPathError, align
+
+_MARKERS = "¶¦"  # start and end of a transcript: never shown to people
+_SPACE = " "
+_MARKS = ",."
+
+
+class Character(NamedTuple):
+    """A symbol of a hypothesis, and when it was said.
+
+    Attributes:
+        text: The symbol.
+        first: Its first frame.
+        stop: The frame after its last.
+        start: Where it starts, in seconds.
+        end: Where it ends, in seconds.
+        confidence: Its highest posterior within these frames, 0 to 1.
+    """
+
+    text: str
+    first: int
+    stop: int
+    start: float
+    end: float
+    confidence: float
+
+
+class Word(NamedTuple):
+    """A word of a hypothesis, and when it was said.
+
+    Attributes:
+        text: The word.
+        start: Where its first character starts, in seconds.
+        end: Where its last character that is no mark ends, in seconds: a network
+            writes the mark in the pause that follows.
+        confidence: Geometric mean of the confidences of its characters, 0 to 1.
+    """
+
+    text: str
+    start: float
+    end: float
+    confidence: float
+
+
+@dataclass(frozen=True)
+class Hypothesis:
+    """A transcript that a decoder proposes; every score is in nats.
+
+    Attributes:
+        text: Its symbols, those of start and end included.
+        tokens: Its indices.
+        score: What the decoder ranks by.
+        acoustic: Log probability under the network alone.
+        lm: Log probability under the language model alone, not weighted; 0 without.
+        characters: Each token with its times; none if no path spells the hypothesis.
+        words: The words of ``plain`` with their times; none likewise.
+    """
+
+    text: str
+    tokens: list[int]
+    score: float
+    acoustic: float
+    lm: float
+    characters: list[Character]
+    words: list[Word]
+
+    @property
+    def plain(self) -> str:
+        """The text without the symbols of start and end, as people see it."""
+        return "".join(c for c in self.text if c not in _MARKERS).strip()
+
+    @property
+    def frames(self) -> list[tuple[int, int]]:
+        """First frame of each token, and the one after its last."""
+        return [(c.first, c.stop) for c in self.characters]
+
+    def as_dict(self) -> dict[str, Any]:
+        """Give plain types for JSON; a score that is not finite becomes None."""
+        return {
+            "text": self.plain,
+            "sequence": self.text,
+            "tokens": list(self.tokens),
+            "score": _rounded(self.score),
+            "acoustic": _rounded(self.acoustic),
+            "lm": _rounded(self.lm),
+            "words": [_as_dict(word) for word in self.words],
+            "characters": [_as_dict(character) for character in self.characters],
+        }
+
+
+def _rounded(number: float) -> float | None:
+    return round(number, 4) if math.isfinite(number) else None
+
+
+def _as_dict(timed: Word | Character) -> dict[str, Any]:
+    fields = timed._asdict().items()
+    return {k: round(v, 4) if isinstance(v, float) else v for k, v in fields}
+
+
+def describe(
+    found: Sequence[Found],
+    log_probs: Tensor,
+    alphabet: Sequence[str],
+    blank: int,
+    frame_seconds: float,
+    duration: float,
+) -> list[Hypothesis]:
+    """Give text, times and confidence to what a search has found.
+
+    A transcript that no path spells (its every path has probability 0, or needs more
+    frames than there are) keeps text and scores, but has neither characters nor words.
+    While the network says a marker that a transcript lacks, nothing is heard: some
+    decoders take the markers for blanks.
+
+    Args:
+        found: The n-best list of an utterance.
+        log_probs: Log-probabilities of each symbol at each frame, (T, V).
+        alphabet: The V symbols.
+        blank: The index of the blank.
+        frame_seconds: Seconds from one frame to the next.
+        duration: Seconds of the clip; no time lies past them.
+
+    Returns:
+        The hypotheses, in the same order.
+
+    Raises:
+        LabError: A transcript holds the blank or an unknown index; a log-probability
+            is NaN.
+    """
+    log_probs = log_probs.detach().cpu()
+    return [
+        _describe(one, log_probs, alphabet, blank, frame_seconds, duration)
+        for one in found
+    ]
+
+
+def _describe(
+    found: Found,
+    log_probs: Tensor,
+    alphabet: Sequence[str],
+    blank: int,
+    frame_seconds: float,
+    duration: float,
+) -> Hypothesis:
+    tokens = list(found.indices)
+    characters: list[Character] = []
+    if tokens:
+        try:
+            heard = _silence_markers(log_probs, tokens, alphabet, blank)
+            alignment = align(heard, tokens, blank)
+        except NoPathError:
+            pass
+        else:
+            symbols = [alphabet[index] for index in tokens]
+            characters = time_characters(
+                symbols, alignment, log_probs, frame_seconds, duration
+            )
+    return Hypothesis(
+        "".join(alphabet[index] for index in tokens),
+        tokens,
+        found.score,
+        found.acoustic,
+        found.lm,
+        characters,
+        group_words(characters),
+    )
+
+
+def _silence_markers(
+    log_probs: Tensor, tokens: Sequence[int], alphabet: Sequence[str], blank: int
+) -> Tensor:
+    """Give the blank the probability of the markers that a transcript lacks."""
+    lacking = [i for i, c in enumerate(alphabet) if c in _MARKERS and i not in tokens]
+    heard = log_probs.clone()
+    heard[:, blank] = log_probs[:, [blank, *lacking]].logsumexp(dim=1)
+    heard[:, lacking] = -torch.inf
+    return heard
+
+
+def time_characters(
+    symbols: Sequence[str],
+    alignment: Alignment,
+    log_probs: Tensor,
+    frame_seconds: float,
+    duration: float,
+) -> list[Character]:
+    """Give times and confidence to the symbols of an aligned transcript.
+
+    Args:
+        symbols: The symbols of the transcript.
+        alignment: Its alignment.
+        log_probs: What it was aligned with, (T, V).
+        frame_seconds: Seconds from one frame to the next.
+        duration: Seconds of the clip.
+
+    Returns:
+        One character for each symbol.
+    """
+    path = alignment.path.unsqueeze(1)  # (T, 1)
+    posteriors = log_probs.gather(1, path).squeeze(1).exp().tolist()  # T
+    return [
+        Character(
+            symbol,
+            first,
+            stop,
+            min(first * frame_seconds, duration),
+            min(stop * frame_seconds, duration),
+            min(max(posteriors[first:stop]), 1.0),
+        )
+        for symbol, (first, stop) in zip(symbols, alignment.spans)
+    ]
+
+
+def group_words(characters: Sequence[Character]) -> list[Word]:
+    """Split characters into words at the spaces, leaving start and end markers out."""
+    shown = [c for c in characters if c.text not in _MARKERS]
+    runs = groupby(shown, key=lambda c: c.text == _SPACE)
+    return [_word(list(run)) for is_space, run in runs if not is_space]
+
+
+def _word(characters: Sequence[Character]) -> Word:
+    posteriors = [c.confidence for c in characters]
+    letters = [c for c in characters if c.text not in _MARKS] or characters
+    logs = [math.log(p) if p > 0 else -math.inf for p in posteriors]
+    return Word(
+        "".join(c.text for c in characters),
+        characters[0].start,
+        letters[-1].end,
+        math.exp(sum(logs) / len(logs)),
+    )

@@ -1,0 +1,224 @@
+"""Transcripts as files: plain text, JSON, and subtitles (SubRip).
+
+Every file is UTF-8, and appears whole or not at all.
+"""
+
+from __future__ import annotations
+
+import json
+import textwrap
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, TextIO
+
+from labkit.base import USAGE, LabError, atomic, write_atomically
+from labkit.evaluation.timed import Hypothesis, Word
+
+CLIP_FORMATS = ("txt", "json", "srt")
+FOLD_FORMATS = ("txt", "json")
+
+_LINE = 42  # characters of a line of subtitles
+_LINES = 2  # lines of a cue
+_CUE_WORDS = 7
+_CUE_SECONDS = 6.0
+_SHORTEST_CUE = 1.0  # s, where the next cue leaves room for it
+_PAUSE = 0.7  # s without a word: a cue never runs on across
+
+
+@dataclass(frozen=True)
+class Transcript:
+    """What a decoder has made of a clip.
+
+    Attributes:
+        clip: Name of the clip.
+        duration: Its length, in seconds.
+        decoder: Name of the decoder.
+        hypotheses: The n-best list, best first.
+        reference: What was said, where that is known.
+    """
+
+    clip: str
+    duration: float
+    decoder: str
+    hypotheses: Sequence[Hypothesis]
+    reference: str | None = None
+
+    @property
+    def text(self) -> str:
+        """The best text, as people see it."""
+        return self.hypotheses[0].plain if self.hypotheses else ""
+
+    def as_dict(self) -> dict[str, Any]:
+        """Give plain types for JSON."""
+        known = {} if self.reference is None else {"reference": self.reference}
+        return {
+            "clip": self.clip,
+            "duration": round(self.duration, 4),
+            "decoder": self.decoder,
+            **known,
+            "text": self.text,
+            "hypotheses": [one.as_dict() for one in self.hypotheses],
+        }
+
+
+def _stamp(milliseconds: int) -> str:
+    seconds, milliseconds = divmod(milliseconds, 1000)
+    minutes, seconds = divmod(seconds, 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours:02d}:{minutes:02d}:{seconds:02d},{milliseconds:03d}"
+
+
+def _lines(words: Sequence[Word]) -> list[str]:
+    text = " ".join(word.text for word in words)
+    return textwrap.wrap(text, _LINE, break_long_words=False, break_on_hyphens=False)
+
+
+def _fits(words: Sequence[Word]) -> bool:
+    return (
+        len(words) <= _CUE_WORDS
+        and words[-1].end - words[0].start <= _CUE_SECONDS
+        and len(_lines(words)) <= _LINES
+        and all(b.start - a.end < _PAUSE for a, b in zip(words, words[1:]))
+    )
+
+
+def _cues(words: Sequence[Word]) -> list[Sequence[Word]]:
+    """Cut words into cues at the longest pauses, near the middle where they tie."""
+    cues, todo = [], [words] if words else []
+    while todo:
+        part = todo.pop()
+        if len(part) == 1 or _fits(part):
+            cues.append(part)
+            continue
+        cut = max(
+            range(1, len(part)),
+            key=lambda i: (
+                round(part[i].start - part[i - 1].end, 3),
+                -abs(2 * i - len(part)),
+            ),
+        )
+        todo += [part[cut:], part[:cut]]
+    return cues
+
+
+def subtitles(transcript: Transcript) -> str:
+    """Write the best hypothesis as SubRip subtitles.
+
+    Cues follow one another without overlap, and are cut at pauses. A text without
+    times (no path spells it) is one cue as long as the clip.
+
+    Returns:
+        The content of an ``.srt`` file; empty for an empty transcript.
+    """
+    words = list(transcript.hypotheses[0].words) if transcript.hypotheses else []
+    if transcript.text and not words:
+        words = [Word(transcript.text, 0.0, transcript.duration, 0.0)]
+    cues = _cues(words)
+    starts = [round(1000 * cue[0].start) for cue in cues]
+    last = max(round(1000 * transcript.duration), starts[-1] + 1) if cues else 0
+    blocks, now = [], 0  # milliseconds
+    for number, (cue, following) in enumerate(zip(cues, [*starts[1:], last]), 1):
+        start = max(starts[number - 1], now)
+        end = max(round(1000 * cue[-1].end), start + round(1000 * _SHORTEST_CUE))
+        now = max(min(end, following), start + 1)
+        times = f"{_stamp(start)} --> {_stamp(now)}"
+        blocks.append("\n".join([str(number), times, *_lines(cue)]) + "\n")
+    return "\n".join(blocks)
+
+
+def _content(transcript: Transcript, kind: str) -> str:
+    if kind == "srt":
+        return subtitles(transcript)
+    if kind == "json":
+        return json.dumps(transcript.as_dict(), ensure_ascii=False, indent=2) + "\n"
+    return transcript.text + "\n"
+
+
+class Names:
+    """Gives each file of a folder a name of its own."""
+
+    def __init__(self) -> None:
+        self._taken: set[str] = set()
+
+    def take(self, *wanted: str) -> str:
+        """Return the first of ``wanted`` that is free, or the last with a number."""
+        numbered = [f"{wanted[-1]}_{n}" for n in range(2, len(self._taken) + 3)]
+        name = next(n for n in (*wanted, *numbered) if n not in self._taken)
+        self._taken.add(name)
+        return name
+
+
+@dataclass
+class TranscriptFolder:
+    """Writes one file for each clip into a folder.
+
+    A file is named after its clip, ``talk.srt`` for ``talk.mp3``, as players expect;
+    where an earlier clip of the same folder has taken that name, ``talk.wav.srt``.
+
+    Attributes:
+        folder: Where; it is made if it is missing.
+        kind: ``txt`` (the best text alone), ``json`` (everything) or ``srt``.
+    """
+
+    folder: Path
+    kind: str
+    _names: Names = field(default_factory=Names, repr=False)
+
+    def write(self, transcript: Transcript) -> Path:
+        """Write the transcript of a clip.
+
+        Returns:
+            The path of the file, for people to see.
+        """
+        clip = Path(transcript.clip)
+        path = self.folder / f"{self._names.take(clip.stem, clip.name)}.{self.kind}"
+        content = _content(transcript, self.kind).encode("utf-8")
+        write_atomically(path, lambda temporary: temporary.write_bytes(content))
+        return path
+
+
+@contextmanager
+def open_fold(path: Path) -> Iterator[Callable[[Transcript], None]]:
+    """Write the transcripts of a fold into one file, clip by clip.
+
+    ``.txt`` is a line ``clip<TAB>text`` for each clip; ``.json`` a list with one clip a
+    line. Nothing is kept in memory; the file gets its name when the ``with`` block
+    ends without an error.
+
+    Args:
+        path: The file to make or replace; its suffix says the format.
+
+    Yields:
+        What to call with each transcript.
+
+    Raises:
+        LabError: No such format for a fold.
+    """
+    if path.suffix[1:] not in FOLD_FORMATS:
+        raise LabError(
+            f"{path.name}: a fold cannot be written in this format",
+            f"choose one of {', '.join(FOLD_FORMATS)}",
+            USAGE,
+        )
+    with atomic(path) as temporary:
+        with temporary.open("w", encoding="utf-8", newline="\n") as file:
+            if path.suffix == ".txt":
+                yield lambda one: file.write(f"{one.clip}\t{one.text}\n")
+            else:
+                yield from _write_list(file)
+
+
+def _write_list(file: TextIO) -> Iterator[Callable[[Transcript], None]]:
+    """Write a JSON list around what is added."""
+    separator = "["
+
+    def add(transcript: Transcript) -> None:
+        nonlocal separator
+        content = json.dumps(transcript.as_dict(), ensure_ascii=False)
+        file.write(f"{separator}\n{content}")
+        separator = ","
+
+    yield add
+    file.write("[]\n" if separator == "[" else "\n]\n")

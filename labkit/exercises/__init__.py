@@ -1,0 +1,37 @@
+"""Exercises: their registry, checks, verdicts, and what pytest makes of them."""
+
+from labkit.exercises.exchange import from_bytes, to_bytes
+from labkit.exercises.expect import expect, expect_close, expect_that, part
+from labkit.exercises.program import main
+from labkit.exercises.pytest_plugin import SEED_VARIABLE
+from labkit.exercises.registry import Exercise, Values, assert_registry
+from labkit.exercises.verdicts import (
+    DONE,
+    FAIL,
+    TODO,
+    Verdict,
+    failure,
+    judge_parts,
+    run_probe,
+)
+
+__all__ = [
+    "DONE",
+    "FAIL",
+    "SEED_VARIABLE",
+    "TODO",
+    "Exercise",
+    "Values",
+    "Verdict",
+    "assert_registry",
+    "expect",
+    "expect_close",
+    "expect_that",
+    "failure",
+    "from_bytes",
+    "judge_parts",
+    "main",
+    "part",
+    "run_probe",
+    "to_bytes",
+]

@@ -1,0 +1,133 @@
+"""What a judge requires, and how a mismatch is said."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+
+import torch
+from torch import Tensor
+
+_SHOWN_VALUES = 200  # characters of a value in a failure
+
+
+class MismatchError(Exception):
+    """What a judge found wrong: called, expected, got, why."""
+
+    def __init__(self, called: str, expected: str, got: str, why: str) -> None:
+        super().__init__(why)
+        self.lines = (
+            ("called", called),
+            ("expected", expected),
+            ("got", got),
+            ("why", why),
+        )
+
+
+PARTS: ContextVar[dict[str, list[Exception]] | None] = ContextVar("parts", default=None)
+
+
+@contextmanager
+def part(name: str) -> Iterator[None]:
+    """Mark what a judge requires in this block as one part of the exercise.
+
+    Where an instructor grades, the judge goes on after a wrong part, and each part
+    that is right earns its share of the points; what is wrong outside of all parts
+    costs them all. A student sees the first mistake in either case.
+
+    Args:
+        name: Blocks of the same name are one part.
+    """
+    parts = PARTS.get()
+    if parts is None:
+        yield
+        return
+    wrong = parts.setdefault(name, [])
+    try:
+        yield
+    except Exception as error:
+        wrong.append(error)
+
+
+def shown(value: object) -> str:
+    """Write a value on one line, cut where it is long."""
+    if isinstance(value, Tensor) and value.dtype.is_floating_point:
+        numbers = ", ".join(f"{number:.5g}" for number in value.flatten().tolist())
+        few = f"[{numbers}]" if value.dim() else numbers
+        text = few if value.numel() <= 4 else f"a tensor {tuple(value.shape)}"
+    elif isinstance(value, Tensor):
+        few = value.numel() <= 12
+        text = str(value.tolist()) if few else f"a tensor {tuple(value.shape)}"
+    else:
+        text = str(value)
+    text = " ".join(text.split())
+    return text if len(text) <= _SHOWN_VALUES else text[:_SHOWN_VALUES] + " ..."
+
+
+def expect(called: str, got: object, expected: object, why: str) -> None:
+    """Require that ``got`` equals ``expected`` exactly.
+
+    Raises:
+        MismatchError: It does not.
+    """
+    if isinstance(got, Tensor) and isinstance(expected, Tensor):
+        alike = got.shape == expected.shape and got.dtype == expected.dtype
+        same = alike and bool((got == expected).all())
+    else:
+        same = type(got) is type(expected) and got == expected
+    if not same:
+        kinds = [
+            f" of {v.dtype}" if isinstance(v, Tensor) else "" for v in (expected, got)
+        ]
+        if kinds[0] == kinds[1]:
+            kinds = ["", ""]
+        raise MismatchError(
+            called, shown(expected) + kinds[0], shown(got) + kinds[1], why
+        )
+
+
+def expect_that(
+    holds: bool,
+    called: str,
+    expected: str,
+    got: object,
+    why: str,
+) -> None:
+    """Require that ``holds``; ``expected`` says it in words.
+
+    Raises:
+        MismatchError: It does not.
+    """
+    if not holds:
+        raise MismatchError(called, expected, shown(got), why)
+
+
+def expect_close(
+    called: str,
+    got: object,
+    expected: Tensor,
+    why: str,
+    tolerance: float = 1e-4,
+) -> None:
+    """Require a tensor of the same shape and, up to ``tolerance``, the same values.
+
+    Raises:
+        MismatchError: It is something else.
+    """
+    if not isinstance(got, Tensor):
+        raise MismatchError(
+            called, f"a tensor {tuple(expected.shape)}", shown(got), why
+        )
+    if got.shape != expected.shape:
+        shapes = (f"shape {tuple(expected.shape)}", f"shape {tuple(got.shape)}")
+        raise MismatchError(called, *shapes, why)
+    apart = (got.double() - expected.double()).abs()
+    if not bool((apart <= tolerance).all()):
+        worst = apart.nan_to_num(torch.inf).flatten().argmax()
+        raise MismatchError(
+            called,
+            f"{shown(expected)}; at the worst place {expected.flatten()[worst]:.5g}",
+            f"{shown(got)}; there {got.flatten()[worst]:.5g}",
+            why,
+        )

@@ -1,0 +1,116 @@
+"""What pytest does with the exercises: the option, the states, the final list."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Generator
+from pathlib import Path
+
+import pytest
+import torch
+
+from labkit.base import Lab
+from labkit.exercises.registry import Exercise
+from labkit.exercises.verdicts import (
+    BLOCKED,
+    DONE,
+    FAIL,
+    TODO,
+    Verdict,
+    check,
+    render,
+    with_suspects,
+)
+
+SEED_VARIABLE = "LAB_SEED"
+
+_LAB = pytest.StashKey[Lab]()
+_VERDICTS = pytest.StashKey[dict[str, Verdict]]()
+_EXERCISES = pytest.StashKey[dict[str, Exercise]]()
+
+
+class _NotDoneError(Exception):
+    """An exercise whose state is not done."""
+
+    def __init__(self, verdict: Verdict) -> None:
+        super().__init__(verdict.state)
+        self.verdict = verdict
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add ``--lab``."""
+    parser.addoption(
+        "--lab",
+        metavar="DIR",
+        help="the folder whose scripts are checked (default: beside the checks)",
+    )
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Open the folder of the scripts."""
+    folder = Path(config.getoption("--lab") or config.rootpath)
+    if not folder.is_dir():
+        raise pytest.UsageError(f"--lab {folder}: no such folder; give that of data.py")
+    config.stash[_LAB] = Lab(folder)
+    config.stash[_VERDICTS] = {}
+    config.stash[_EXERCISES] = {}
+    torch.set_num_threads(1)  # the tensors are tiny: threads would only get in the way
+
+
+@pytest.fixture
+def report(request: pytest.FixtureRequest) -> Callable[[Exercise], None]:
+    """Check an exercise, and hand its verdict to pytest."""
+    stash = request.config.stash
+
+    def check_and_report(exercise: Exercise) -> None:
+        seed = int(os.environ.get(SEED_VARIABLE, "0"))
+        verdict = check(exercise, stash[_LAB], seed)
+        verdict = with_suspects(verdict, exercise, stash[_VERDICTS])
+        stash[_VERDICTS][exercise.id] = verdict
+        stash[_EXERCISES] = request.module.EXERCISES
+        if verdict.state == FAIL:
+            pytest.fail("\n".join(verdict.lines), pytrace=False)
+        if verdict.state != DONE:
+            raise _NotDoneError(verdict)
+
+    return check_and_report
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo
+) -> Generator[None, None, None]:
+    """Show an unwritten or blocked exercise as its state, not as a failure."""
+    outcome = yield
+    error = call.excinfo and call.excinfo.value
+    if isinstance(error, _NotDoneError):
+        verdict = outcome.get_result()
+        verdict.outcome = "skipped"  # no block of its own: the list names it
+        verdict.longrepr = (str(item.path), 0, error.verdict.state)
+        verdict.lab_state = error.verdict.state
+
+
+def pytest_report_teststatus(
+    report: pytest.TestReport,
+) -> tuple[str, str, str] | None:
+    """Give todo and blocked a letter and a count of their own."""
+    state = getattr(report, "lab_state", None)
+    letters = {TODO: "t", BLOCKED: "b"}
+    return (state, letters[state], state.upper()) if state else None
+
+
+def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
+    """Fail a run in which anything is left to do."""
+    verdicts = session.config.stash[_VERDICTS]
+    left = any(verdict.state != DONE for verdict in verdicts.values())
+    if exitstatus == pytest.ExitCode.OK and left:
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Print the list of exercises, the points and what to do next."""
+    stash = terminalreporter.config.stash
+    if stash[_VERDICTS]:
+        terminalreporter.section("exercises")
+        for line in render(stash[_EXERCISES], stash[_VERDICTS]):
+            terminalreporter.write_line(line)

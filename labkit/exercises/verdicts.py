@@ -1,0 +1,229 @@
+"""Grading exercises: their registry, their states, and what pytest prints of them.
+
+A check has two halves. ``probe(lab, inputs)`` runs beside the student's code and
+returns only text, numbers, lists and tensors. ``judge(inputs, result)`` runs where no
+student code is, and holds the oracles. What passes between them survives JSON and
+plain bytes (``labkit.exercises.exchange``), so they can be two processes.
+"""
+
+from __future__ import annotations
+
+import ast
+import traceback
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import torch
+
+from labkit.base import Lab, unwritten_exercise
+from labkit.exercises.expect import PARTS, MismatchError, shown
+from labkit.exercises.registry import Exercise, Values
+
+DONE, TODO, BLOCKED, FAIL = "done", "todo", "blocked", "fail"
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """The state of an exercise, and why.
+
+    Attributes:
+        state: done, todo, blocked or fail.
+        lines: What to print of a failure, line by line.
+        waits_for: The exercise that a blocked one ran into.
+        share: Of the points, 0 to 1: a failure may have parts that are right.
+    """
+
+    state: str
+    lines: tuple[str, ...] = ()
+    waits_for: str = ""
+    share: float = 0.0
+
+
+def is_unwritten(path: Path, function: str, exercise_id: str) -> bool:
+    """Tell from the source whether a body is still the starter's raise.
+
+    Args:
+        path: The script.
+        function: ``function`` or ``Class.method``.
+        exercise_id: The id that the starter's body raises.
+
+    Returns:
+        True if the body, its docstring apart, is ``raise NotImplementedError(id)``.
+
+    Raises:
+        SyntaxError: The script is not Python.
+    """
+    body: Iterable[ast.AST] = ast.parse(path.read_text(encoding="utf-8")).body
+    for name in function.split("."):
+        found = [n for n in body if getattr(n, "name", None) == name]
+        if not found:
+            return False
+        body = found[-1].body
+    statements = [
+        n
+        for n in body
+        if not (isinstance(n, ast.Expr) and isinstance(n.value, ast.Constant))
+    ]
+    if len(statements) != 1 or not isinstance(statements[0], ast.Raise):
+        return False
+    raised = ast.unparse(statements[0])
+    return "NotImplementedError" in raised and exercise_id in raised
+
+
+def run_probe(exercise: Exercise, lab: Lab, inputs: Values) -> Values:
+    """Call the student's code; an exception becomes part of the result."""
+    try:
+        return {"result": exercise.probe(lab, inputs)}
+    except (Exception, SystemExit) as error:
+        blocked_by = unwritten_exercise(error)
+        frames = traceback.extract_tb(error.__traceback__)
+        own = [f for f in frames if Path(f.filename).parent == lab.folder]
+        last = (own or frames)[-1]
+        place = f"{Path(last.filename).name}:{last.lineno} in {last.name}"
+        if not own:
+            place += ", outside your scripts: see what they hand over"
+        if isinstance(error, SyntaxError) and error.filename:
+            place = f"{Path(error.filename).name}:{error.lineno}"
+        return {
+            "raised": type(error).__name__,
+            "message": str(error),
+            "blocked_by": blocked_by or "",
+            "place": place,
+        }
+
+
+def judge_outcome(exercise: Exercise, inputs: Values, outcome: Values) -> Verdict:
+    """Turn what a probe brought back into a verdict."""
+    if "raised" in outcome:
+        if outcome["blocked_by"] and outcome["blocked_by"] != exercise.id:
+            return Verdict(BLOCKED, waits_for=outcome["blocked_by"])
+        if outcome["blocked_by"] == exercise.id:
+            return Verdict(TODO)
+        got = f"{outcome['raised']}: {outcome['message']}"
+        return failure(
+            exercise,
+            ("called", exercise.function),
+            ("expected", "a result"),
+            ("got", shown(got)),
+            ("why", f"the exception comes from {outcome['place']}"),
+        )
+    try:
+        exercise.judge(inputs, outcome["result"])
+    except Exception as error:
+        return _mistake(exercise, outcome, error)
+    return Verdict(DONE, share=1.0)
+
+
+def judge_parts(exercise: Exercise, inputs: Values, outcome: Values) -> Verdict:
+    """Judge every part of an exercise, and say which share of it is right."""
+    token = PARTS.set({})
+    try:
+        verdict = judge_outcome(exercise, inputs, outcome)
+        parts = PARTS.get() or {}
+    finally:
+        PARTS.reset(token)
+    wrong = [mistakes[0] for mistakes in parts.values() if mistakes]
+    if verdict.state != DONE or not wrong:
+        return verdict
+    failure = _mistake(exercise, outcome, wrong[0])
+    return replace(failure, share=1 - len(wrong) / len(parts))
+
+
+def _mistake(exercise: Exercise, outcome: Values, error: Exception) -> Verdict:
+    """Tell a mismatch from a result that the judge could not even read."""
+    if isinstance(error, MismatchError):
+        return failure(exercise, *error.lines)
+    return failure(
+        exercise,
+        ("called", exercise.function),
+        ("expected", "a result of the kind that the docstring promises"),
+        ("got", shown(outcome.get("result"))),
+        ("why", f"reading it failed with {type(error).__name__}: {error}"),
+    )
+
+
+def failure(exercise: Exercise, *pairs: tuple[str, str]) -> Verdict:
+    """Write a failure as a block of lines: called, expected, got, why, re-run."""
+    where = f"{exercise.file} {exercise.function}"
+    head = f"{exercise.id}  FAIL  {exercise.title}"
+    rerun = f"pytest -k {exercise.id}"
+    hint = f"hint: python test_implementation.py --hint {exercise.id}"
+    lines = [f"{head:55}  {where}"]
+    lines += [f"     {name:9}{' '.join(text.split())}" for name, text in pairs]
+    return Verdict(FAIL, (*lines, f"     re-run   {rerun}          {hint}"))
+
+
+def check(exercise: Exercise, lab: Lab, seed: int) -> Verdict:
+    """Check one exercise of a student's scripts.
+
+    Args:
+        exercise: Which.
+        lab: Whose scripts.
+        seed: Seed of the inputs.
+
+    Returns:
+        The verdict.
+    """
+    path = lab.folder / exercise.file
+    try:
+        if is_unwritten(path, exercise.function, exercise.id):
+            return Verdict(TODO)
+    except (SyntaxError, OSError, ValueError):
+        pass  # the probe meets the same error, and reports it with its place
+    generator = torch.Generator().manual_seed(seed)
+    inputs = exercise.inputs(generator)
+    return judge_outcome(exercise, inputs, run_probe(exercise, lab, inputs))
+
+
+def with_suspects(
+    verdict: Verdict, exercise: Exercise, verdicts: dict[str, Verdict]
+) -> Verdict:
+    """Add "perhaps from E05" to a failure that a needed exercise may explain."""
+    suspects = [
+        n for n in exercise.needs if n in verdicts and verdicts[n].state == FAIL
+    ]
+    if verdict.state != FAIL or not suspects:
+        return verdict
+    head = f"{verdict.lines[0]}   perhaps from {', '.join(suspects)}"
+    return replace(verdict, lines=(head, *verdict.lines[1:]))
+
+
+def render(exercises: dict[str, Exercise], verdicts: dict[str, Verdict]) -> list[str]:
+    """Write the list that ends every run: states, points, what to do next."""
+    lines, score, total = [], 0, 0
+    for id_, verdict in verdicts.items():
+        exercise = exercises[id_]
+        points = exercise.points if verdict.state == DONE else 0
+        score, total = score + points, total + exercise.points
+        where = f"{exercise.file} {exercise.function}"
+        lines.append(
+            f"{id_}  {points}/{exercise.points}  {verdict.state:7}  "
+            f"{exercise.title:44}  {where}"
+        )
+        if verdict.waits_for:
+            lines.append(f"              waits for {verdict.waits_for}")
+    lines.append(f"total {score}/{total}")
+    following = _what_next(exercises, verdicts)
+    if following is None and len(verdicts) == len(exercises):
+        lines.append("all done: python main_ctc.py train --debug")
+    elif following is None:
+        lines.append("done; what is next: pytest")
+    else:
+        lines += [
+            f"next: {following.id} in {following.file} {following.function}"
+            f"   ({following.minutes} min)   re-run: pytest -k {following.id}",
+            f"hint: {following.hint}",
+        ]
+    return lines
+
+
+def _what_next(
+    exercises: dict[str, Exercise], verdicts: dict[str, Verdict]
+) -> Exercise | None:
+    """Choose a failure first, for it misleads; then what is to be written."""
+    for state in (FAIL, TODO, BLOCKED):
+        for id_, verdict in verdicts.items():
+            if verdict.state == state:
+                return exercises[id_]
+    return None

@@ -1,0 +1,112 @@
+"""Figures of spectrograms and posteriors: to files, and to a screen if there is one."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import matplotlib
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from torch import Tensor
+
+_SCREENS = ("DISPLAY", "WAYLAND_DISPLAY")
+if sys.platform.startswith("linux") and not any(os.environ.get(s) for s in _SCREENS):
+    matplotlib.use("agg")
+import matplotlib.pyplot as plt  # noqa: E402 (its screen is chosen above)
+
+WIDTH = 10.0  # inches
+ROW_HEIGHT = 2.2  # inches
+_SEEN = 0.1  # a symbol whose probability never exceeds this is left out
+
+
+def stack_axes(n_rows: int, width: float = WIDTH) -> tuple[Figure, list[Axes]]:
+    """Make a figure of ``n_rows`` axes under one another, ``width`` in inches."""
+    size = (width, ROW_HEIGHT * n_rows)
+    figure, axes = plt.subplots(
+        n_rows, figsize=size, squeeze=False, layout="constrained"
+    )
+    return figure, list(axes[:, 0])
+
+
+def save_figure(figure: Figure, path: Path) -> None:
+    """Write ``figure`` to ``path``, say so, show it where there is a screen, close it.
+
+    A figure is a by-product: one that cannot be written is told, not raised.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        figure.savefig(path, dpi=150)
+        print(f"figure: {path}")
+    except OSError as error:
+        print(f"no figure: {path}: {error.strerror}", file=sys.stderr)
+    if matplotlib.get_backend().lower() != "agg" and sys.stdout.isatty():
+        plt.show()
+    plt.close(figure)
+
+
+def draw_spectrogram(
+    axes: Axes, spectrogram: Tensor, win_step: float, unit: str
+) -> None:
+    """Draw a spectrogram (T, M) in ``unit``, ``win_step`` seconds a frame."""
+    seconds = len(spectrogram) * win_step
+    image = axes.imshow(
+        spectrogram.T.cpu(),
+        extent=(0, seconds, 0, spectrogram.shape[1]),
+        aspect="auto",
+        cmap="magma",
+        origin="lower",
+    )
+    axes.set_xlabel("time (s)")
+    axes.set_ylabel("mel band")
+    axes.figure.colorbar(image, ax=axes, pad=0.01, label=unit)
+
+
+def draw_posteriors(
+    axes: Axes, probabilities: Tensor, symbols: Sequence[str], seconds: float
+) -> None:
+    """Draw the probability of each symbol at each frame.
+
+    Args:
+        axes: Where.
+        probabilities: (T', V); symbols that are never likely are left out.
+        symbols: The V symbols, the blank first.
+        seconds: Duration of the utterance.
+    """
+    likely = (probabilities.amax(dim=0) > _SEEN).tolist()
+    rows = [v for v, seen in enumerate(likely) if seen or v == 0]
+    image = axes.imshow(
+        probabilities[:, rows].T.cpu(),
+        extent=(0, seconds, len(rows) - 0.5, -0.5),
+        aspect="auto",
+        cmap="viridis",
+        vmin=0,
+        vmax=1,
+        interpolation="nearest",
+    )
+    # matplotlib's own font has no glyph for the mark of unknown characters.
+    names = {" ": "space", "❌": "?"}
+    axes.set_yticks(range(len(rows)), [names.get(symbols[v], symbols[v]) for v in rows])
+    axes.tick_params(axis="y", labelsize=7)
+    axes.set_xlabel("time (s)")
+    axes.set_ylabel(f"symbol ({symbols[0]} is the blank)")
+    axes.figure.colorbar(image, ax=axes, pad=0.01, label="probability")
+
+
+def plot_posteriors(
+    spectrogram: Tensor,
+    probabilities: Tensor,
+    symbols: Sequence[str],
+    win_step: float,
+    title: str,
+) -> Figure:
+    """Plot a normalised spectrogram (T, M) above a network's posteriors (T', V)."""
+    figure, (above, below) = plt.subplots(
+        2, figsize=(WIDTH, 3 * ROW_HEIGHT), height_ratios=(1, 2), layout="constrained"
+    )
+    draw_spectrogram(above, spectrogram, win_step, "standard deviations")
+    draw_posteriors(below, probabilities, symbols, len(spectrogram) * win_step)
+    above.set_title(title, parse_math=False)
+    return figure

@@ -1,0 +1,18 @@
+"""n-gram language models: estimated, read, written, shipped."""
+
+from labkit.lm.arpa import read_arpa
+from labkit.lm.ngram import END, MAX_ORDER, SPACE, START, UNKNOWN, NGram
+from labkit.lm.shipped import SHIPPED, load_language_model, shipped
+
+__all__ = [
+    "END",
+    "MAX_ORDER",
+    "SHIPPED",
+    "SPACE",
+    "START",
+    "UNKNOWN",
+    "NGram",
+    "load_language_model",
+    "read_arpa",
+    "shipped",
+]

@@ -1,0 +1,240 @@
+"""Build, measure and describe n-gram language models.
+
+    python -m labkit.lm build TEXT --units char -o my.arpa.gz    from sentences
+    python -m labkit.lm score my.arpa.gz TEXT                    perplexity
+    python -m labkit.lm info my.arpa.gz                          what it holds
+
+TEXT is a file with one sentence a line, a .tsv of Common Voice, or - for what is
+piped in. It is normalised as the transcripts are, so that the model speaks of the same
+letters. Two models of French come with the lab: instead of a file, say char or word.
+"""
+
+from __future__ import annotations
+
+import argparse
+import math
+import shlex
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from labkit.base import ROOT, USAGE, LabError, LabParser, ModuleParser, run_program
+from labkit.lm.arpa import write_arpa
+from labkit.lm.ngram import (
+    END,
+    MAX_ORDER,
+    SPACE,
+    START,
+    UNKNOWN,
+    NGram,
+    estimate,
+    symbols_of,
+)
+from labkit.lm.sentences import Normaliser, read_sentences
+from labkit.lm.shipped import SHIPPED, load_language_model
+
+_NAMES = {"char": "character", "word": "word"}
+DEFAULT_ORDERS = {"char": 6, "word": 3}
+
+
+@dataclass
+class Measure:
+    """How well a model predicts a text; logarithms in nats.
+
+    Attributes:
+        sentences: How many there are.
+        words: How many there are.
+        symbols: Characters or words, without ``</s>``.
+        unknown: How many of the symbols the model does not know.
+        log_prob: ln p of the text.
+        known_log_prob: The part of it that is not of unknown symbols.
+    """
+
+    sentences: int
+    words: int
+    symbols: int
+    unknown: int
+    log_prob: float
+    known_log_prob: float
+
+    def lines(self, units: str) -> list[str]:
+        """Say it for people."""
+        name = _NAMES[units]
+        counted = "" if units == "word" else f", {self.symbols} characters"
+        ends = self.sentences  # each </s> is predicted too
+        perplexity = f"{_perplexity(self.log_prob, self.symbols + ends)} a {name}"
+        if units == "char":
+            perplexity += f", {_perplexity(self.log_prob, self.words + ends)} a word"
+        known = self.symbols - self.unknown + ends
+        return [
+            f"text        {self.sentences} sentences, {self.words} words{counted}",
+            f"perplexity  {perplexity}",
+            f"unknown     {100 * self.unknown / self.symbols:.2f} % of the {name}s; "
+            f"{_perplexity(self.known_log_prob, known)} a {name} without them",
+        ]
+
+
+def _perplexity(log_prob: float, n: int) -> str:
+    return f"{math.exp(min(-log_prob / n, 700.0)):.2f}"  # e^709 is the last float
+
+
+def measure(model: NGram, sentences: Sequence[Sequence[str]]) -> Measure:
+    """Measure a model on a text that it was not made from.
+
+    Args:
+        model: The model.
+        sentences: The symbols of each sentence, at least one.
+    """
+    known = {*model.vocabulary} - {UNKNOWN}
+    total = known_total = 0.0
+    for symbols in sentences:
+        sentence = (START, *symbols, END)
+        for i in range(1, len(sentence)):
+            log_prob = model.log_prob(sentence[max(0, i - MAX_ORDER) : i], sentence[i])
+            total += log_prob
+            known_total += log_prob if sentence[i] in known else 0.0
+    every = [symbol for symbols in sentences for symbol in symbols]
+    unknown = sum(symbol not in known for symbol in every)
+    words = len(every)
+    if _units(model) == "char":
+        texts = ("".join(symbols).replace(SPACE, " ") for symbols in sentences)
+        words = sum(len(symbols_of(text, "word")) for text in texts)
+    return Measure(len(sentences), words, len(every), unknown, total, known_total)
+
+
+def _units(model: NGram) -> str:
+    return "char" if model.is_character_model else "word"
+
+
+def _table(model: NGram) -> str:
+    """Count the n-grams of each order."""
+    counts = Counter(map(len, model.log_probs))
+    return ", ".join(f"{counts[n]} of order {n}" for n in range(1, model.order + 1))
+
+
+def build(args: argparse.Namespace) -> None:
+    """Answer ``build``."""
+    output = Path(args.output)
+    order = args.order or DEFAULT_ORDERS[args.units]
+    if not output.name.endswith((".arpa", ".arpa.gz")):
+        raise LabError(
+            f"{output}: no name of a language model",
+            "end it in .arpa, or in .arpa.gz to compress it",
+            USAGE,
+        )
+    if output.is_dir():
+        raise LabError(f"{output}: a folder", "give the name of a file", USAGE)
+    if args.units == "word" and order == 1:
+        raise LabError(
+            "a word model of order 1: no decoder here can use it",
+            "give --order 2",
+            USAGE,
+        )
+    # All texts first: one that is missing must not cost the long work.
+    texts = read_sentences(args.text)
+    held_out = read_sentences([args.held_out]) if args.held_out else []
+    normalise = Normaliser(args.lab)
+    sentences = normalise(texts, args.units)
+    model = estimate(sentences, order, args.min_count)
+    if {*model.vocabulary} <= {END, UNKNOWN}:
+        raise LabError(
+            f"the model would know not one {_NAMES[args.units]}",
+            "give more text, or a smaller --min_count",
+        )
+    if _units(model) != args.units:
+        raise LabError(
+            "every word is one letter: the model would be taken for one of characters",
+            "give text of whole words, or --units char",
+        )
+    write_arpa(model, output, args.digits)
+    n_symbols, name = sum(map(len, sentences)), _NAMES[args.units]
+    print(f"learnt from {len(sentences)} sentences, {n_symbols} {name}s")
+    print(f"n-grams     {_table(model)}")
+    print(f"{output}: {output.stat().st_size / 1e6:.2f} MB")
+    if held_out:
+        held_out_symbols = normalise(held_out, args.units)
+        print(f"on {args.held_out}:")
+        print("\n".join(measure(model, held_out_symbols).lines(args.units)))
+    decoder = {"char": "beam", "word": "flashlight"}[args.units]
+    options = shlex.join(["--decoder", decoder, "--lm", str(output)])
+    print(f"to use it: python main_ctc.py test --fold test {options}")
+
+
+def score(args: argparse.Namespace) -> None:
+    """Answer ``score``."""
+    model = load_language_model(args.model)
+    sentences = Normaliser(args.lab)(read_sentences([args.text]), _units(model))
+    print("\n".join(measure(model, sentences).lines(_units(model))))
+
+
+def info(args: argparse.Namespace) -> None:
+    """Answer ``info``."""
+    model = load_language_model(args.model)
+    vocabulary = model.vocabulary
+    has_unknown = "with" if UNKNOWN in vocabulary else "without"
+    print(f"order       {model.order}, of {_NAMES[_units(model)]}s")
+    print(f"vocabulary  {len(vocabulary)}, {has_unknown} {UNKNOWN}")
+    print(f"n-grams     {_table(model)}")
+
+
+def _parser() -> LabParser:
+    parser = ModuleParser(
+        prog="-m labkit.lm",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
+    common = LabParser(add_help=False)
+    common.add_argument(
+        "--lab", type=Path, default=ROOT, help="folder of data.py, which normalises"
+    )
+    common.add_argument(
+        "--verbose", action="store_true", help="show the traceback of an error"
+    )
+    building = commands.add_parser("build", parents=[common], help="build a model")
+    building.set_defaults(answer=build)
+    building.add_argument("text", metavar="TEXT", nargs="+", help="sentences")
+    building.add_argument("--units", choices=SHIPPED, required=True)
+    building.add_argument(
+        "--order",
+        type=int,
+        choices=range(1, MAX_ORDER + 1),
+        help="longest n-gram (default: 6 characters, 3 words)",
+    )
+    building.add_argument("-o", "--output", required=True, help=".arpa or .arpa.gz")
+    building.add_argument(
+        "--min_count",
+        type=int,
+        nargs="+",
+        default=[1],
+        metavar="N",
+        help="drop n-grams rarer than this: one number for each order, the last one "
+        "for all that follow (default: 1, keep all)",
+    )
+    building.add_argument("--held_out", metavar="TEXT", help="measure on this text")
+    building.add_argument(
+        "--digits",
+        type=int,
+        choices=range(2, 10),
+        default=7,
+        help="decimals in the file: 3 make a small one (default: 7)",
+    )
+    scoring = commands.add_parser("score", parents=[common], help="measure a model")
+    scoring.set_defaults(answer=score)
+    scoring.add_argument("model", metavar="FILE", help="ARPA file, char or word")
+    scoring.add_argument("text", metavar="TEXT", help="sentences")
+    telling = commands.add_parser("info", parents=[common], help="describe a model")
+    telling.set_defaults(answer=info)
+    telling.add_argument("model", metavar="FILE", help="ARPA file, char or word")
+    return parser
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Answer the command line; return the exit code."""
+    args = _parser().parse_args(argv)
+    return run_program(lambda: args.answer(args), args.verbose)
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,106 @@
+"""Texts for language models: their sentences, normalised as transcripts are."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from labkit.base import USAGE, Lab, LabError
+from labkit.lm.ngram import symbols_of
+
+_STDIN = "-"
+
+
+def _read_text(name: str) -> str:
+    if name == _STDIN and sys.stdin is None:
+        raise LabError("the standard input is closed", "pipe a text in, or name a file")
+    if name == _STDIN:
+        content = sys.stdin.buffer.read()
+    else:
+        content = Path(name).read_bytes()
+    try:
+        return content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise LabError(
+            f"{name}: not UTF-8 (byte {error.start})",
+            "give a text file, one sentence a line, saved as UTF-8",
+        ) from error
+
+
+def read_sentences(names: Sequence[str]) -> list[str]:
+    """Read the sentences of texts, as they are written.
+
+    Args:
+        names: Text files with one sentence a line, tsv files of Common Voice, or "-"
+            for the standard input.
+
+    Raises:
+        LabError: A text is not UTF-8, a tsv has no column ``sentence``, or there is
+            not one sentence.
+        OSError: A file cannot be read.
+    """
+    sentences: list[str] = []
+    for name in names:
+        # No splitlines(): a sentence may hold U+2028, which is no end of line here.
+        lines = _read_text(name).replace("\r\n", "\n").split("\n")
+        if name.endswith(".tsv"):
+            lines = _sentence_column(name, lines)
+        sentences += filter(str.strip, lines)
+    if not sentences:
+        raise LabError(
+            f"{', '.join(names)}: not one sentence", "give one sentence a line"
+        )
+    return sentences
+
+
+def _sentence_column(name: str, lines: list[str]) -> list[str]:
+    columns = lines[0].split("\t")
+    if "sentence" not in columns:
+        raise LabError(
+            f"{name}: no column named sentence",
+            "its first line must name the columns as Common Voice does",
+        )
+    place = columns.index("sentence")
+    rows = [(n, line.split("\t")) for n, line in enumerate(lines[1:], 2) if line]
+    for number, cells in rows:
+        if len(cells) != len(columns):
+            raise LabError(
+                f"{name}:{number}: {len(cells)} cells, not {len(columns)}",
+                "unpack the corpus again: the file is damaged or was edited",
+            )
+    return [cells[place] for _, cells in rows]
+
+
+class Normaliser:
+    """Turns sentences into symbols by way of the lab's own alphabet.
+
+    Args:
+        folder: The folder of the lab's scripts.
+
+    Raises:
+        LabError: There is no ``data.py``.
+        ImportError: It cannot be imported.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        if not (folder / "data.py").is_file():
+            raise LabError(
+                f"no data.py in {folder}", "give the lab's folder with --lab", USAGE
+            )
+        self.charmap = Lab(folder).data.CharMap()
+
+    def __call__(self, sentences: Iterable[str], units: str) -> list[list[str]]:
+        """Cut sentences into symbols; those of which nothing is left are dropped.
+
+        Raises:
+            LabError: Nothing is left of any.
+        """
+        charmap = self.charmap
+        texts = (charmap.plain(charmap.decode(charmap.encode(s))) for s in sentences)
+        cut = [symbols_of(text, units, charmap.unknown) for text in texts]
+        if not any(cut):
+            raise LabError(
+                "nothing but punctuation in the text", "give one sentence a line"
+            )
+        return [symbols for symbols in cut if symbols]

@@ -1,0 +1,136 @@
+"""Which utterances make a minibatch, in which order, and in which process."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+import torch
+from torch.utils.data import Sampler
+
+from labkit.base import USAGE, LabError, draw_seed
+from labkit.loading.clips import FRAMES_PER_SECOND
+
+if TYPE_CHECKING:
+    from labkit.loading.utterances import UtteranceSet
+
+
+_LENGTH_JITTER = 0.15  # of an utterance's duration, so that batches differ each epoch
+
+
+class LengthBatches(Sampler):
+    """Batches of utterances of similar length, shuffled anew each epoch.
+
+    Similar lengths waste little work on padding. A jitter of the lengths lets the
+    company of an utterance change. The largest batch comes first, so that running
+    out of memory shows at once. Call ``set_epoch`` before each epoch.
+
+    With several processes, each makes the same batches and takes a share of each:
+    every process has as many batches as the others, none of them empty.
+
+    Args:
+        utterances: The fold.
+        batch_size: Utterances in a batch, of all processes together.
+        shuffle: False keeps one order, the longest utterance first.
+        batch_frames: Frames in a batch, its padding counted in, at most, instead of
+            ``batch_size``; an utterance that is longer is a batch of its own.
+        rank: Which share is taken, of 0 to ``world_size - 1``.
+        world_size: Processes that share the batches.
+
+    Raises:
+        LabError: There are fewer utterances in a batch than processes.
+    """
+
+    def __init__(
+        self,
+        utterances: UtteranceSet,
+        batch_size: int,
+        shuffle: bool,
+        batch_frames: int | None = None,
+        rank: int = 0,
+        world_size: int = 1,
+    ) -> None:
+        if not batch_frames and batch_size < world_size:
+            raise LabError(
+                f"a batch of {batch_size} for {world_size} processes",
+                f"pass --batch_size {world_size} at least",
+                USAGE,
+            )
+        self.utterances = utterances
+        self.batch_size = batch_size
+        self.shuffle = shuffle
+        self.batch_frames = batch_frames
+        self.rank = rank
+        self.world_size = world_size
+        self.epoch = 0
+        self.start = 0
+        self._planned: tuple[int, list[list[int]]] | None = None
+
+    def set_epoch(self, epoch: int, start: int = 0) -> None:
+        """Choose the epoch whose order and random draws come next.
+
+        Args:
+            epoch: Its number.
+            start: Batches at its beginning that are left out: those that were
+                learnt from before an interruption.
+        """
+        self.epoch = epoch
+        self.start = start
+
+    def __len__(self) -> int:
+        """Return the number of batches of the whole epoch."""
+        return len(self._plan())
+
+    def __iter__(self) -> Iterator[list[tuple[int, int]]]:
+        """Yield lists of keys ``(epoch, index)``."""
+        epoch = self.epoch
+        for batch in self._plan()[self.start :]:
+            yield [(epoch, index) for index in batch[self.rank :: self.world_size]]
+
+    def _plan(self) -> list[list[int]]:
+        """Return the batches of the epoch, of all processes together."""
+        self.utterances.prepare()
+        if self._planned and self._planned[0] == self.epoch:
+            return self._planned[1]
+        usable = torch.as_tensor(self.utterances.usable)
+        every = self.utterances.seconds(self.epoch)  # (N,)
+        keys = every.clone()
+        generator = torch.Generator().manual_seed(
+            draw_seed(self.utterances.seed, self.epoch, len(every))
+        )
+        if self.shuffle:
+            keys *= 1 + _LENGTH_JITTER * torch.rand(len(every), generator=generator)
+        order = usable[keys[usable].argsort(descending=True, stable=True)]
+        frames = (every[order] * FRAMES_PER_SECOND).long() + 1
+        ends = self._ends(frames.tolist())
+        batches = [order[a:b].tolist() for a, b in zip([0, *ends], ends)]
+        if self.shuffle:
+            sizes = [(b - a) * int(frames[a:b].max()) for a, b in zip([0, *ends], ends)]
+            mixed = torch.randperm(len(batches), generator=generator).tolist()
+            largest = sizes.index(max(sizes))
+            batches = [batches[largest], *(batches[i] for i in mixed if i != largest)]
+        self._planned = self.epoch, batches
+        return batches
+
+    def _ends(self, frames: list[int]) -> list[int]:
+        """Cut utterances into batches: return where each ends."""
+        if not self.batch_frames:
+            ends = list(range(self.batch_size, len(frames), self.batch_size))
+        else:
+            ends, start, longest = [], 0, 0
+            for i, length in enumerate(frames):
+                longest = max(longest, length)
+                full = (i + 1 - start) * longest > self.batch_frames
+                if full and i - start >= self.world_size:
+                    ends.append(i)
+                    start, longest = i, length
+        ends.append(len(frames))
+        last = ends[-1] - ends[-2] if len(ends) > 1 else ends[-1]
+        if last < self.world_size:
+            if len(ends) == 1:
+                raise LabError(
+                    f"{last} utterances for {self.world_size} processes",
+                    "start fewer processes",
+                )
+            del ends[-2]  # each process needs one: they join the batch before
+        return ends

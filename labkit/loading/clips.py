@@ -1,0 +1,105 @@
+"""Reading clips as log-mels, in this process or in several."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.utils.data import DataLoader, Dataset
+
+from labkit.audio import AudioError
+from labkit.corpus import DatasetFilter
+
+PLAIN = 1.0  # the speed of a clip as it is
+SPEEDS = (0.9, PLAIN, 1.1)  # of speed perturbation (Ko et al. 2015)
+FRAMES_PER_SECOND = 100
+FLOAT_BYTES = 4
+
+_WORTH_WORKERS = 400  # below so many clips, starting worker processes costs more
+
+
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """Compute as worker processes do: another order of sums has another last bit."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
+
+
+def workers_for(n_clips: int, n_threads: int) -> int:
+    """Return how many worker processes are worth starting; 0 for none."""
+    return n_threads if n_threads > 1 and n_clips >= _WORTH_WORKERS else 0
+
+
+class ClipReader:
+    """Reads the clips of a fold as log-mels.
+
+    Args:
+        dataset: The clips, ``(waveform, rate, row)`` each.
+        to_log_mel: Turns ``(waveform (1, samples), rate)`` into (T, M) in dB.
+    """
+
+    def __init__(
+        self,
+        dataset: DatasetFilter,
+        to_log_mel: Callable[[Tensor, int], Tensor],
+    ) -> None:
+        self.dataset = dataset
+        self.to_log_mel = to_log_mel
+
+    def read(self, index: int, speeds: Sequence[float]) -> list[Tensor] | str:
+        """Read one clip at several speeds.
+
+        A clip played ``speed`` times as fast is one whose rate is said to be so many
+        times as high: tempo and pitch change together.
+
+        Returns:
+            A log-mel (T, M) for each speed; or why the clip is left out.
+        """
+        try:
+            waveform, rate, _ = self.dataset[index]
+        except AudioError as error:
+            return error.cause
+        return [self.to_log_mel(waveform, round(rate * speed)) for speed in speeds]
+
+    def read_all(
+        self, speeds: Sequence[float], n_wanted: int, n_threads: int
+    ) -> Iterator[list[Tensor] | str]:
+        """Read every clip, in order; by worker processes if ``n_wanted`` are many."""
+        workers = workers_for(n_wanted, n_threads)
+        if not workers:
+            with one_thread():
+                for index in range(len(self.dataset)):
+                    yield self.read(index, speeds)
+            return
+        loader = DataLoader(
+            _Reads(self, speeds), batch_size=16, num_workers=workers, collate_fn=list
+        )
+        for results in loader:
+            for result in results:
+                if isinstance(result, str):
+                    yield result
+                else:
+                    yield [torch.from_numpy(log_mel) for log_mel in result]
+
+
+class _Reads(Dataset):
+    """The results of a reader, for worker processes."""
+
+    def __init__(self, reader: ClipReader, speeds: Sequence[float]) -> None:
+        self.reader = reader
+        self.speeds = speeds
+
+    def __len__(self) -> int:
+        return len(self.reader.dataset)
+
+    def __getitem__(self, index: int) -> list[np.ndarray] | str:
+        result = self.reader.read(index, self.speeds)
+        # A tensor would travel by a file descriptor, of which a process has few.
+        return result if isinstance(result, str) else [x.numpy() for x in result]

@@ -1,0 +1,243 @@
+"""The utterances of a fold, with their features, and loaders of their minibatches."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+from torch.utils.data import Dataset
+from tqdm import tqdm
+
+from labkit.base import LabError, draw_seed
+from labkit.corpus import DatasetFilter
+from labkit.loading.cache import FeatureCache
+from labkit.loading.clips import FLOAT_BYTES, FRAMES_PER_SECOND, PLAIN, ClipReader
+
+_MEMORY_BUDGET = 2 << 30  # bytes of features kept in memory for one fold
+_NORMALIZATION_SAMPLE = 1000  # utterances
+_NAMED = 20  # clips left out that are named one by one
+
+
+class Utterance(NamedTuple):
+    """What a network learns from in one clip."""
+
+    log_mel: Tensor  # (T, M) in dB
+    sentence: str
+    seed: int  # of every random draw made for it in this epoch
+    clip: str = ""  # name of the file
+
+
+class UtteranceSet(Dataset):
+    """The utterances of one fold that can be used, and their log-mels.
+
+    The log-mels are kept in memory; or, with ``cache``, in files that are mapped into
+    it; or, of a fold too large for memory, computed anew each epoch by worker
+    processes. A clip that cannot be read, or too short for its transcript, is left
+    out, named on stderr and counted in ``skipped``.
+
+    An utterance has the index of its clip in ``dataset``, whichever are left out.
+
+    Args:
+        dataset: The clips, ``(waveform, rate, row)`` each.
+        to_log_mel: Turns ``(waveform (1, samples), rate)`` into (T, M) in dB.
+        fits: Tells from T and the sentence whether the loss is defined, or None.
+        n_mels: Mel bands M, to foresee the memory.
+        limit: Keep only the first so many usable utterances.
+        n_threads: Worker processes at most.
+        seed: Seed of the run.
+        speeds: Each epoch plays each utterance at one of these; 1 is among them.
+        cache: Folder of the feature cache, or None.
+    """
+
+    def __init__(
+        self,
+        dataset: DatasetFilter,
+        to_log_mel: Callable[[Tensor, int], Tensor],
+        fits: Callable[[int, str], bool] | None,
+        n_mels: int,
+        limit: int | None,
+        n_threads: int,
+        seed: int,
+        speeds: Sequence[float] = (PLAIN,),
+        cache: str | Path | None = None,
+    ) -> None:
+        self.dataset = dataset
+        self.reader = ClipReader(dataset, to_log_mel)
+        self.fits = fits
+        self.n_mels = n_mels
+        self.limit = limit
+        self.n_threads = n_threads
+        self.seed = seed
+        self.speeds = tuple(speeds)
+        self.cache = cache
+        self.skipped: list[str] = []
+        longest = sorted(dataset.durations, reverse=True)[:limit]
+        frames = sum(longest) * FRAMES_PER_SECOND * sum(1 / s for s in self.speeds)
+        self.in_memory = not cache and frames * n_mels * FLOAT_BYTES <= _MEMORY_BUDGET
+        # Once prepared: the utterances that can be used, and their log-mels by index
+        # and number of the speed.
+        self._usable: list[int] | None = None
+        self._features: dict[tuple[int, int], Tensor] | FeatureCache | None = None
+        self._drawn: tuple[int, Tensor] | None = None
+
+    @property
+    def streams(self) -> bool:
+        """Whether the clips are read anew each epoch."""
+        return not (self.in_memory or self.cache)
+
+    @property
+    def usable(self) -> Sequence[int]:
+        """Return the indices of the utterances (once prepared, of the usable ones)."""
+        return range(len(self.dataset)) if self._usable is None else self._usable
+
+    def __len__(self) -> int:
+        """Return the number of utterances (once prepared, of the usable ones)."""
+        return len(self.usable)
+
+    def speeds_of(self, epoch: int) -> Tensor:
+        """Draw which of ``speeds`` each clip of ``dataset`` has in an epoch, (N,)."""
+        if self._drawn is None or self._drawn[0] != epoch:
+            generator = torch.Generator().manual_seed(draw_seed(self.seed, epoch, -1))
+            shape = (len(self.dataset),)
+            drawn = torch.randint(len(self.speeds), shape, generator=generator)
+            self._drawn = epoch, drawn
+        return self._drawn[1]
+
+    def seconds(self, epoch: int) -> Tensor:
+        """Return how long each clip of ``dataset`` lasts in an epoch, (N,).
+
+        They come from the table or the headers, so that they do not depend on
+        whether the clips have been read.
+        """
+        durations = torch.as_tensor(self.dataset.durations, dtype=torch.float64)
+        return durations / torch.tensor(self.speeds)[self.speeds_of(epoch)]
+
+    def _sentence(self, index: int) -> str:
+        return self.dataset.dataset.row(self.dataset.indices[index])["sentence"]
+
+    def prepare(self) -> None:
+        """Read the fold into memory, if it fits; or make sure of its cache.
+
+        It is done once, at first use.
+
+        Raises:
+            LabError: Not one utterance can be used, or the cache cannot be written.
+        """
+        if self.streams or self._usable is not None:
+            return
+        if self.cache:
+            self._features = FeatureCache(
+                self.cache, self.reader, self.speeds, self.n_mels, self.n_threads
+            )
+            results = self._with_bar(self._features.lengths(), "checking")
+        else:
+            self._features = {}
+            results = self._read_into_memory(self._features)
+        usable = []
+        for index, result in enumerate(results):
+            if isinstance(result, str):
+                self._skip(result)
+            elif self.fits and not self.fits(result, self._sentence(index)):
+                path = self.dataset.clip_path(index)
+                self._skip(f"{path}: too short for its transcript ({result} frames)")
+            else:
+                usable.append(index)
+            if len(usable) == self.limit:
+                break
+        if not usable:
+            raise LabError(
+                f"none of the {len(self.dataset)} clips of {self.dataset.dataset.fold} "
+                f"can be used; the first: {self.skipped[0]}",
+                "check the folder of the clips and the sentences of the tsv",
+            )
+        self._usable = usable
+
+    def _read_into_memory(
+        self, features: dict[tuple[int, int], Tensor]
+    ) -> Iterator[int | str]:
+        """Fill ``features``; yield the frames T of each clip, or why it has none."""
+        wanted = self.limit or len(self.dataset)
+        results = self.reader.read_all(self.speeds, wanted, self.n_threads)
+        for index, result in enumerate(self._with_bar(results, "reading")):
+            if isinstance(result, str):
+                yield result
+            else:
+                for speed, log_mel in enumerate(result):
+                    features[index, speed] = log_mel
+                yield len(result[self.speeds.index(PLAIN)])
+
+    def _with_bar(self, results: Iterable, doing: str) -> Iterable:
+        return tqdm(
+            results,
+            total=self.limit or len(self.dataset),
+            desc=f"{doing} {self.dataset.dataset.fold}",
+            unit="clip",
+            leave=False,
+            disable=not sys.stderr.isatty(),
+        )
+
+    def _skip(self, why: str) -> None:
+        if why in self.skipped:  # in an epoch before
+            return
+        self.skipped.append(why)
+        if len(self.skipped) <= _NAMED:
+            tqdm.write(f"left out: {why}", file=sys.stderr)
+        elif len(self.skipped) == _NAMED + 1:
+            tqdm.write("left out: more, which are only counted", file=sys.stderr)
+
+    def _log_mel(self, index: int, speed: int) -> Tensor | str:
+        if self._features is None:
+            result = self.reader.read(index, [self.speeds[speed]])
+            return result if isinstance(result, str) else result[0]
+        return self._features[index, speed]
+
+    def __getitem__(self, key: tuple[int, int]) -> Utterance | None:
+        """Return the utterance of ``(epoch, index)``; None if it cannot be used."""
+        epoch, index = key
+        sentence, plain = self._sentence(index), self.speeds.index(PLAIN)
+        why = ""
+        # Played too fast, it may be too short for its transcript: then as it is.
+        for speed in dict.fromkeys((int(self.speeds_of(epoch)[index]), plain)):
+            log_mel = self._log_mel(index, speed)
+            if isinstance(log_mel, str):
+                why = log_mel
+                break
+            known_to_fit = self._features is not None and self.speeds[speed] <= PLAIN
+            if known_to_fit or not self.fits or self.fits(len(log_mel), sentence):
+                clip = self.dataset.clip_path(index).name
+                seed = draw_seed(self.seed, epoch, index)
+                return Utterance(log_mel, sentence, seed, clip)
+            path = self.dataset.clip_path(index)
+            why = f"{path}: too short for its transcript ({len(log_mel)} frames)"
+        self._skip(why)
+        return None
+
+    def normalization(self) -> tuple[float, float]:
+        """Measure the mean and the standard deviation of the log-mels, in dB.
+
+        They are taken over frames and bands of a random sample of the fold, played as
+        it is.
+
+        Raises:
+            LabError: There is no sound in the sample.
+        """
+        self.prepare()
+        generator = torch.Generator().manual_seed(self.seed)
+        order = torch.randperm(len(self), generator=generator).tolist()
+        plain, usable = self.speeds.index(PLAIN), self.usable
+        sample = (
+            self._log_mel(usable[i], plain) for i in order[:_NORMALIZATION_SAMPLE]
+        )
+        values = [x.flatten() for x in sample if not isinstance(x, str)]
+        values = torch.cat(values) if values else torch.zeros(2)
+        mean, std = values.mean().item(), values.std().item()
+        if std == 0:
+            raise LabError(
+                f"all clips of {self.dataset.dataset.fold} are silent or unreadable",
+                "check the folder of the clips",
+            )
+        return mean, std

@@ -1,0 +1,88 @@
+"""The mean of the weights of several epochs (Izmailov et al. 2018)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.optim.swa_utils import update_bn
+from torch.utils.data import DataLoader
+
+from labkit.training.checkpoint import save_tensors
+from labkit.training.distributed import ALONE, World
+
+_STATISTICS_BATCHES = 100  # more would not move the statistics
+
+
+class EpochWeights:
+    """Keeps the weights of the last epochs, a file each, beside the run's own.
+
+    Args:
+        folder: The folder of the run.
+        n_epochs: How many are kept.
+    """
+
+    def __init__(self, folder: Path, n_epochs: int) -> None:
+        self.folder = folder
+        self.n_epochs = n_epochs
+
+    def _path(self, epoch: int) -> Path:
+        return self.folder / f"epoch_{epoch}.pt"
+
+    def keep(self, epoch: int, model: nn.Module) -> None:
+        """Write the weights of an epoch; those that are too old go."""
+        save_tensors(self._path(epoch), model.state_dict())
+        self._path(epoch - self.n_epochs).unlink(missing_ok=True)
+
+    def mean(self, last: int) -> dict[str, Tensor]:
+        """Average the weights of the epochs up to ``last``.
+
+        Counters, such as that of batch normalisation, are those of the last epoch.
+        """
+        first = max(1, last - self.n_epochs + 1)
+        mean: dict[str, Tensor] = {}
+        for n, epoch in enumerate(range(first, last + 1), 1):
+            weights = torch.load(self._path(epoch), "cpu", weights_only=True)
+            for name, value in weights.items():
+                if n > 1 and value.is_floating_point():
+                    value = mean[name] + (value - mean[name]) / n
+                mean[name] = value
+        return mean
+
+    def remove(self) -> None:
+        """Remove every file."""
+        for path in self.folder.glob("epoch_*.pt"):
+            path.unlink()
+
+
+def refresh_batchnorm(
+    model: nn.Module,
+    loader: DataLoader,
+    device: torch.device,
+    world: World = ALONE,
+) -> None:
+    """Measure the statistics of batch normalisation anew, for weights just made.
+
+    The mean of the epochs' statistics would be that of other features than those
+    which the mean weights give. Only part of the fold is read.
+
+    Args:
+        model: The network; its running statistics are replaced.
+        loader: The training fold.
+        device: Where the network computes.
+        world: The processes; each reads its share.
+    """
+
+    def usable() -> Iterator[Any]:
+        for batch in islice(loader, _STATISTICS_BATCHES):
+            # Synchronised layers wait for one another: all take it, or none does.
+            (n_empty,) = world.total([batch is None])
+            if not n_empty:
+                yield batch
+
+    with torch.no_grad():
+        update_bn(usable(), model, device)

@@ -1,0 +1,113 @@
+"""Updates that would spoil the weights: refused, counted, and in the end fatal."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.nn.utils import get_total_norm
+
+from labkit.base import LabError
+
+_MOST_IN_A_ROW = 5
+DIVERGED = "diverged"
+DOES_NOT_FIT = "does not fit"
+
+
+class UpdateGuard:
+    """Turns an update into none at all where a gradient is not finite.
+
+    Within ``with guard:``, the optimiser finds no gradient in that case, and the
+    statistics of batch normalisation, which the same minibatch spoilt, are put back.
+    Of several processes all decide alike, since all have the same gradient.
+
+    Args:
+        model: The network.
+        optimizer: Its optimiser.
+    """
+
+    def __init__(self, model: nn.Module, optimizer: torch.optim.Optimizer) -> None:
+        self.model = model
+        self.passed = True
+        self._buffers: list[Tensor] = []
+        optimizer.register_step_pre_hook(self._check)
+
+    def _check(self, optimizer: torch.optim.Optimizer, *_: object) -> None:
+        parameters = [p for group in optimizer.param_groups for p in group["params"]]
+        gradients = [p.grad for p in parameters if p.grad is not None]
+        self.passed = bool(get_total_norm(gradients).isfinite())
+        if not self.passed:
+            for parameter in parameters:
+                parameter.grad = None
+
+    def __enter__(self) -> UpdateGuard:
+        """Note the statistics of batch normalisation."""
+        self.passed = True
+        self._buffers = [buffer.clone() for buffer in self.model.buffers()]
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Put them back where the update was refused."""
+        if not self.passed:
+            for buffer, before in zip(self.model.buffers(), self._buffers):
+                buffer.copy_(before)
+
+    def fault(self, losses: Tensor, scores: Tensor) -> str:
+        """Say why the last update was refused; "" if it was not.
+
+        Args:
+            losses: Of each utterance, (B,).
+            scores: What the network gave for them, of any shape.
+        """
+        if self.passed:
+            return ""
+        # Sound scores with an infinite loss: no path of the transcript fits.
+        short = losses.isinf().any() and scores.isfinite().all()
+        return DOES_NOT_FIT if short else DIVERGED
+
+
+@dataclass
+class Refusals:
+    """Counts the minibatches whose update was refused.
+
+    Attributes:
+        total: Of the whole run.
+        in_a_row: Up to the last minibatch.
+    """
+
+    total: int = 0
+    in_a_row: int = 0
+
+    def accepted(self) -> None:
+        """Note an update that was made."""
+        self.in_a_row = 0
+
+    def refused(self, diverged: bool, epoch: int, saved: str) -> None:
+        """Note an update that was not.
+
+        Args:
+            diverged: Whether the scores were at fault, not a transcript too long.
+            epoch: The number of the epoch.
+            saved: What is left of the run, for the message.
+
+        Raises:
+            LabError: Several in a row were refused.
+        """
+        self.total += 1
+        self.in_a_row += 1
+        why = "" if diverged else " for a transcript that does not fit into its frames"
+        if self.total == 1:
+            print(
+                f"the loss is not finite{why} in epoch {epoch}: this minibatch is "
+                "skipped; others will be counted"
+            )
+        if self.in_a_row < _MOST_IN_A_ROW:
+            return
+        raise LabError(
+            f"the loss is not finite in epoch {epoch}{why}, {self.in_a_row} "
+            f"minibatches in a row; {saved}",
+            "lower --base_lr or --grad_clip"
+            if diverged
+            else "the filter of short clips disagrees with the loss: pytest -k E09",
+        )

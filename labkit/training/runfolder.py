@@ -1,0 +1,173 @@
+"""The folder of a run: its summary, metrics, scalars, decodings and best network."""
+
+from __future__ import annotations
+
+import csv
+import re
+import shlex
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from matplotlib.figure import Figure
+from torch import nn
+from torch.utils.tensorboard import SummaryWriter
+
+from labkit.base import KIT_VERSION, deepcs_module, uninterrupted, write_atomically
+
+_RESULT = "\n## Result\n"
+_EPOCH_OF_DECODINGS = re.compile(r"^epoch (\d+)$", re.MULTILINE)
+
+
+class RunFolder:
+    """A new folder ``logdir/name_N``, written as the run goes.
+
+    Every file is complete after every epoch, so that an interrupted run is usable.
+
+    Args:
+        logdir: The folder of all runs.
+        name: The first part of the folder's name, or its whole name to go on with it.
+        resumed_in: The epoch that a run to go on with is in: what its files tell of
+            that epoch and later ones is forgotten. None makes a new folder.
+    """
+
+    def __init__(self, logdir: Path, name: str, resumed_in: int | None = None) -> None:
+        logdir.mkdir(parents=True, exist_ok=True)
+        new = resumed_in is None
+        self.path = _new_folder(logdir, name) if new else logdir / name
+        self.best_model = self.path / "best_model.pt"
+        metrics, decodings = self.path / "metrics.csv", self.path / "decodings.txt"
+        columns = None
+        if resumed_in is not None:
+            columns = _forget_metrics(metrics, resumed_in)
+            _forget_decodings(decodings, resumed_in)
+        # The board passes over what it was told of later epochs before.
+        self._board = SummaryWriter(str(self.path), purge_step=resumed_in)
+        self._metrics = metrics.open("a", encoding="utf-8", newline="")
+        self._decodings = decodings.open("a", encoding="utf-8")
+        self._writer = csv.DictWriter(self._metrics, columns) if columns else None
+
+    def write_summary(self, model: nn.Module, args: Mapping[str, Any]) -> None:
+        """Write ``summary.txt``: the architecture, the command, the arguments."""
+        layers = deepcs_module("display").torch_summarize(model)
+        shown = {name: value for name, value in args.items() if name != "given"}
+        arguments = "\n".join(f"{name}: {value}" for name, value in shown.items())
+        text = (
+            f"## Summary of the model architecture\n{layers}\n\n"
+            f"## Executed command\n{shlex.join(sys.argv)}\n\n"
+            f"## Arguments\n{arguments}\n\n"
+            f"## Versions\nkit {KIT_VERSION}, {_versions()}\n"
+        )
+        (self.path / "summary.txt").write_text(text, encoding="utf-8")
+        self._board.add_text("summary", deepcs_module("display").htmlize(text))
+
+    def log(self, row: Mapping[str, float | int | str]) -> None:
+        """Add the metrics of one epoch; the first row names the columns."""
+        if self._writer is None:
+            self._writer = csv.DictWriter(self._metrics, fieldnames=list(row))
+            self._writer.writeheader()
+        self._writer.writerow(row)
+        self._metrics.flush()
+        for name, value in row.items():
+            if name != "epoch" and not isinstance(value, str):
+                # "train_loss" stands in the group "train" of the board.
+                self._board.add_scalar(name.replace("_", "/", 1), value, row["epoch"])
+
+    def log_decodings(
+        self, epoch: int, references: Sequence[str], hypotheses: Sequence[str]
+    ) -> None:
+        """Add a few decodings beside their references."""
+        lines = [f"epoch {epoch}"]
+        for reference, hypothesis in zip(references, hypotheses):
+            lines += [f"  reference   {reference}", f"  hypothesis  {hypothesis}"]
+        text = "\n".join(lines)
+        self._decodings.write(text + "\n")
+        self._decodings.flush()
+        self._board.add_text("decodings", deepcs_module("display").htmlize(text), epoch)
+
+    def log_figure(self, name: str, figure: Figure, epoch: int) -> None:
+        """Write a figure as ``name.png``, and to the board."""
+        figure.savefig(self.path / f"{name}.png", dpi=120)
+        self._board.add_figure(name, figure, epoch)  # closes it
+
+    def write_result(self, text: str) -> None:
+        """Print the result of the run, and put it at the end of ``summary.txt``."""
+        print(text)
+        path = self.path / "summary.txt"
+        summary = path.read_text(encoding="utf-8").partition(_RESULT)[0]
+        _replace(path, f"{summary}{_RESULT}{text}\n")
+
+    def close(self) -> None:
+        """Close the files."""
+        with uninterrupted():
+            self._metrics.close()
+            self._decodings.close()
+            self._board.close()
+
+
+class SilentRun:
+    """Stands for the folder of a run in the processes that do not write to it.
+
+    Args:
+        path: The folder.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.best_model = path / "best_model.pt"
+
+    def __getattr__(self, name: str) -> Callable[..., None]:
+        """Give a method that does nothing."""
+        return _nothing
+
+
+def _nothing(*_: object) -> None:
+    pass
+
+
+def _replace(path: Path, text: str) -> None:
+    def write(temporary: Path) -> None:
+        temporary.write_bytes(text.encode())
+
+    write_atomically(path, write)
+
+
+def _forget_metrics(path: Path, epoch: int) -> list[str] | None:
+    """Cut the rows of ``epoch`` and later ones; return the columns, if there are."""
+    text = path.read_bytes().decode("utf-8", "replace") if path.exists() else ""
+    lines = [line for line in text.splitlines(keepends=True) if line.endswith("\n")]
+    kept = lines[:epoch]  # the columns, then a row for each epoch before
+    _replace(path, "".join(kept))
+    return next(csv.reader(kept), None)
+
+
+def _forget_decodings(path: Path, epoch: int) -> None:
+    text = path.read_bytes().decode("utf-8", "replace") if path.exists() else ""
+    starts = (m for m in _EPOCH_OF_DECODINGS.finditer(text) if int(m[1]) >= epoch)
+    first = next(starts, None)
+    _replace(path, text[: first.start()] if first else text)
+
+
+def _new_folder(logdir: Path, name: str) -> Path:
+    unique = deepcs_module("fileutils").generate_unique_logpath
+    while True:
+        path = Path(unique(str(logdir), name))
+        try:
+            path.mkdir()
+            return path
+        except FileExistsError:
+            if not path.is_dir():  # else another run took the name at this instant
+                raise
+
+
+def _versions() -> str:
+    import numpy
+    import torch
+    import torchaudio
+
+    packages = (torch, torchaudio, numpy)
+    named = ", ".join(
+        f"{package.__name__} {package.__version__}" for package in packages
+    )
+    return f"{named}, Python {sys.version.split()[0]}"

@@ -1,0 +1,215 @@
+"""Runs that outlive their process: their state in a file, and how it is taken up."""
+
+from __future__ import annotations
+
+import argparse
+import io
+import os
+import shlex
+import signal
+import sys
+import threading
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from labkit.base import INTERRUPTED, KIT_VERSION, USAGE, LabError, write_atomically
+from labkit.options import PROCESS_OPTIONS, RESUME_OPTIONS
+
+_FORMAT = 1
+_NAMES = ("last.pt", "last.previous.pt")  # the newest first
+# What stands among the options without being one.
+NO_OPTIONS = ("given", "world", "run", "state")
+_TERMINATED = 143  # what a shell reports after SIGTERM
+
+State = dict[str, Any]
+
+
+def write_state(folder: Path, state: State) -> None:
+    """Write the state of a run; the one before it is kept beside it.
+
+    Args:
+        folder: The folder of the run.
+        state: Tensors and plain types.
+
+    Raises:
+        OSError: It cannot be written; the states that were there are unharmed.
+    """
+    buffer = io.BytesIO()  # torch.save has no name for a full disk; Python has
+    torch.save({"format": _FORMAT, "kit": KIT_VERSION, **state}, buffer)
+    last, previous = (folder / name for name in _NAMES)
+
+    def write(temporary: Path) -> None:
+        temporary.write_bytes(buffer.getbuffer())
+        if last.exists():
+            os.replace(last, previous)
+
+    write_atomically(last, write)
+
+
+def read_state(folder: Path) -> State:
+    """Read the newest state of a run that is whole.
+
+    Raises:
+        LabError: There is none.
+    """
+    for name in _NAMES:
+        path = folder / name
+        if not path.is_file():
+            continue
+        try:
+            with zipfile.ZipFile(path) as archive:
+                # torch.load itself passes the checksums over.
+                if archive.testzip() is not None:
+                    raise zipfile.BadZipFile
+            found = torch.load(path, map_location="cpu", weights_only=True)
+        except OSError:
+            raise  # no right to read it, say: that is another trouble
+        except Exception:  # of any kind, from bytes that were damaged
+            print(f"{path}: damaged, passed over", file=sys.stderr)
+            continue
+        if found.get("format") != _FORMAT:
+            raise LabError(
+                f"{path}: written by another version of the kit ({found.get('kit')})",
+                "go on with that version, or train again",
+            )
+        return found
+    if any((folder / name).exists() for name in _NAMES):
+        raise LabError(f"{folder}: every state of the run is damaged", "train again")
+    if (folder / "best_model.pt").exists():
+        raise LabError(
+            f"{folder}: this run is finished",
+            f"start another from its network: --init_from {folder / 'best_model.pt'}",
+            USAGE,
+        )
+    raise LabError(f"{folder}: no run that can be resumed", "train again", USAGE)
+
+
+def mend_states(folder: Path) -> None:
+    """Remove what a killed process left, and a damaged state before a sound one."""
+    for temporary in folder.glob(".*.tmp"):
+        temporary.unlink()
+    last, previous = (folder / name for name in _NAMES)
+    if last.exists() and previous.exists():
+        try:
+            with zipfile.ZipFile(last) as archive:
+                sound = archive.testzip() is None
+        except (zipfile.BadZipFile, OSError):
+            sound = False
+        if not sound:
+            os.replace(previous, last)
+
+
+def remove_states(folder: Path) -> None:
+    """Mark a run as finished: its state is needed no longer."""
+    for name in _NAMES:
+        (folder / name).unlink(missing_ok=True)
+
+
+def find_run(name: str, logdir: Path) -> Path:
+    """Find the folder of the run to resume.
+
+    Args:
+        name: A folder, or its name within ``logdir``; empty for the newest run there
+            that is unfinished.
+        logdir: The folder of the runs.
+
+    Raises:
+        LabError: There is none.
+    """
+    if name:
+        for folder in (Path(name), logdir / name):
+            if folder.is_dir():
+                return folder
+        raise LabError(f"{name}: no such run", f"look into {logdir}", USAGE)
+    states = [path for name in _NAMES for path in logdir.glob(f"*/{name}")]
+    if not states:
+        raise LabError(
+            f"no unfinished run under {logdir}",
+            "start one (python main_ctc.py train), or pass --resume RUN",
+            USAGE,
+        )
+    return max(states, key=lambda path: path.stat().st_mtime).parent
+
+
+def options_of(args: argparse.Namespace) -> dict[str, Any]:
+    """Return the options to keep in the state of a run, as plain types."""
+    apart = {*NO_OPTIONS, *PROCESS_OPTIONS}
+    return {name: value for name, value in vars(args).items() if name not in apart}
+
+
+def adopt_options(args: argparse.Namespace, state: State, folder: Path) -> None:
+    """Give ``args`` the options of the run that is resumed.
+
+    Raises:
+        LabError: An option of the command line contradicts them.
+    """
+    options = state["options"]
+    free = set(RESUME_OPTIONS)
+    if options["scheduler"] is True:
+        free.remove("num_epochs")  # the cosine was laid out for that many
+    for name in sorted(args.given & set(options) - free):
+        asked = getattr(args, name)
+        if asked != options[name]:
+            raise LabError(
+                f"{folder}: --{name} {asked} contradicts the run, whose {name} is "
+                f"{options[name]}",
+                "leave out the options: a run that is resumed knows them",
+                USAGE,
+            )
+    given = {name: getattr(args, name) for name in args.given & free}
+    vars(args).update({**options, **given})
+
+
+class StopRequest:
+    """Notes Ctrl-C and SIGTERM while in a ``with`` block, for the loop to heed.
+
+    A second Ctrl-C interrupts at once.
+    """
+
+    def __init__(self) -> None:
+        self.signal = 0
+        self._before: dict[int, Any] = {}
+
+    def _note(self, number: int, _frame: object) -> None:
+        if self.signal == number == signal.SIGINT:
+            raise KeyboardInterrupt
+        self.signal = number
+
+    def __enter__(self) -> StopRequest:
+        """Take the place of the signals' handlers."""
+        if threading.current_thread() is threading.main_thread():
+            for number in (signal.SIGINT, signal.SIGTERM):
+                # A shell's background job has Ctrl-C ignored, and so it stays.
+                if signal.getsignal(number) is not signal.SIG_IGN:
+                    self._before[number] = signal.signal(number, self._note)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Put them back."""
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
+        self._before.clear()
+
+
+def leave_stops_to_the_parent(_worker: int) -> None:
+    """Keep a data-loading worker alive until the training process ends it."""
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)
+
+
+def stopped(number: int, epoch: int, folder: Path) -> LabError:
+    """Make the error that ends a run on demand, its state being written."""
+    name = signal.Signals(number).name if number else "another process"
+    name = "Ctrl-C" if number == signal.SIGINT else name
+    best = folder / "best_model.pt"
+    kept = f"; best network so far: {best}" if best.exists() else ""
+    code = INTERRUPTED if number == signal.SIGINT else _TERMINATED
+    command = shlex.join(["python", Path(sys.argv[0]).name, "train", "--resume"])
+    return LabError(
+        f"stopped by {name} in epoch {epoch}{kept}",
+        f"go on with: {command} {shlex.quote(str(folder))}",
+        code,
+    )

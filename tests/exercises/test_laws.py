@@ -1,0 +1,141 @@
+"""The laws of the exercises: the starter scores 0, the reference everything."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+from shared import REFERENCE, ROOT, Run
+
+from labkit.base.desk import SCRIPTS, Lab
+from labkit.exercises.exchange import from_bytes, to_bytes
+from labkit.exercises.verdicts import BLOCKED, DONE, FAIL, TODO, check, render
+from test_implementation import EXERCISES
+
+POINTS = sum(exercise.points for exercise in EXERCISES.values())
+
+
+def states_of(folder: Path) -> dict[str, str]:
+    """Check every exercise of a folder."""
+    lab = Lab(folder)
+    return {id_: check(exercise, lab, 0).state for id_, exercise in EXERCISES.items()}
+
+
+def markers() -> set[str]:
+    """Read the ids of the regions of the reference."""
+    texts = [(REFERENCE / f"{name}.py").read_text("utf-8") for name in SCRIPTS]
+    return set(re.findall(r"# >>> (E\d\d)$", "\n".join(texts), re.M))
+
+
+def test_markers_and_registry_name_the_same_exercises() -> None:
+    assert markers() == set(EXERCISES)
+
+
+def test_pytest_on_the_starter_scores_nothing_and_collects_cleanly(run: Run) -> None:
+    done = run("tests/helpers/run_pytest.py", ROOT / "test_implementation.py")
+    assert done.returncode == 1
+    assert f"total 0/{POINTS}" in done.stdout
+    assert f"{len(EXERCISES)} todo" in done.stdout
+    assert "next: E01 in data.py question1" in done.stdout
+    assert "Error" not in done.stdout
+
+
+def test_pytest_on_the_reference_scores_everything(run: Run) -> None:
+    checks = ROOT / "test_implementation.py"
+    done = run("tests/helpers/run_pytest.py", checks, "--lab", REFERENCE)
+    assert done.returncode == 0, done.stdout
+    assert f"total {POINTS}/{POINTS}" in done.stdout
+
+
+def test_the_script_and_pytest_agree(run: Run) -> None:
+    done = run("test_implementation.py")
+    assert done.returncode == 1 and f"total 0/{POINTS}" in done.stdout
+    done = run("test_implementation.py", "--lab", REFERENCE)
+    assert done.returncode == 0 and f"total {POINTS}/{POINTS}" in done.stdout
+
+
+@pytest.mark.parametrize("id_", EXERCISES)
+def test_cutting_one_exercise_blocks_those_that_need_it(
+    id_: str, tmp_path: Path, cut_only: Callable[[str, Path], None]
+) -> None:
+    cut_only(id_, tmp_path)
+    states = states_of(tmp_path)
+    assert states.pop(id_) == TODO
+    blocked = {other for other, state in states.items() if state == BLOCKED}
+    assert blocked == {n for n, e in EXERCISES.items() if id_ in e.needs}
+    assert {s for n, s in states.items() if n not in blocked} == {DONE}
+
+
+@pytest.mark.parametrize("id_", EXERCISES)
+def test_a_probe_in_another_process_leads_to_the_same_verdict(id_: str) -> None:
+    apart = check(EXERCISES[id_], Lab(REFERENCE), 3)
+    assert apart.state == DONE, "\n".join(apart.lines)
+
+
+def test_an_unwritten_exercise_is_todo_or_blocked_from_another_process_too(
+    tmp_path: Path, cut_only: Callable[[str, Path], None]
+) -> None:
+    cut_only("E10", tmp_path)
+    lab = Lab(tmp_path)
+    assert check(EXERCISES["E10"], lab, 0).state == TODO
+    verdict = check(EXERCISES["E14"], lab, 0)
+    assert (verdict.state, verdict.waits_for) == (BLOCKED, "E10")
+
+
+def test_values_survive_the_way_between_processes() -> None:
+    values = {"a": [1, 2.5, None, True, "é"], "b": (torch.arange(3), {"c": ()})}
+    back = from_bytes(to_bytes(values))
+    assert back["a"] == values["a"]
+    assert torch.equal(back["b"][0], values["b"][0]) and back["b"][1] == {"c": ()}
+    with pytest.raises(TypeError, match="cannot leave"):
+        to_bytes({"f": print})
+
+
+def test_a_folder_without_a_script_fails_and_finds_no_other(tmp_path: Path) -> None:
+    for name in ("models", "decoding", "main_ctc"):
+        (tmp_path / f"{name}.py").write_bytes((REFERENCE / f"{name}.py").read_bytes())
+    verdict = check(EXERCISES["E01"], Lab(tmp_path), 0)
+    assert verdict.state == FAIL
+    assert "no data.py in" in "\n".join(verdict.lines)
+
+
+def test_a_syntax_error_is_named_with_its_line_and_hurts_its_file_alone(
+    tmp_path: Path,
+) -> None:
+    for name in SCRIPTS:
+        (tmp_path / f"{name}.py").write_bytes((REFERENCE / f"{name}.py").read_bytes())
+    with (tmp_path / "main_ctc.py").open("a") as script:
+        script.write("def broken(:\n")
+    lab = Lab(tmp_path)
+    assert check(EXERCISES["E14"], lab, 0).state == DONE
+    verdict = check(EXERCISES["E16"], lab, 0)
+    assert verdict.state == FAIL
+    last = len((tmp_path / "main_ctc.py").read_text("utf-8").splitlines())
+    assert f"main_ctc.py:{last}" in "\n".join(verdict.lines)
+
+
+def test_a_failure_is_one_block_and_suspects_what_it_needs(
+    tmp_path: Path, run: Run
+) -> None:
+    for name in SCRIPTS:
+        text = (REFERENCE / f"{name}.py").read_text("utf-8")
+        text = text.replace("// layer.stride[0] + 1", "// layer.stride[0]")
+        (tmp_path / f"{name}.py").write_text(text, encoding="utf-8")
+    checks = ROOT / "test_implementation.py"
+    done = run("tests/helpers/run_pytest.py", checks, "--lab", tmp_path)
+    lines = done.stdout.splitlines()
+    start = next(i for i, line in enumerate(lines) if line.startswith("E08  FAIL"))
+    heads = [line.split()[0] for line in lines[start : start + 6]]
+    assert heads == ["E08", "called", "expected", "got", "why", "re-run"]
+    assert any("E14  FAIL" in line and "perhaps from E08" in line for line in lines)
+
+
+def test_the_list_ends_with_what_to_do_next() -> None:
+    lab = Lab(ROOT)
+    verdicts = {id_: check(e, lab, 0) for id_, e in EXERCISES.items()}
+    lines = render(EXERCISES, verdicts)
+    assert lines[-2].startswith("next: E01 in data.py question1")
+    assert lines[-1] == f"hint: {EXERCISES['E01'].hint}"

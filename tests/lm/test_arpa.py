@@ -1,0 +1,240 @@
+"""Files of language models: KenLM reads ours, and no damage passes unseen."""
+
+from __future__ import annotations
+
+import gzip
+import math
+import os
+import tracemalloc
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from test_ngram import CHARACTERS, WORDS
+
+from labkit.base.errors import LabError
+from labkit.lm.arpa import read_arpa, write_arpa
+from labkit.lm.ngram import END, START, UNKNOWN, NGram, estimate
+
+LN10 = math.log(10)
+
+ARPA = """\\data\\
+ngram 1=5
+ngram 2=2
+
+\\1-grams:
+-0.8\t<unk>
+-99\t<s>\t-0.2
+-0.9\t</s>
+-0.5\ta\t-0.3
+-0.6\tb\t0.1
+
+\\2-grams:
+-0.1\t<s> a
+-0.4\ta b
+
+\\end\\
+"""
+
+
+def arpa(tmp_path: Path, content: str | bytes, name: str = "x.arpa") -> Path:
+    """Write a file as it is given."""
+    content = content.encode() if isinstance(content, str) else content
+    (tmp_path / name).write_bytes(content)
+    return tmp_path / name
+
+
+@pytest.mark.parametrize("name", ["m.arpa", "m.arpa.gz"])
+@pytest.mark.parametrize("order", [1, 2, 6])
+def test_what_is_written_is_read_again(tmp_path: Path, order: int, name: str) -> None:
+    for text in (CHARACTERS, [*WORDS, ["œuvre", "\u2028", "naïf"][::2]]):
+        model = estimate(text, order)
+        write_arpa(model, tmp_path / name)
+        first = (tmp_path / name).read_bytes()
+        again = read_arpa(tmp_path / name)
+        assert again.order == order
+        assert again.log_probs == pytest.approx(model.log_probs, abs=2e-7)
+        assert again.backoffs == pytest.approx(model.backoffs, abs=2e-7)
+        write_arpa(again, tmp_path / name)
+        assert (tmp_path / name).read_bytes() == first
+        backwards = NGram(
+            order,
+            *(dict([*d.items()][::-1]) for d in (again.log_probs, again.backoffs)),
+        )
+        write_arpa(backwards, tmp_path / name)
+        assert (tmp_path / name).read_bytes() == first
+    no_time = b"\x1f\x8b\x08\0\0\0\0\0"
+    assert first.startswith(no_time) == name.endswith(".gz")
+    assert os.listdir(tmp_path) == [name]
+
+
+@pytest.mark.parametrize("order", [2, 3, 6])
+@pytest.mark.parametrize("min_counts", [[1], [2]])
+@pytest.mark.parametrize("text", [CHARACTERS, WORDS])
+def test_kenlm_gives_every_symbol_the_same_probability(
+    tmp_path: Path, text: list[list[str]], order: int, min_counts: list[int]
+) -> None:
+    pytest.importorskip("flashlight.lib.text")
+    from flashlight.lib.text.decoder.kenlm import KenLM
+    from flashlight.lib.text.dictionary import Dictionary
+
+    model = estimate(text, order, min_counts)
+    write_arpa(model, tmp_path / "m.arpa.gz")
+    symbols = [w for w in model.vocabulary if w != END] + ["never", "seen"]
+    theirs = KenLM(str(tmp_path / "m.arpa.gz"), Dictionary(symbols))
+    for sentence in [*text, text[0][::-1], ["never", *text[1], "seen"], []]:
+        sentence = [w if w in symbols else "seen" for w in sentence]
+        state = theirs.start(False)
+        for i, symbol in enumerate(sentence):
+            state, log10 = theirs.score(state, symbols.index(symbol))
+            ours = model.log_prob([START, *sentence[:i]], symbol)
+            assert math.isclose(log10 * LN10, ours, abs_tol=1e-4)
+        _, log10 = theirs.finish(state)
+        assert math.isclose(
+            log10 * LN10, model.log_prob([START, *sentence], END), abs_tol=1e-4
+        )
+
+
+def test_a_file_written_by_hand_means_what_it_says(tmp_path: Path) -> None:
+    model = read_arpa(arpa(tmp_path, ARPA))
+    constructed = {
+        ((START,), "a"): -0.1,
+        (("a",), "b"): -0.4,
+        (("b", "a"), "b"): -0.4,
+        (("a",), "a"): -0.3 - 0.5,
+        (("b",), "a"): 0.1 - 0.5,
+        ((START,), END): -0.2 - 0.9,
+        (("z",), "z"): -0.8,
+        (("a",), "z"): -0.3 - 0.8,
+        ((), "b"): -0.6,
+    }
+    for (context, symbol), log10 in constructed.items():
+        assert math.isclose(model.log_prob(context, symbol), log10 * LN10)
+    assert math.isclose(model.score(["a", "b"]), (-0.1 - 0.4 + 0.1 - 0.9) * LN10)
+    assert model.vocabulary == [END, UNKNOWN, "a", "b"]
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda text: text.replace("\t", " "),
+        lambda text: text.replace("\n", "\r\n"),
+        lambda text: text.replace("<unk>", "<UNK>"),
+        lambda text: text.replace("ngram 1=", "ngram  1 = "),
+        lambda text: "\n" + text.replace("\n\n", "\n"),
+        lambda text: text.replace("a b\n", "a b\t0\n"),
+        lambda text: text + "\nsome remark\n",
+        lambda text: gzip.compress(text.encode()),
+    ],
+)
+def test_other_tools_ways_of_writing_are_read_too(
+    tmp_path: Path, change: Callable[[str], str | bytes]
+) -> None:
+    plain = read_arpa(arpa(tmp_path, ARPA))
+    assert read_arpa(arpa(tmp_path, change(ARPA))) == plain
+
+
+def test_without_an_unknown_symbol_the_unknown_is_all_but_impossible(
+    tmp_path: Path,
+) -> None:
+    text = ARPA.replace("-0.8\t<unk>\n", "").replace("1=5", "1=4")
+    model = read_arpa(arpa(tmp_path, text))
+    # What KenLM says then.
+    assert math.isclose(model.log_prob((), "z"), -100 * LN10)
+
+
+@pytest.mark.parametrize(
+    "old, new, cause",
+    [
+        ("\\data\\", "data", r":1: an ARPA file starts with"),
+        ("ngram 1=5\n", "", r":2: not 'ngram 1="),
+        ("ngram 1=5\nngram 2=2\n", "", r":3: the header gives no number"),
+        ("ngram 1=5", "ngram 1=five", r":2: not 'ngram 1="),
+        ("ngram 1=5", "ngram 1=" + "9" * 5000, r":2: not 'ngram 1="),
+        ("1=5", "1=4", r":12: 5 n-grams of order 1; the header says 4"),
+        ("2=2", "2=3", r":16: 2 n-grams of order 2; the header says 3"),
+        ("ngram 2=2\n", "", r"5:.*order 1|:11: .*where order 1 should"),
+        ("a b\n", "a\n", r":14: not a line of order 2"),
+        ("a b\n", "a b c d\n", r":14: not a line of order 2"),
+        ("-0.5\ta", "-0.5\t", r":9: not a line of order 1"),
+        ("-0.5\ta", "minus\ta", r":9: not a line of order 1"),
+        ("-0.5\ta", "nan\ta", r":9: nan is no log10 of a probability"),
+        ("-0.5\ta", "0.5\ta", r":9: 0.5 is no log10 of a probability"),
+        ("-0.5\ta", "-inf\ta", r":9: -inf is no log10 of a probability"),
+        ("a\t-0.3", "a\tnan", r":9: nan is no back-off weight"),
+        ("a b\n", "<s> a\n", r"an n-gram of order 2 stands twice"),
+        ("\\2-grams:", "\\3-grams:", r":12: .* where order 1 should go on"),
+        ("\\end\\\n", "", r":15: the file ends too early"),
+        ("-0.6\tb", "-0.6\té".encode("latin-1"), r":10: this is no UTF-8 text"),
+        ("</s>", "<e>", r"the model has no </s>"),
+        ("<s>", "<e>", r"the model has no <s>"),
+    ],
+)
+def test_a_damaged_file_is_refused_with_its_line(
+    tmp_path: Path, old: str, new: str | bytes, cause: str
+) -> None:
+    new = new.encode() if isinstance(new, str) else new
+    path = arpa(tmp_path, ARPA.encode().replace(old.encode(), new))
+    with pytest.raises(LabError, match=rf"x\.arpa:?.*{cause}") as refused:
+        read_arpa(path)
+    assert "\n" not in refused.value.cause + refused.value.remedy
+    assert len(refused.value.cause) < 200 + len(str(path))
+
+
+@pytest.mark.parametrize(
+    "content, cause",
+    [
+        (b"", "the file is empty"),
+        (b"\n \n\n", "the file is empty"),
+        (bytes(range(256)) * 9, "starts with"),
+        (b"\0" * 5000, "starts with"),
+        (b"mmap lm http://kheafield.com/code format version 5\n\0\xff", "binary file"),
+        (gzip.compress(ARPA.encode())[:-30], "damaged or cut short"),
+        (gzip.compress(ARPA.encode())[:-4], "damaged or cut short"),
+        (gzip.compress(ARPA.encode())[:3], "damaged or cut short"),
+        (gzip.compress(b""), "the file is empty"),
+        (gzip.compress(ARPA.encode() + b"\n" * 10**6)[:-8] + b"0" * 8, "damaged"),
+    ],
+)
+def test_what_is_no_arpa_file_is_refused(
+    tmp_path: Path, content: bytes, cause: str
+) -> None:
+    with pytest.raises(LabError, match=cause):
+        read_arpa(arpa(tmp_path, content, "x.arpa.gz"))
+
+
+def test_one_wrong_byte_in_a_compressed_file_never_passes(tmp_path: Path) -> None:
+    packed = gzip.compress(ARPA.encode(), mtime=0)
+    for place in range(10, len(packed)):
+        damaged = bytearray(packed)
+        damaged[place] ^= 0x10
+        with pytest.raises(LabError):
+            read_arpa(arpa(tmp_path, bytes(damaged), "x.arpa.gz"))
+
+
+@pytest.mark.parametrize("filler", [b" ", b"x"])
+def test_a_line_without_end_does_not_fill_the_memory(
+    tmp_path: Path, filler: bytes
+) -> None:
+    path = arpa(tmp_path, gzip.compress(b"\\data\\\n" + filler * 10**7))
+    tracemalloc.start()
+    try:
+        with pytest.raises(LabError, match=r"ends too early|:2: not 'ngram 1="):
+            read_arpa(path)
+        assert tracemalloc.get_traced_memory()[1] < 10**6
+    finally:
+        tracemalloc.stop()
+
+
+def test_an_order_above_six_is_refused(tmp_path: Path) -> None:
+    header = "".join(f"ngram {n}=1\n" for n in range(1, 8))
+    with pytest.raises(LabError, match=":8: the order is above 6") as refused:
+        read_arpa(arpa(tmp_path, f"\\data\\\n{header}\n\\1-grams:\n"))
+    assert "order 6 or less" in refused.value.remedy
+
+
+def test_what_is_not_there_or_a_folder_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(LabError, match=r"none\.arpa: No such file"):
+        read_arpa(tmp_path / "none.arpa")
+    with pytest.raises(LabError, match="directory"):
+        read_arpa(tmp_path)

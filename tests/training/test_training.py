@@ -1,0 +1,397 @@
+"""The laws of training: repeatable, and the best network is the one that is kept."""
+
+from __future__ import annotations
+
+import csv
+import os
+import random
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from types import SimpleNamespace
+
+import main_ctc
+import pytest
+import torch
+from data import CharMap
+from models import CTCModel
+from torch import Tensor, nn
+from torch.nn.utils.rnn import pack_sequence
+
+from labkit.base.errors import LabError
+from labkit.base.files import write_atomically
+from labkit.metrics import BatchResult, FoldScore
+from labkit.options import parse
+from labkit.training.checkpoint import (
+    load_checkpoint,
+    newest_checkpoint,
+    save_checkpoint,
+)
+from labkit.training.distributed import World
+from labkit.training.loop import Trainer
+from labkit.training.schedules import warmup_cosine
+
+Train = Callable[..., Path]
+
+
+@pytest.fixture
+def train(corpus: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Train:
+    """Train a tiny network in this process; the folder of the run comes back."""
+
+    def call(*options: object) -> Path:
+        logs = tmp_path / "logs"
+        before = set(logs.glob("*"))
+        where = ("--datasetroot", corpus, "--datasetversion", "v")
+        tiny = ("--nlayers_rnn", 1, "--nhidden_rnn", 4, "--batch_size", 3)
+        rest = ("--device", "cpu", "--nthreads", 1, "--baselogdir", logs)
+        argv = [str(word) for word in ("train", *where, *tiny, *rest, *options)]
+        monkeypatch.setattr(sys, "argv", ["main_ctc.py", *argv])
+        main_ctc.main(parse(None, argv))
+        (run,) = set(logs.glob("*")) - before
+        return run
+
+    return call
+
+
+def metrics_of(run: Path) -> list[dict[str, str]]:
+    with (run / "metrics.csv").open(encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    for row in rows:
+        assert float(row.pop("seconds")) >= 0
+    return rows
+
+
+def test_the_seed_alone_decides_what_a_run_learns(train: Train) -> None:
+    options = ("--num_epochs", 2, "--train_augment", "--scheduler", "--dropout", 0.3)
+    first, again, other = (train(*options, "--seed", seed) for seed in (3, 3, 4))
+    assert metrics_of(first) == metrics_of(again) != metrics_of(other)
+    weights, same, others = (
+        load_checkpoint(run / "best_model.pt")["weights"]
+        for run in (first, again, other)
+    )
+    assert all(torch.equal(weights[name], same[name]) for name in weights)
+    assert not torch.equal(weights["rnn.weight_hh_l0"], others["rnn.weight_hh_l0"])
+
+
+def test_the_folder_of_a_run_holds_what_a_report_needs(
+    train: Train, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = train("--num_epochs", 3, "--logname", "mine", "--base_lr", 0.01)
+    assert run.name == "mine_0"
+    board = {f.name for f in run.iterdir() if f.name.startswith("events.out.tfevents")}
+    names = {f.name for f in run.iterdir()} - board
+    texts = {"summary.txt", "metrics.csv", "decodings.txt"}
+    assert names == {*texts, "best_model.pt", "posteriors.png"} and len(board) == 1
+    assert (run / "posteriors.png").read_bytes().startswith(b"\x89PNG")
+
+    summary = (run / "summary.txt").read_text(encoding="utf-8")
+    for part in ("GRU", "Conv2d", "main_ctc.py train", "--logname mine"):
+        assert part in summary
+    assert "base_lr: 0.01" in summary and "test fold, best network" in summary
+    decodings = (run / "decodings.txt").read_text(encoding="utf-8")
+    assert decodings.count("  reference   ") == decodings.count("  hypothesis  ") == 12
+
+    rows = metrics_of(run)
+    assert [row["epoch"] for row in rows] == ["1", "2", "3"]
+    best = min(rows, key=lambda r: (float(r["dev_cer"]), float(r["dev_loss"])))
+    kept = load_checkpoint(run / "best_model.pt")["metrics"]
+    assert {k: float(v) for k, v in best.items()} == {
+        k: v for k, v in kept.items() if k != "seconds"
+    }
+    assert str(run / "best_model.pt") in capsys.readouterr().out
+    assert train("--num_epochs", 1, "--logname", "mine").name == "mine_1"
+
+
+def test_a_training_starts_from_the_weights_of_another(train: Train) -> None:
+    parent = train("--num_epochs", 2, "--normalization", -30, 20)
+    same = ("--init_from", parent / "best_model.pt", "--num_epochs", 1)
+    # Nothing is learnt, so that what is scored is what was given.
+    child = train(*same, "--base_lr", 1e-30, "--nhidden_rnn", 4)
+    one, two = (load_checkpoint(run / "best_model.pt") for run in (parent, child))
+    assert two["normalization"] == one["normalization"] == [-30.0, 20.0]
+    for name, value in one["weights"].items():
+        if "running" not in name and "num_batches" not in name:
+            assert torch.equal(two["weights"][name], value), name
+    with pytest.raises(LabError, match="--nhidden_rnn 5 contradicts"):
+        train(*same, "--nhidden_rnn", 5)
+    bare = parent / "bare.pt"
+    torch.save(one["weights"], bare)
+    rest = ("--init_from", bare, "--normalization", -30, 20, "--num_epochs", 1)
+    with pytest.raises(LabError, match="not those of the network asked for"):
+        train(*rest, "--nhidden_rnn", 5)
+    with pytest.raises(LabError, match="no such checkpoint"):
+        train("--init_from", "none.pt")
+
+
+def test_training_ends_where_nothing_is_gained(
+    train: Train, capsys: pytest.CaptureFixture[str]
+) -> None:
+    # An update that changes nothing: batch normalisation alone still moves a little.
+    run = train("--num_epochs", 50, "--patience", 2, "--base_lr", 1e-30)
+    assert "no gain in 2 epochs: training ends here" in capsys.readouterr().out
+    rows = metrics_of(run)
+    best = min(rows, key=lambda r: (float(r["dev_cer"]), float(r["dev_loss"])))
+    assert len(rows) == int(best["epoch"]) + 2 < 50
+
+
+def test_the_mean_of_the_last_epochs_is_kept_where_it_is_best(
+    train: Train, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = train("--num_epochs", 3, "--average", 2, "--scheduler", "plateau")
+    out = capsys.readouterr().out
+    (line,) = (li for li in out.splitlines() if li.startswith("mean of the last 2"))
+    best = min(float(row["dev_loss"]) for row in metrics_of(run))
+    kept = load_checkpoint(run / "best_model.pt")["metrics"]
+    assert line.endswith("best") == (kept["dev_loss"] < best)
+    assert not list(run.glob("epoch_*.pt"))
+
+
+def test_a_resumed_trainer_remembers_what_it_had_reached(tmp_path: Path) -> None:
+    states: list[dict] = []
+    trainer = trainer_of(Script([]), [], tmp_path)
+    trainer.write_state = states.append
+    good = FoldScore([3.0], [0.0], ["ab"], ["ab"])
+    worse = FoldScore([9.0], [0.0], ["ab"], ["a"])
+    assert trainer.keep_if_best(good, {}) and not trainer.keep_if_best(worse, {})
+    trainer.refusals.refused(True, 1, "")
+    trainer.keep_state(3, 7, good)
+    for rank, begun in ((0, good), (1, FoldScore())):
+        again = trainer_of(Script([]), [], tmp_path)
+        again.world = World(rank, 2)
+        again.resume(states[0])
+        assert (again.epoch, again.stale, again.refusals.total) == (3, 1, 1)
+        assert again._begun == (7, begun)  # counted once, not by every process
+        assert not again.keep_if_best(worse, {})
+
+
+# ---- the loop, with a recipe that does what a test wants
+
+
+class Script:
+    """Stands for a network: hypotheses of each epoch, in training and evaluation."""
+
+    def __init__(
+        self, steps: list[str], evaluations: list[tuple[str, float]] | None = None
+    ) -> None:
+        self.steps, self.evaluations = list(steps), list(evaluations or [])
+        self.n_steps = 0
+
+    def step(self, minibatch: object) -> BatchResult:
+        """Say the next hypothesis of the training."""
+        self.n_steps += 1
+        return BatchResult(torch.ones(1), ["abcd"], [self.steps.pop(0)])
+
+    def evaluate(self, minibatch: object) -> BatchResult:
+        """Say the next hypothesis of an evaluation."""
+        heard, loss = self.evaluations.pop(0)
+        return BatchResult(torch.tensor([loss]), ["abcd"], [heard])
+
+
+class OneBatch:
+    """Stands for a loader of one minibatch."""
+
+    dataset = ("one utterance",)
+    batch_sampler = SimpleNamespace(set_epoch=lambda epoch, start=0: None)
+
+    def __iter__(self) -> Iterator[tuple[Tensor]]:
+        """Yield the minibatch."""
+        yield (torch.zeros(1),)
+
+
+def trainer_of(script: Script, kept: list[dict], tmp_path: Path) -> Trainer:
+    run = SimpleNamespace(
+        log=lambda row: None,
+        log_decodings=lambda *rows: None,
+        best_model=tmp_path / "none.pt",
+    )
+    device = torch.device("cpu")
+    model = nn.Linear(1, 1)
+    return Trainer(model, script, run, device, kept.append, lambda epoch: None, None)
+
+
+def test_the_network_that_is_kept_has_the_lowest_error_rate_then_loss(
+    tmp_path: Path,
+) -> None:
+    heard = [
+        *(("abcx", 5.0), ("xxcd", 1.0), ("abcx", 6.0), ("abcx", 4.0)),
+        *(("abcd", 9.0), ("abcd", 9.0), ("abcd", 8.0), ("abcx", 0.1)),
+    ]
+    kept: list[dict] = []
+    script = Script(["abcd"] * len(heard), heard)
+    trainer_of(script, kept, tmp_path).fit(OneBatch(), OneBatch(), len(heard))
+    assert [row["epoch"] for row in kept] == [1, 4, 5, 7]
+
+
+def test_overfitting_ends_only_when_evaluation_makes_no_mistake(tmp_path: Path) -> None:
+    # Perfect in training at epochs 2, 3 and 5, in evaluation at the third of these.
+    steps = ["a", "abcd", "abcd", "abc", "abcd", "abcd"]
+    kept: list[dict] = []
+    script = Script(steps, [("", 3.0), ("abc", 2.0), ("abcd", 1.0)])
+    trainer_of(script, kept, tmp_path).overfit(OneBatch(), 6)
+    assert script.n_steps == 5 and kept[-1]["epoch"] == 5
+    script = Script(["a", "abcd", "a"], [("abc", 1.0), ("abc", 1.0)])
+    with pytest.raises(LabError, match="without a mistake after 3 epochs"):
+        trainer_of(script, kept, tmp_path).overfit(OneBatch(), 3)
+    assert script.n_steps == 3
+
+
+def test_evaluation_is_in_evaluation_mode_and_training_in_training_mode(
+    tmp_path: Path,
+) -> None:
+    script = Script(["a"] * 2, [("a", 1.0)] * 2)
+    trainer, modes = trainer_of(script, [], tmp_path), []
+    for name in ("step", "evaluate"):
+        original = getattr(script, name)
+
+        def noting(minibatch: object, call: Callable = original) -> BatchResult:
+            modes.append((trainer.model.training, torch.is_grad_enabled()))
+            return call(minibatch)
+
+        setattr(script, name, noting)
+    # The learning rate moves with the updates, not with the epochs or evaluations.
+    trainer.scheduler = SimpleNamespace(step=lambda: modes.append("rate"))
+    trainer.fit(OneBatch(), OneBatch(), 2)
+    assert modes == [(True, True), "rate", (False, False)] * 2
+
+
+@pytest.mark.parametrize("n_updates", [1, 2, 10, 997])
+def test_the_learning_rate_rises_to_its_highest_then_falls_to_nothing(
+    n_updates: int,
+) -> None:
+    optimizer = torch.optim.SGD([torch.zeros(1, requires_grad=True)], lr=0.5)
+    scheduler, rates = warmup_cosine(optimizer, n_updates), []
+    for _ in range(n_updates):
+        rates.append(optimizer.param_groups[0]["lr"])
+        optimizer.step()
+        scheduler.step()
+    top = rates.index(max(rates))
+    assert max(rates) == pytest.approx(0.5) and top <= max(1, 0.15 * n_updates)
+    assert rates[: top + 1] == sorted(rates[: top + 1])
+    assert rates[top:] == sorted(rates[top:], reverse=True)
+    assert min(rates) > 0
+    if n_updates > 100:
+        assert rates[0] < 0.01 and rates[-1] < 1e-4
+
+
+# ---- scores
+
+
+def edits(one: list[str] | str, other: list[str] | str) -> int:
+    """Count the edits between two sequences (Levenshtein)."""
+    row = list(range(len(other) + 1))
+    for i, a in enumerate(one, 1):
+        previous, row[0] = row[0], i
+        for j, b in enumerate(other, 1):
+            previous, row[j] = (
+                row[j],
+                min(row[j] + 1, row[j - 1] + 1, previous + (a != b)),
+            )
+    return row[-1]
+
+
+def test_error_rates_are_edits_over_the_symbols_of_the_references() -> None:
+    draw = random.Random(1)
+
+    def text(longest: int) -> str:
+        words = ("".join(draw.choices("abc'", k=draw.randint(1, 4))) for _ in range(9))
+        return " ".join(list(words)[: draw.randint(0, longest)])
+
+    assert edits("kitten", "sitting") == 3
+    for _ in range(30):
+        pairs = [(text(5) or "a", text(5)) for _ in range(4)]
+        score = FoldScore()
+        for start in (0, 2):  # two minibatches
+            part = pairs[start : start + 2]
+            losses = torch.tensor([1.0 + start, 3.0])
+            score.add(BatchResult(losses, [r for r, _ in part], [h for _, h in part]))
+        characters = sum(edits(r, h) for r, h in pairs)
+        words = sum(edits(r.split(), h.split()) for r, h in pairs)
+        assert score.cer.rate == characters / sum(len(r) for r, _ in pairs)
+        assert score.wer.rate == words / sum(len(r.split()) for r, _ in pairs)
+        assert score.loss == 2.5
+        assert score.perfect == all(r == h for r, h in pairs)
+
+
+def test_a_transcript_without_a_single_letter_can_be_scored() -> None:
+    score = FoldScore()
+    score.add(BatchResult(torch.ones(2), ["", "ab"], ["a", "ab"]))
+    assert score.cer.rate == 1 / 2 and score.wer.rate == 1 / 1
+
+
+# ---- files
+
+
+def save_small(path: Path, seed: int) -> CTCModel:
+    """Write the checkpoint of a small network."""
+    torch.manual_seed(seed)
+    model = CTCModel(CharMap(), 7, 3, 2, "LSTM", 0.2, l1=0.5)
+    nn.init.uniform_(model.cnn[1].running_mean)
+    architecture = {"model": "CTCModel", "nmels": 7, "nhidden_rnn": 3}
+    architecture.update(nlayers_rnn=2, cell_type="LSTM", dropout=0.2, l1=0.5)
+    content = {
+        "architecture": architecture,
+        "alphabet": CharMap().idx2char,
+        "normalization": (-31.5, 12.25),
+        "metrics": {"epoch": 1, "dev_cer": 0.5},
+    }
+    save_checkpoint(path, model, content)
+    return model.eval()
+
+
+def test_a_checkpoint_gives_the_same_network_back(tmp_path: Path) -> None:
+    path = tmp_path / "new" / "model.pt"
+    model = save_small(path, 1)
+    assert set(torch.load(path, weights_only=True)) > {"weights", "architecture"}
+    args = parse(None, ["test", "--modelpath", str(path), "--fold", "test"])
+    args.device = torch.device("cpu")
+    loaded, charmap = main_ctc.load_network(args)
+    assert tuple(args.normalization) == (-31.5, 12.25) and args.nmels == 7
+    assert charmap.idx2char == CharMap().idx2char and not loaded.training
+    inputs = pack_sequence([torch.randn(60, 7)])
+    with torch.inference_mode():
+        assert torch.equal(loaded(inputs).data, model(inputs).data)
+
+
+def test_the_newest_checkpoint_is_that_of_a_real_run_if_there_is_one(
+    tmp_path: Path,
+) -> None:
+    with pytest.raises(LabError, match="no trained network"):
+        newest_checkpoint(tmp_path, tmp_path / "none.pt")
+    runs = (
+        ("debug_ctc_0", 50),
+        ("debug_ctc_1", 90),
+        ("b_0", 60),
+        ("a_1", 70),
+        ("c_0", 65),
+    )
+    newest = []
+    for name, when in runs:
+        path = tmp_path / name / "best_model.pt"
+        path.parent.mkdir()
+        path.write_bytes(b"")
+        os.utime(path, (when, when))
+        newest.append(newest_checkpoint(tmp_path).parent.name)
+    assert newest == ["debug_ctc_0", "debug_ctc_1", "b_0", "a_1", "a_1"]
+
+
+@pytest.mark.parametrize("error", [RuntimeError, KeyboardInterrupt])
+def test_a_file_is_replaced_whole_or_not_at_all(
+    tmp_path: Path, error: type[BaseException]
+) -> None:
+    path = tmp_path / "new" / "file.txt"
+
+    def fail(temporary: Path) -> None:
+        temporary.write_text("half")
+        assert not path.exists() or path.read_text() == "old"
+        raise error
+
+    for content in (None, "old"):
+        if content:
+            write_atomically(path, lambda temporary: temporary.write_text("old"))
+        with pytest.raises(error):
+            write_atomically(path, fail)
+        assert [f.read_text() for f in path.parent.iterdir()] == [content][
+            : bool(content)
+        ]
+    write_atomically(path, lambda temporary: temporary.write_text("new"))
+    assert [f.read_text() for f in path.parent.iterdir()] == ["new"]

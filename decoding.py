@@ -19,8 +19,8 @@ from torch.nn.utils.rnn import PackedSequence, pack_padded_sequence, pad_packed_
 
 from labkit.base import LabError, run_program
 from labkit.decoding import (
-    Found,
     Fusion,
+    Hypothesis,
     Search,
     SearchOptions,
     beam_decoder,
@@ -39,7 +39,7 @@ Prefix = tuple[int, ...]  # the symbols of a transcript so far
 # that end with its last symbol.
 Beam = dict[Prefix, tuple[float, float]]
 # Of each prefix what the language model adds to its score, and the model's state.
-Language = dict[Prefix, tuple[float, int]]
+LanguageScores = dict[Prefix, tuple[float, int]]
 
 
 def collapse(path: Sequence[int], blank: int) -> list[int]:
@@ -133,9 +133,9 @@ def prune(candidates: Beam, scores: dict[Prefix, float], beam_size: int) -> Beam
     raise NotImplementedError("E23")
 
 
-def listen_to_language(
-    candidates: Beam, language: Language, fusion: Fusion
-) -> Language:
+def fuse_language_model(
+    candidates: Beam, language: LanguageScores, fusion: Fusion
+) -> LanguageScores:
     """Find what the language model adds to each candidate (shallow fusion).
 
     A prefix of symbols c1 ... cU gains::
@@ -164,7 +164,7 @@ def listen_to_language(
 
 def prefix_search(
     log_probs: Tensor, beam_size: int, blank: int, fusion: Fusion | None = None
-) -> list[Found]:
+) -> list[Hypothesis]:
     """Search one utterance by prefix beam search, in plain Python.
 
     Args:
@@ -185,11 +185,11 @@ def prefix_search(
         )
     lm = fusion.lm if fusion else None
     beam: Beam = {(): (0.0, -math.inf)}  # before the first frame: the empty path
-    language: Language = {(): (0.0, lm.start if lm else 0)}
+    language: LanguageScores = {(): (0.0, lm.start if lm else 0)}
     for frame in log_probs.tolist():
         beam = advance(beam, frame, blank)
         if lm:
-            language = listen_to_language(beam, language, fusion)
+            language = fuse_language_model(beam, language, fusion)
         scores = {
             prefix: log_add(*sums) + (language[prefix][0] if lm else 0.0)
             for prefix, sums in beam.items()
@@ -204,13 +204,15 @@ def prefix_search(
             gain, state = language[prefix]
             score += gain + fusion.lm_weight * lm.end(state)
         found.append(
-            Found(score, acoustic, lm.total(prefix) if lm else 0.0, list(prefix))
+            Hypothesis(score, acoustic, lm.total(prefix) if lm else 0.0, list(prefix))
         )
     return sorted(found, key=lambda one: one.score, reverse=True)
 
 
 def is_exact(
-    search: Callable[[Tensor, int, int], list[Found]], log_probs: Tensor, blank: int
+    search: Callable[[Tensor, int, int], list[Hypothesis]],
+    log_probs: Tensor,
+    blank: int,
 ) -> bool:
     """Tell whether a prefix beam search keeps the law of CTC: write the law.
 
@@ -219,7 +221,7 @@ def is_exact(
     worst, and its ``score`` the logarithm of its probability, as the CTC loss knows it.
 
     Args:
-        search: ``search(log_probs, beam_size, blank)`` returns a list of ``Found``.
+        search: ``search(log_probs, beam_size, blank)`` returns a list of ``Hypothesis``.
             It may be a broken one; yours is ``prefix_search``.
         log_probs: Log-probabilities of a few frames and symbols, (T', V).
         blank: The index of the blank.
@@ -258,10 +260,10 @@ def beam_search(
 def greedy_decoder(charmap: CharMap, options: SearchOptions) -> Search:
     """Make the decoder that collapses the best path."""
 
-    def search(log_probs: Tensor, lengths: Tensor) -> list[list[Found]]:
+    def search(log_probs: Tensor, lengths: Tensor) -> list[list[Hypothesis]]:
         scores = pack_padded_sequence(log_probs, lengths, enforce_sorted=False)
         return [
-            [Found(-cost, -cost, 0.0, collapse(path, charmap.blankid))]
+            [Hypothesis(-cost, -cost, 0.0, collapse(path, charmap.blankid))]
             for cost, path in best_paths(scores)
         ]
 
@@ -272,7 +274,7 @@ def prefix_decoder(charmap: CharMap, options: SearchOptions) -> Search:
     """Make the decoder that runs ``prefix_search`` on each utterance."""
     fusion = make_fusion(options, charmap)
 
-    def search(log_probs: Tensor, lengths: Tensor) -> list[list[Found]]:
+    def search(log_probs: Tensor, lengths: Tensor) -> list[list[Hypothesis]]:
         n_symbols, blank = log_probs.shape[2], charmap.blankid
         check_advance(advance, n_symbols, blank)
         every = [

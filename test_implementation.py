@@ -40,7 +40,7 @@ from torch.nn.utils.rnn import (
 )
 
 from labkit.base import Lab
-from labkit.decoding import Automaton, Found, Fusion
+from labkit.decoding import Automaton, Fusion, Hypothesis
 from labkit.exercises import (
     Exercise,
     Values,
@@ -1280,7 +1280,7 @@ class Prune:
 
 
 @exercise(
-    *("E24", "the language model's say", 3, 30, 4, "decoding.py:listen_to_language"),
+    *("E24", "the language model's say", 3, 30, 4, "decoding.py:fuse_language_model"),
     hint="« a » lasted five frames and is still « a »: how often has the model spoken? "
     "And where is the state to ask for the b of « ab »?",
 )
@@ -1327,7 +1327,7 @@ class ListenToLanguage:
         lm = Automaton(0, inputs["next"], inputs["gain"], inputs["final"])
         result = []
         for setting, known in zip(ListenToLanguage.SETTINGS, inputs["known"]):
-            heard = lab.decoding.listen_to_language(
+            heard = lab.decoding.fuse_language_model(
                 dict.fromkeys(ListenToLanguage.CANDIDATES, (-1.0, -2.0)),
                 {tuple(prefix): tuple(pair) for prefix, pair in known},
                 Fusion(lm, *setting, ListenToLanguage.SPACE),
@@ -1366,13 +1366,13 @@ class ListenToLanguage:
                 expect_that(close and state == then, name, *texts, why)
 
 
-def flawed_search(flaw: str) -> Callable[[Tensor, int, int], list[Found]]:
+def flawed_search(flaw: str) -> Callable[[Tensor, int, int], list[Hypothesis]]:
     """Make a search over all paths, exact or with one flaw (the oracle of E25)."""
 
     def collapse_wrongly(path: tuple[int, ...], blank: int) -> tuple[int, ...]:
         return collapsed(tuple(k for k in path if k != blank), blank)
 
-    def search(log_probs: Tensor, beam_size: int, blank: int) -> list[Found]:
+    def search(log_probs: Tensor, beam_size: int, blank: int) -> list[Hypothesis]:
         table = log_probs.tolist()
         spell = collapse_wrongly if flaw == "blanks dropped first" else collapsed
         sums: dict[tuple[int, ...], list[float]] = {}
@@ -1402,7 +1402,9 @@ def flawed_search(flaw: str) -> Callable[[Tensor, int, int], list[Found]]:
             beam_size = len(pairs) // 2
         if flaw == "nothing found":
             pairs = []
-        found = [Found(s, s, 0.0, indices) for s, (_, indices) in zip(scores, pairs)]
+        found = [
+            Hypothesis(s, s, 0.0, indices) for s, (_, indices) in zip(scores, pairs)
+        ]
         return found[:beam_size]
 
     return search
@@ -1435,11 +1437,11 @@ class Law:
     def probe(lab: Lab, inputs: Values) -> Values:
         answers = []
         for blank, listed in inputs["searches"]:
-            found = [Found(score, score, 0.0, list(p)) for score, p in listed]
+            found = [Hypothesis(score, score, 0.0, list(p)) for score, p in listed]
 
             def search(
                 log_probs: Tensor, beam_size: int, blank: int, found: list = found
-            ) -> list[Found]:
+            ) -> list[Hypothesis]:
                 return found[:beam_size]
 
             answer = lab.decoding.is_exact(search, inputs["log_probs"], blank)

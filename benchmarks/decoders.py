@@ -29,8 +29,8 @@ from labkit.base import Lab, run_program
 from labkit.decoding import (
     FlashlightDecoder,
     FlashlightOptions,
-    Found,
     Fusion,
+    Hypothesis,
     SearchOptions,
     compile_ngram,
     import_decoder,
@@ -218,7 +218,7 @@ class Benchmark:
         return word_error_rate(self.references[: len(texts)], texts).rate
 
 
-def _best(nbests: Sequence[Sequence[Found]]) -> list[list[int]]:
+def _best(nbests: Sequence[Sequence[Hypothesis]]) -> list[list[int]]:
     return [nbest[0].indices if nbest else [] for nbest in nbests]
 
 

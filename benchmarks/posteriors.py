@@ -19,7 +19,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from labkit.text import fold
+from labkit.text import normalise
 
 ROOT = Path(__file__).resolve().parents[1]
 CORPUS = ROOT / "corpora" / "mini" / "fr"
@@ -58,7 +58,7 @@ def read_sentences(names: Sequence[str]) -> list[str]:
     for name in names:
         with (CORPUS / f"{name}.tsv").open(encoding="utf-8", newline="") as lines:
             rows = csv.DictReader(lines, delimiter="\t", quoting=csv.QUOTE_NONE)
-            sentences += [fold(row["sentence"]) for row in rows]
+            sentences += [normalise(row["sentence"]) for row in rows]
     return sentences
 
 

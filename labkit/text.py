@@ -14,10 +14,10 @@ _STOPS = dict.fromkeys("!?;¡¿‽", ".")
 _SPACES = dict.fromkeys(":…‥-‐‑‒–—―−_/⁄·•~=+", " ")
 _APOSTROPHES = dict.fromkeys("’‘ʼʹ`´′＇ˈ", "'")
 _DROPPED = dict.fromkeys('"«»“”„‟‹›()[]{}*ʿʾ', "")
-_FOLD = str.maketrans({**_LETTERS, **_STOPS, **_SPACES, **_APOSTROPHES, **_DROPPED})
+_FOLDED = str.maketrans({**_LETTERS, **_STOPS, **_SPACES, **_APOSTROPHES, **_DROPPED})
 
 
-def fold(text: str) -> str:
+def normalise(text: str) -> str:
     """Lower-case ``text`` and fold accents, ligatures, quotes and punctuation.
 
     ``! ? ;`` become a full stop; dashes, ellipses and colons a space; quotation
@@ -32,8 +32,8 @@ def fold(text: str) -> str:
         the alphabet (``α``, ``€``) is left as it is.
     """
     # Before NFKD, which would make a combining mark of the spacing acute accent ...
-    text = text.lower().translate(_FOLD)
+    text = text.lower().translate(_FOLDED)
     # ... and after it, for what it takes apart: a numero sign, a fraction.
-    text = unicodedata.normalize("NFKD", text).lower().translate(_FOLD)
+    text = unicodedata.normalize("NFKD", text).lower().translate(_FOLDED)
     text = "".join(c for c in text if not unicodedata.combining(c))
     return re.sub(r"\s+", " ", text).strip()

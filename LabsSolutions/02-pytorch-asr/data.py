@@ -35,7 +35,7 @@ from labkit.loading import (
     UtteranceSet,
     make_loader,
 )
-from labkit.text import fold
+from labkit.text import normalise
 
 _DEFAULT_COMMONVOICE_ROOT, _DEFAULT_COMMONVOICE_VERSION = default_location()
 _DEFAULT_RATE = 16000  # Hz
@@ -95,7 +95,7 @@ class CharMap:
         unknown = self.char2idx[self.unknown]
         inside = [
             unknown if char in reserved else self.char2idx.get(char, unknown)
-            for char in fold(text)
+            for char in normalise(text)
         ]
         return [self.char2idx[self.soschar], *inside, self.eos]
 

@@ -1,4 +1,4 @@
-"""What everything stands on: errors, files, command lines, cores. No torch at import."""
+"""What all rooms stand on: errors, files, command lines, cores. No torch at import."""
 
 from labkit.base.arguments import LabParser, ModuleParser, number, text
 from labkit.base.cores import (

@@ -146,7 +146,7 @@ def check(args: argparse.Namespace) -> None:
     # Here, so that --help does without torch.
     from labkit.corpus import report
     from labkit.corpus.inspection import (
-        find_strangers,
+        find_unknown_characters,
         list_clips,
         open_folds,
         plot_lengths,
@@ -161,8 +161,8 @@ def check(args: argparse.Namespace) -> None:
     folds, errors = open_folds(folder)
     if not folds:
         raise errors[0]
-    report.say_release(folder, folds)
-    report.say_folds(folds, sizes, low, high)
+    report.print_release(folder, folds)
+    report.print_folds(folds, sizes, low, high)
     seconds = {
         name: length
         for fold in folds
@@ -170,11 +170,11 @@ def check(args: argparse.Namespace) -> None:
         if sizes.get(name)
     }
     audio = read_clips(folder / "clips", seconds, args.all)
-    faulty = report.say_clips(folds, sizes)
-    report.say_audio(audio, len(seconds))
-    report.say_overlaps(folds)
+    faulty = report.print_clips(folds, sizes)
+    report.print_audio(audio, len(seconds))
+    report.print_overlaps(folds)
     n_clips = sum(len(fold.clips) for fold in folds)
-    report.say_characters(*find_strangers(folds, is_known), n_clips)
+    report.print_characters(*find_unknown_characters(folds, is_known), n_clips)
     figure = f"lengths_{folder.parent.name}_{folder.name}.png"
     save_figure(plot_lengths(folds, low, high), FIGURES / figure)
     _refuse(folds, errors, sizes, audio, low, high)

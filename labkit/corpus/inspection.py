@@ -159,7 +159,7 @@ def read_clips(folder: Path, seconds: dict[str, float], every: bool) -> Audio:
 
 
 @dataclass
-class Stranger:
+class UnknownCharacter:
     """A character outside the alphabet.
 
     Attributes:
@@ -181,9 +181,9 @@ class Stranger:
         return f"U+{ord(self.character):04X} {name.lower()}"
 
 
-def find_strangers(
+def find_unknown_characters(
     folds: Sequence[Fold], is_known: Callable[[str], bool]
-) -> tuple[list[Stranger], int]:
+) -> tuple[list[UnknownCharacter], int]:
     """Find the characters that the alphabet has no place for.
 
     Args:
@@ -197,14 +197,14 @@ def find_strangers(
     for fold in folds:
         every.update(*fold.sentences)
     outside = {character for character in every if not is_known(character)}
-    found: dict[str, Stranger] = {}
+    found: dict[str, UnknownCharacter] = {}
     n_sentences = 0
     for sentence, clip in _spoken(folds) if outside else ():
         strange = [character for character in sentence if character in outside]
         n_sentences += bool(strange)
         for character in strange:
             found.setdefault(
-                character, Stranger(character, 0, sentence, clip)
+                character, UnknownCharacter(character, 0, sentence, clip)
             ).count += 1
     return sorted(found.values(), key=lambda s: (-s.count, s.character)), n_sentences
 

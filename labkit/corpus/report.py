@@ -10,7 +10,7 @@ from pathlib import Path
 
 from labkit.corpus.commonvoice import POOL
 from labkit.corpus.durations import tables_of
-from labkit.corpus.inspection import Audio, Fold, Stranger
+from labkit.corpus.inspection import Audio, Fold, UnknownCharacter
 
 _TSV_FILES = (*("train", "dev", "test"), *("validated", "invalidated", "other"))
 _NUMBER = re.compile(r"cv-corpus-(\d+(?:\.\d+)*(?:-delta)?)")
@@ -37,7 +37,7 @@ def _name_some(texts: Sequence[str]) -> None:
         _say("", f"  and {len(texts) - _EXAMPLES:,} more")
 
 
-def say_release(folder: Path, folds: Sequence[Fold]) -> None:
+def print_release(folder: Path, folds: Sequence[Fold]) -> None:
     """Say which release it is, and which tables it has."""
     number = _NUMBER.search(folder.parent.name)
     columns = folds[0].columns
@@ -54,7 +54,7 @@ def say_release(folder: Path, folds: Sequence[Fold]) -> None:
     _say("durations", ", ".join(reversed(tables)) or "read from the clips, not kept")
 
 
-def say_folds(
+def print_folds(
     folds: Sequence[Fold], sizes: dict[str, int], low: float, high: float
 ) -> None:
     """Say how much each fold lists, clips of ``low`` to ``high`` seconds apart."""
@@ -75,7 +75,7 @@ def say_folds(
     print()
 
 
-def say_clips(folds: Sequence[Fold], sizes: dict[str, int]) -> bool:
+def print_clips(folds: Sequence[Fold], sizes: dict[str, int]) -> bool:
     """Count the clips and name those at fault; return whether there are any."""
     listed = Counter(name for fold in folds for name in fold.clips)
     others = len(sizes.keys() - listed.keys())
@@ -104,7 +104,7 @@ def say_clips(folds: Sequence[Fold], sizes: dict[str, int]) -> bool:
     return any(faults.values())
 
 
-def say_audio(audio: Audio, n_there: int) -> None:
+def print_audio(audio: Audio, n_there: int) -> None:
     """Say what reading clips came to, of ``n_there`` that can be read."""
     sample = " as a sample (all with --all)" if audio.read < n_there else ""
     broken = f"{len(audio.broken):,} broken ({_percent(len(audio.broken), audio.read)})"
@@ -117,7 +117,7 @@ def say_audio(audio: Audio, n_there: int) -> None:
     _say("rates", ", ".join(rates) or "none")
 
 
-def say_overlaps(folds: Sequence[Fold]) -> None:
+def print_overlaps(folds: Sequence[Fold]) -> None:
     """Say which speakers and sentences stand in two folds, and what is no speech."""
     shared = [
         f"{len(both):,} in {a.name} and {b.name}"
@@ -141,8 +141,8 @@ def say_overlaps(folds: Sequence[Fold]) -> None:
         _name_some(silent)
 
 
-def say_characters(
-    strangers: Sequence[Stranger], n_sentences: int, n_clips: int
+def print_characters(
+    strangers: Sequence[UnknownCharacter], n_sentences: int, n_clips: int
 ) -> None:
     """Say which characters the alphabet has no place for, of ``n_clips`` sentences."""
     if not strangers:

@@ -7,7 +7,7 @@ from labkit.decoding.flashlight.lexicon import name_tokens
 from labkit.decoding.flashlight.setup import FlashlightOptions, import_decoder
 from labkit.decoding.fusion.automaton import Automaton
 from labkit.decoding.fusion.ngram import Fusion, compile_ngram
-from labkit.decoding.hypothesis import Found
+from labkit.decoding.hypothesis import Hypothesis
 from labkit.decoding.search import (
     Alphabet,
     Search,
@@ -27,8 +27,8 @@ __all__ = [
     "Automaton",
     "FlashlightDecoder",
     "FlashlightOptions",
-    "Found",
     "Fusion",
+    "Hypothesis",
     "NoPathError",
     "Search",
     "SearchOptions",

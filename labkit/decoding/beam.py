@@ -25,7 +25,7 @@ from torch import Tensor
 from labkit.base import LabError
 from labkit.decoding.fusion.automaton import Automaton
 from labkit.decoding.fusion.ngram import Fusion
-from labkit.decoding.hypothesis import Found
+from labkit.decoding.hypothesis import Hypothesis
 
 _HASH_FACTOR = 6364136223846793005  # of Knuth's MMIX generator; odd, so invertible
 _HASH_STEP = 1442695040888963407
@@ -246,7 +246,7 @@ def prefix_beam_search(
     beam_size: int,
     blank_id: int = 0,
     fusion: Fusion | None = None,
-) -> list[list[Found]]:
+) -> list[list[Hypothesis]]:
     """Find the best transcripts of each utterance of a batch.
 
     Every symbol of every frame is tried on every prefix: what the search loses, it
@@ -323,7 +323,7 @@ def _collect(
     symbols: Tensor,
     blank_id: int,
     fusion: Fusion | None,
-) -> list[list[Found]]:
+) -> list[list[Hypothesis]]:
     """Turn scores (B, K) and symbols (T, B, K) into n-best lists."""
     n_utterances, size = score.shape
     symbols = symbols.permute(1, 2, 0).flatten(0, 1)  # (B K, T)
@@ -340,7 +340,7 @@ def _collect(
     starts = [0, *ends[:-1]]
     scores = (score.flatten().tolist(), acoustic.flatten().tolist(), lm)
     rows = zip(*scores, starts, ends)
-    found = [Found(s, a, p, indices[start:end]) for s, a, p, start, end in rows]
+    found = [Hypothesis(s, a, p, indices[start:end]) for s, a, p, start, end in rows]
     return [
         [one for one in found[b * size : (b + 1) * size] if one.score > -math.inf]
         for b in range(n_utterances)

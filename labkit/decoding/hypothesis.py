@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 
-class Found(NamedTuple):
+class Hypothesis(NamedTuple):
     """One transcript that a search has found; every score is in nats.
 
     Attributes:

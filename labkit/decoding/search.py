@@ -21,11 +21,11 @@ from labkit.decoding.flashlight.setup import FlashlightOptions
 from labkit.decoding.fusion.automaton import Automaton
 from labkit.decoding.fusion.hotwords import compile_hotwords
 from labkit.decoding.fusion.ngram import Fusion, compile_ngram
-from labkit.decoding.hypothesis import Found
+from labkit.decoding.hypothesis import Hypothesis
 from labkit.lm import SHIPPED, load_language_model, shipped
 
 # (log-probabilities (T', B, V), lengths (B,)) to the n-best list of each utterance.
-Search = Callable[[Tensor, Tensor], list[list[Found]]]
+Search = Callable[[Tensor, Tensor], list[list[Hypothesis]]]
 # Of each prefix two log probabilities.
 Prefixes = dict[tuple[int, ...], tuple[float, float]]
 
@@ -105,7 +105,7 @@ def beam_decoder(charmap: Alphabet, options: SearchOptions) -> Search:
     """Make the decoder that searches a whole batch at once, on any device."""
     fusion = make_fusion(options, charmap)
 
-    def search(log_probs: Tensor, lengths: Tensor) -> list[list[Found]]:
+    def search(log_probs: Tensor, lengths: Tensor) -> list[list[Hypothesis]]:
         with torch.inference_mode():
             return prefix_beam_search(
                 *(log_probs, lengths, options.beam_size, charmap.blankid, fusion)

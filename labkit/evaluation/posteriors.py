@@ -12,12 +12,12 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
 from labkit.base import progress
-from labkit.decoding import Alphabet, Found, Search, log_posteriors
+from labkit.decoding import Alphabet, Hypothesis, Search, log_posteriors
 from labkit.evaluation.tables import FoldReport
 from labkit.loading import Utterance
 
 
-class HeardBatch(NamedTuple):
+class PosteriorBatch(NamedTuple):
     """What the network makes of a few utterances.
 
     Attributes:
@@ -46,13 +46,13 @@ class TextAlphabet(Alphabet):
         """Leave the markers out."""
 
 
-def hear_fold(
+def compute_posteriors(
     model: nn.Module,
     loader: DataLoader,
     device: torch.device,
     title: str,
     n_clips: int | None = None,
-) -> Iterator[HeardBatch]:
+) -> Iterator[PosteriorBatch]:
     """Run the network over a fold, batch by batch, utterances of like length together.
 
     Memory holds one batch at a time.
@@ -78,15 +78,17 @@ def hear_fold(
         spectrograms, _ = loader.collate_fn.batch_collate.collate(utterances)
         start = time.perf_counter()
         log_probs, lengths = log_posteriors(model(spectrograms.to(device)))
-        yield HeardBatch(log_probs, lengths, utterances, time.perf_counter() - start)
+        yield PosteriorBatch(
+            log_probs, lengths, utterances, time.perf_counter() - start
+        )
 
 
 def score_searches(
-    batches: Iterable[HeardBatch],
+    batches: Iterable[PosteriorBatch],
     searches: dict[str, Search],
     charmap: TextAlphabet,
     frame_seconds: float,
-    keep: Callable[[HeardBatch, list[list[Found]]], None] | None = None,
+    keep: Callable[[PosteriorBatch, list[list[Hypothesis]]], None] | None = None,
 ) -> list[FoldReport]:
     """Decode batches with every search, and compare with the transcripts.
 

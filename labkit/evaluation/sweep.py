@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from labkit.base import progress
 from labkit.decoding import Search
-from labkit.evaluation.posteriors import HeardBatch, TextAlphabet, score_searches
+from labkit.evaluation.posteriors import PosteriorBatch, TextAlphabet, score_searches
 from labkit.metrics import ErrorRate
 
 # The sweep: weights of the language model, and nats added for each word.
@@ -26,7 +26,7 @@ class SweepPoint(NamedTuple):
 
 
 def sweep(
-    batches: Sequence[HeardBatch],
+    batches: Sequence[PosteriorBatch],
     make_search: Callable[[float, float], Search],
     charmap: TextAlphabet,
     weights: Sequence[float] = LM_WEIGHTS,

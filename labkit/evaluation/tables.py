@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 import jiwer
 
 from labkit.base import LabError
-from labkit.evaluation.timed import Hypothesis, Word
+from labkit.evaluation.timed import TimedHypothesis, Word
 from labkit.metrics import ErrorRate, character_error_rate, word_error_rate
 
 _WORST = 5
@@ -23,7 +23,7 @@ AlignedWord = tuple[str, str, str]  # of the reference, of the hypothesis, its m
 
 def print_nbest(
     name: str,
-    hypotheses: Sequence[Hypothesis],
+    hypotheses: Sequence[TimedHypothesis],
     lm_weight: float | None = None,
     hotwords: bool = False,
 ) -> None:
@@ -48,7 +48,7 @@ def print_nbest(
 
 
 def _print_parts(
-    hypotheses: Sequence[Hypothesis], lm_weight: float | None, hotwords: bool
+    hypotheses: Sequence[TimedHypothesis], lm_weight: float | None, hotwords: bool
 ) -> None:
     """Print what adds up to each score."""
     weight = lm_weight or 0.0

@@ -17,7 +17,7 @@ from torch.utils.data import DataLoader
 
 from labkit.base import USAGE, LabError, as_lab_error, show_error
 from labkit.decoding import (
-    Found,
+    Hypothesis,
     Search,
     SearchOptions,
     align,
@@ -26,9 +26,9 @@ from labkit.decoding import (
 )
 from labkit.evaluation.figures import plot_alignment, plot_sweep
 from labkit.evaluation.posteriors import (
-    HeardBatch,
+    PosteriorBatch,
     TextAlphabet,
-    hear_fold,
+    compute_posteriors,
     score_searches,
 )
 from labkit.evaluation.sweep import (
@@ -39,7 +39,7 @@ from labkit.evaluation.sweep import (
     sweep,
 )
 from labkit.evaluation.tables import print_comparison, print_nbest
-from labkit.evaluation.timed import Hypothesis, describe
+from labkit.evaluation.timed import TimedHypothesis, describe
 from labkit.evaluation.transcripts import Names, Transcript, TranscriptFolder, open_fold
 from labkit.figures import save_figure
 
@@ -93,7 +93,7 @@ class Tester:
         """Make a search of the table that finds something, or says that it did not."""
         search = self.decoders[decoder](self.charmap, self.options(lm, **changes))
 
-        def find(log_probs: Tensor, lengths: Tensor) -> list[list[Found]]:
+        def find(log_probs: Tensor, lengths: Tensor) -> list[list[Hypothesis]]:
             found = search(log_probs, lengths)
             if not all(found):
                 raise LabError(
@@ -105,8 +105,8 @@ class Tester:
         return find
 
     def describe(
-        self, found: list[Found], log_probs: Tensor, seconds: float
-    ) -> list[Hypothesis]:
+        self, found: list[Hypothesis], log_probs: Tensor, seconds: float
+    ) -> list[TimedHypothesis]:
         """Give text and times to what was found in log-probabilities (T', V)."""
         charmap = self.charmap
         return describe(
@@ -114,7 +114,7 @@ class Tester:
             *(self.frame_seconds, seconds),
         )
 
-    def align(self, log_probs: Tensor) -> Found:
+    def align(self, log_probs: Tensor) -> Hypothesis:
         """Score the transcript that was given.
 
         Raises:
@@ -144,7 +144,7 @@ class Tester:
                 f"be trusted ({cost / len(indices):.1f} nats a symbol above the best)",
                 file=sys.stderr,
             )
-        return Found(-loss.item(), -loss.item(), 0.0, indices)
+        return Hypothesis(-loss.item(), -loss.item(), 0.0, indices)
 
     def transcribe(self, read: Callable[[str], Clip]) -> None:
         """Print the hypotheses of each clip of the options, write and draw the best.
@@ -209,7 +209,9 @@ class Tester:
 
     def hear(self, loader: DataLoader, n_clips: int | None = None) -> Iterable:
         """Run the network over the fold."""
-        return hear_fold(self.model, loader, self.args.device, self.args.fold, n_clips)
+        return compute_posteriors(
+            self.model, loader, self.args.device, self.args.fold, n_clips
+        )
 
     def score_one(self, loader: DataLoader) -> None:
         """Print the error rates of one decoder; write the transcripts if asked to."""
@@ -220,7 +222,7 @@ class Tester:
         path = Path(args.baselogdir, "transcripts", name)
         with open_fold(path) if args.output else nullcontext() as write:
 
-            def keep(batch: HeardBatch, found: list[list[Found]]) -> None:
+            def keep(batch: PosteriorBatch, found: list[list[Hypothesis]]) -> None:
                 for b, (utterance, length) in enumerate(
                     zip(batch.utterances, batch.lengths.tolist())
                 ):

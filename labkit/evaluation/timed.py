@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
-from labkit.decoding import Alignment, Found, NoPathError, align
+from labkit.decoding import Alignment, Hypothesis, NoPathError, align
 
 _MARKERS = "¶¦"  # start and end of a transcript: never shown to people
 _SPACE = " "
@@ -59,7 +59,7 @@ class Word(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Hypothesis:
+class TimedHypothesis:
     """A transcript that a decoder proposes; every score is in nats.
 
     Attributes:
@@ -114,13 +114,13 @@ def _as_dict(timed: Word | Character) -> dict[str, Any]:
 
 
 def describe(
-    found: Sequence[Found],
+    found: Sequence[Hypothesis],
     log_probs: Tensor,
     alphabet: Sequence[str],
     blank: int,
     frame_seconds: float,
     duration: float,
-) -> list[Hypothesis]:
+) -> list[TimedHypothesis]:
     """Give text, times and confidence to what a search has found.
 
     A transcript that no path spells (its every path has probability 0, or needs more
@@ -151,13 +151,13 @@ def describe(
 
 
 def _describe(
-    found: Found,
+    found: Hypothesis,
     log_probs: Tensor,
     alphabet: Sequence[str],
     blank: int,
     frame_seconds: float,
     duration: float,
-) -> Hypothesis:
+) -> TimedHypothesis:
     tokens = list(found.indices)
     characters: list[Character] = []
     if tokens:
@@ -171,7 +171,7 @@ def _describe(
             characters = time_characters(
                 symbols, alignment, log_probs, frame_seconds, duration
             )
-    return Hypothesis(
+    return TimedHypothesis(
         "".join(alphabet[index] for index in tokens),
         tokens,
         found.score,

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from labkit.base import USAGE, LabError, atomic, write_atomically
-from labkit.evaluation.timed import Hypothesis, Word
+from labkit.evaluation.timed import TimedHypothesis, Word
 
 CLIP_FORMATS = ("txt", "json", "srt")
 FOLD_FORMATS = ("txt", "json")
@@ -42,7 +42,7 @@ class Transcript:
     clip: str
     duration: float
     decoder: str
-    hypotheses: Sequence[Hypothesis]
+    hypotheses: Sequence[TimedHypothesis]
     reference: str | None = None
 
     @property

@@ -68,7 +68,7 @@ class UpdateGuard:
 
 
 @dataclass
-class Refusals:
+class SkippedUpdates:
     """Counts the minibatches whose update was refused.
 
     Attributes:

@@ -15,7 +15,7 @@ from torch.utils.data import DataLoader
 from labkit.base import LabError, draw_seed, uninterrupted, unwritten_exercise
 from labkit.metrics import BatchResult, FoldScore
 from labkit.training.distributed import ALONE, World
-from labkit.training.guard import DIVERGED, Refusals
+from labkit.training.guard import DIVERGED, SkippedUpdates
 from labkit.training.runfolder import RunFolder
 from labkit.training.schedules import tell
 from labkit.training.scoring import Recipe, minibatches, n_utterances, score_fold
@@ -118,7 +118,7 @@ class Trainer:
         self.best: tuple[float, float] | None = None  # CER, loss
         self.stale = 0  # epochs since the best
         self.epoch = 1  # the next, or that which is under way
-        self.refusals = Refusals()
+        self.refusals = SkippedUpdates()
         self.stop = StopRequest()
         self._begun: tuple[int, FoldScore] | None = None  # batches of a resumed epoch
         self._done = 0  # minibatches of the epoch
@@ -156,7 +156,7 @@ class Trainer:
             thing.load_state_dict(state[name])
         self.epoch, self.stale = state["epoch"], state["stale"]
         self.best = state["best"] and tuple(state["best"])
-        self.refusals = Refusals(**state["refusals"])
+        self.refusals = SkippedUpdates(**state["refusals"])
         # What the processes had scored is counted once.
         score = FoldScore(**state["score"]) if self.world.first else FoldScore()
         self._begun = state["batch"], score

@@ -79,7 +79,7 @@ return [idx, s]
 
 @E02 right folded-by-hand
 cm = CharMap()
-text = cm.soschar + fold(QUESTION_SENTENCE) + cm.eoschar
+text = cm.soschar + normalise(QUESTION_SENTENCE) + cm.eoschar
 return [cm.char2idx[c] for c in text], text
 
 

@@ -22,7 +22,7 @@ from labkit.decoding.beam import prefix_beam_search
 from labkit.decoding.flashlight.decoder import FlashlightDecoder
 from labkit.decoding.flashlight.lexicon import Lexicon
 from labkit.decoding.flashlight.setup import FlashlightOptions
-from labkit.decoding.hypothesis import Found
+from labkit.decoding.hypothesis import Hypothesis
 from labkit.lm.arpa import read_arpa, write_arpa
 from labkit.lm.ngram import END, START, NGram, estimate
 from labkit.lm.shipped import shipped
@@ -70,7 +70,7 @@ def doubt(log_probs: Tensor, alphabet: Sequence[str], heard: str, said: str) -> 
     return (probabilities / probabilities.sum(1, keepdim=True)).log()
 
 
-def decode(decoder: FlashlightDecoder, log_probs: Tensor) -> list[Found]:
+def decode(decoder: FlashlightDecoder, log_probs: Tensor) -> list[Hypothesis]:
     (nbest,) = decoder.search(log_probs.unsqueeze(1), torch.tensor([len(log_probs)]))
     scores = [found.score for found in nbest]
     assert scores == sorted(scores, reverse=True)
@@ -78,11 +78,11 @@ def decode(decoder: FlashlightDecoder, log_probs: Tensor) -> list[Found]:
     return nbest
 
 
-def text_of(found: Found, alphabet: Sequence[str]) -> str:
+def text_of(found: Hypothesis, alphabet: Sequence[str]) -> str:
     return "".join(alphabet[index] for index in found.indices)
 
 
-def scored(nbest: Sequence[Found]) -> Table:
+def scored(nbest: Sequence[Hypothesis]) -> Table:
     return {tuple(found.indices): found.score for found in nbest}
 
 
@@ -462,7 +462,7 @@ def test_a_stream_ends_as_the_whole_utterance_does(
     whole = decode(decoder, said)
     for sizes in ([len(said)], [1] * len(said), [0, 7, 0, len(said) - 7]):
         decoder.begin()
-        assert decoder.best() == Found(0.0, 0.0, 0.0, [])
+        assert decoder.best() == Hypothesis(0.0, 0.0, 0.0, [])
         for part in said.split(sizes):
             decoder.step(part)
         assert text_of(decoder.best(), LETTERS).startswith("pour ell")

@@ -18,7 +18,7 @@ from labkit.decoding.beam import prefix_beam_search
 from labkit.decoding.fusion.automaton import Automaton
 from labkit.decoding.fusion.hotwords import compile_hotwords
 from labkit.decoding.fusion.ngram import Fusion, compile_ngram
-from labkit.decoding.hypothesis import Found
+from labkit.decoding.hypothesis import Hypothesis
 from labkit.lm.ngram import estimate
 
 CHARMAP = CharMap()
@@ -90,7 +90,7 @@ class Case:
         bonus = self.fusion.word_bonus * spaces
         return language + bonus + (WEIGHT * hot if self.fusion.hotwords else 0.0)
 
-    def search(self, log_probs: Tensor, beam: int) -> list[list[Found]]:
+    def search(self, log_probs: Tensor, beam: int) -> list[list[Hypothesis]]:
         """Search whole utterances."""
         return prefix_beam_search(
             log_probs, whole(log_probs), beam, self.blank, self.fusion

@@ -24,7 +24,7 @@ from labkit.base.errors import LabError
 from labkit.decoding.beam import prefix_beam_search
 from labkit.decoding.fusion.automaton import Automaton
 from labkit.decoding.fusion.ngram import Fusion
-from labkit.decoding.hypothesis import Found
+from labkit.decoding.hypothesis import Hypothesis
 from labkit.decoding.search import SearchOptions
 
 CHARMAP = CharMap()
@@ -235,7 +235,7 @@ def random_language(seed: int, n_states: int, n_symbols: int) -> Automaton:
     )
 
 
-def assert_same_lists(one: list[Found], other: list[Found]) -> None:
+def assert_same_lists(one: list[Hypothesis], other: list[Hypothesis]) -> None:
     """Compare two n-best lists: the same transcripts in the same order, all scores."""
     assert [f.indices for f in one] == [f.indices for f in other]
     for name in ("score", "acoustic", "lm"):
@@ -275,7 +275,7 @@ def test_every_decoder_of_the_table_spells_what_was_said() -> None:
 
 
 def test_both_searches_keep_the_law() -> None:
-    def batched(log_probs: Tensor, beam_size: int, blank: int) -> list[Found]:
+    def batched(log_probs: Tensor, beam_size: int, blank: int) -> list[Hypothesis]:
         whole = torch.tensor([len(log_probs)])
         return prefix_beam_search(log_probs.unsqueeze(1), whole, beam_size, blank)[0]
 

@@ -12,8 +12,8 @@ from torch import Tensor
 
 from labkit.base.errors import LabError
 from labkit.decoding.alignment import align
-from labkit.decoding.hypothesis import Found
-from labkit.evaluation.timed import Hypothesis, describe
+from labkit.decoding.hypothesis import Hypothesis
+from labkit.evaluation.timed import TimedHypothesis, describe
 
 CHARMAP = CharMap()
 STEP = 0.04  # s a frame
@@ -34,13 +34,13 @@ def spoken(built: Built, n_frames: int, certainty: float = 0.9) -> Tensor:
     return posteriors.log()
 
 
-def found(text: str, score: float = -1.0) -> Found:
-    return Found(score, score, 0.0, [CHARMAP.char2idx[c] for c in text])
+def found(text: str, score: float = -1.0) -> Hypothesis:
+    return Hypothesis(score, score, 0.0, [CHARMAP.char2idx[c] for c in text])
 
 
 def describe_one(
-    one: Found, log_probs: Tensor, duration: float = math.inf
-) -> Hypothesis:
+    one: Hypothesis, log_probs: Tensor, duration: float = math.inf
+) -> TimedHypothesis:
     alphabet, blank = CHARMAP.idx2char, CHARMAP.blankid
     (hypothesis,) = describe([one], log_probs, alphabet, blank, STEP, duration)
     return hypothesis
@@ -54,7 +54,9 @@ TEXT = "".join(symbol for symbol, _, _ in BUILT)
 
 
 def test_words_and_characters_are_where_they_were_built() -> None:
-    one = describe_one(Found(-3.0, -2.0, -1.5, found(TEXT).indices), spoken(BUILT, 24))
+    one = describe_one(
+        Hypothesis(-3.0, -2.0, -1.5, found(TEXT).indices), spoken(BUILT, 24)
+    )
     assert (one.text, one.plain) == ("¶l'a mme.¦", "l'a mme.")
     assert (one.score, one.acoustic, one.lm) == (-3.0, -2.0, -1.5)
     assert CHARMAP.decode(one.tokens) == TEXT
@@ -121,7 +123,7 @@ def test_time_runs_forward_and_ends_with_the_clip() -> None:
         indices = torch.randint(1, 44, (15,), generator=generator)
         indices[torch.rand(15, generator=generator) < 0.3] = CHARMAP.char2idx[" "]
         duration = STEP * 37.5
-        one = describe_one(Found(-1, -1, 0, indices.tolist()), log_probs, duration)
+        one = describe_one(Hypothesis(-1, -1, 0, indices.tolist()), log_probs, duration)
         for timed in (one.characters, one.words):
             times = [t for part in timed for t in (part.start, part.end)]
             assert times == sorted(times)
@@ -130,7 +132,7 @@ def test_time_runs_forward_and_ends_with_the_clip() -> None:
         assert len(one.frames) == len(one.tokens)
         assert all(a[1] <= b[0] for a, b in zip(one.frames, one.frames[1:]))
         tokens = [CHARMAP.char2idx["¶"], *one.tokens, CHARMAP.char2idx["¦"]]
-        whole = describe_one(Found(-1, -1, 0, tokens), log_probs, duration)
+        whole = describe_one(Hypothesis(-1, -1, 0, tokens), log_probs, duration)
         assert whole.frames == align(log_probs, tokens, 0).spans
 
 
@@ -165,12 +167,12 @@ def test_what_no_path_spells_keeps_its_text_and_has_no_times() -> None:
 @pytest.mark.parametrize("index", [CHARMAP.blankid, 44, -1])
 def test_the_blank_and_what_is_no_symbol_are_refused(index: int) -> None:
     with pytest.raises(LabError, match="transcript to align holds"):
-        describe_one(Found(-1, -1, 0, [20, index]), torch.zeros(9, 44))
+        describe_one(Hypothesis(-1, -1, 0, [20, index]), torch.zeros(9, 44))
 
 
 def test_everything_goes_into_json() -> None:
     one = describe_one(
-        Found(-3.25, -math.inf, math.nan, found(TEXT).indices), spoken(BUILT, 24)
+        Hypothesis(-3.25, -math.inf, math.nan, found(TEXT).indices), spoken(BUILT, 24)
     )
     read = json.loads(json.dumps(one.as_dict(), allow_nan=False))
     assert (read["text"], read["sequence"]) == ("l'a mme.", TEXT)

@@ -22,13 +22,13 @@ from labkit.evaluation.tables import (
     print_comparison,
     print_nbest,
 )
-from labkit.evaluation.timed import Character, Hypothesis, Word
+from labkit.evaluation.timed import Character, TimedHypothesis, Word
 
 
 def hypothesis(
     text: str, words: Sequence[Word] = (), score: float = -1.0
-) -> Hypothesis:
-    return Hypothesis(f"¶{text}¦", [16, 2], score, score, 0.0, [], list(words))
+) -> TimedHypothesis:
+    return TimedHypothesis(f"¶{text}¦", [16, 2], score, score, 0.0, [], list(words))
 
 
 def distance(one: Sequence[str], other: Sequence[str]) -> int:
@@ -192,8 +192,8 @@ def test_the_parts_of_a_score_add_up_to_it(
     titles: list[str],
 ) -> None:
     nbest = [
-        Hypothesis("¶a¦", [16, 18, 2], 2.5, -4.25, -7.125, [], []),
-        Hypothesis("¶b¦", [16, 19, 2], -9.0, -8.0, -6.0, [], []),
+        TimedHypothesis("¶a¦", [16, 18, 2], 2.5, -4.25, -7.125, [], []),
+        TimedHypothesis("¶b¦", [16, 19, 2], -9.0, -8.0, -6.0, [], []),
     ]
     print_nbest("a.mp3", nbest, weight, hotwords)
     out = capsys.readouterr().out

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from labkit.base.errors import USAGE, LabError
-from labkit.evaluation.timed import Hypothesis, Word
+from labkit.evaluation.timed import TimedHypothesis, Word
 from labkit.evaluation.transcripts import (
     Transcript,
     TranscriptFolder,
@@ -24,8 +24,8 @@ Cue = tuple[float, float, list[str]]  # start and end in s, lines
 
 def hypothesis(
     text: str, words: Sequence[Word] = (), score: float = -1.0
-) -> Hypothesis:
-    return Hypothesis(f"¶{text}¦", [16, 2], score, score, 0.0, [], list(words))
+) -> TimedHypothesis:
+    return TimedHypothesis(f"¶{text}¦", [16, 2], score, score, 0.0, [], list(words))
 
 
 def transcript(

@@ -72,7 +72,7 @@ def test_help_names_every_option_and_answers_without_torch(run: Run) -> None:
     listed, _ = done.stdout.split("\ndefaults ")  # the table comes after the options
     for option in (o for o in (*TRAIN, *TEST) if o.startswith("--")):
         assert re.search(rf"^  {option}\b", listed, re.M), option
-    assert re.search(r"\| +labkit\.cli$", done.stderr, re.M)
+    assert re.search(r"\| +labkit\.options$", done.stderr, re.M)
     assert not re.search(r"\| +(torch|numpy|matplotlib)\b", done.stderr)
 
 

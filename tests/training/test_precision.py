@@ -15,7 +15,7 @@ from torch.nn.utils.rnn import PackedSequence, pack_sequence
 
 from labkit.base.errors import LabError
 from labkit.training.averaging import EpochWeights, refresh_batchnorm
-from labkit.training.guard import DIVERGED, DOES_NOT_FIT, Refusals, UpdateGuard
+from labkit.training.guard import DIVERGED, DOES_NOT_FIT, SkippedUpdates, UpdateGuard
 from labkit.training.precision import use_bfloat16
 from labkit.training.schedules import tell, warmup_plateau
 
@@ -126,7 +126,7 @@ def test_a_gradient_that_overflows_changes_nothing_though_the_loss_is_finite() -
 def test_refusals_in_a_row_end_the_run_and_single_ones_do_not(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    refusals = Refusals()
+    refusals = SkippedUpdates()
     for _ in range(20):
         for _ in range(4):
             refusals.refused(True, 1, "x is usable")

@@ -29,7 +29,7 @@ from labkit.decoding.flashlight.setup import (
     build_decoder,
     import_decoder,
 )
-from labkit.decoding.hypothesis import Found
+from labkit.decoding.hypothesis import Hypothesis
 from labkit.lm import SPACE
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ class Timed(NamedTuple):
         frames: The first frame of each symbol, on the best path that the beam kept.
     """
 
-    found: Found
+    found: Hypothesis
     frames: list[int]
 
 
@@ -134,7 +134,7 @@ class FlashlightDecoder:
         closing[0, self._blank], closing[0, self._space] = FLOOR, 0.0
         return closing
 
-    def search(self, log_probs: Tensor, lengths: Tensor) -> list[list[Found]]:
+    def search(self, log_probs: Tensor, lengths: Tensor) -> list[list[Hypothesis]]:
         """Find the most probable transcripts of each utterance of a batch.
 
         Args:
@@ -208,7 +208,7 @@ class FlashlightDecoder:
         self._decoder.decode_step(emissions)
         self._streamed = n_frames + len(emissions)
 
-    def best(self) -> Found:
+    def best(self) -> Hypothesis:
         """Return the best transcript of the stream so far.
 
         Its last word may be incomplete; the end of the sentence is not scored.
@@ -219,11 +219,11 @@ class FlashlightDecoder:
         n_frames = self._frames_so_far()
         results = self._decoder.decoder.get_all_final_hypothesis() if n_frames else []
         if not results:
-            return Found(0.0, 0.0, 0.0, [])
+            return Hypothesis(0.0, 0.0, 0.0, [])
         best = max(results, key=lambda result: result.score)
         return self._to_timed(best, n_frames, 0.0).found
 
-    def end(self) -> list[Found]:
+    def end(self) -> list[Hypothesis]:
         """Close the stream.
 
         Returns:
@@ -306,7 +306,7 @@ class FlashlightDecoder:
             acoustic -= options.word_score * (len(words) - unknown)
             acoustic -= options.unk_score * unknown if unknown else 0.0
         indices, frames = self._collapse(result.tokens[1 : n_frames + 1])
-        return Timed(Found(score, acoustic, lm, indices), frames)
+        return Timed(Hypothesis(score, acoustic, lm, indices), frames)
 
     def _collapse(self, path: Sequence[int]) -> tuple[list[int], list[int]]:
         """Reduce a path to its transcript and the first frame of each symbol."""

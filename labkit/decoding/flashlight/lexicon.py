@@ -18,7 +18,7 @@ from typing import BinaryIO
 
 from labkit.base import LabError
 from labkit.lm import END, MAX_ORDER, SPACE, START, UNKNOWN
-from labkit.text import fold
+from labkit.text import normalise
 
 MARKS = (",", ".")  # what may follow a word, and no word model knows
 EDGES = ("¶", "¦")  # the start and the end of a transcript
@@ -197,7 +197,7 @@ def _entries(line: str, spaced: bool, where: str) -> list[tuple[str, Spelling]]:
             f"{where}: {word!r} has no spelling",
             "write its word pieces behind it: only letters are spelled by themselves",
         )
-    text = fold(word).translate(dict.fromkeys(map(ord, MARKS), " "))
+    text = normalise(word).translate(dict.fromkeys(map(ord, MARKS), " "))
     return [(part, (*part, SPACE)) for part in text.split()]
 
 

@@ -21,7 +21,7 @@ from torch import Tensor
 
 from labkit.base import USAGE, LabError
 from labkit.decoding.fusion.automaton import Automaton
-from labkit.text import fold
+from labkit.text import normalise
 
 _BOUNDARIES = frozenset(" ',.¶¦")  # between two words
 _MARKERS = frozenset("¶¦❌")  # never in a text
@@ -54,7 +54,7 @@ def compile_hotwords(
     index = {char: i for i, char in enumerate(alphabet) if i != blank}
     worth = {}
     for word in words:
-        phrase = _fold_hotword(word, index)
+        phrase = _normalise_hotword(word, index)
         worth[phrase] = weight * len(phrase.split(" "))
     credit = _credit(worth, weight)
     states = {prefix: i for i, prefix in enumerate(sorted(credit, key=len))}
@@ -113,9 +113,9 @@ def _give_up(
     return total, state
 
 
-def _fold_hotword(word: str, index: Mapping[str, int]) -> str:
+def _normalise_hotword(word: str, index: Mapping[str, int]) -> str:
     """Fold a hot word to the letters of the alphabet."""
-    phrase = fold(word).strip(" " + _MARKS)
+    phrase = normalise(word).strip(" " + _MARKS)
     strange = {c for c in phrase if c not in index or c in _MARKERS or c in _MARKS}
     if strange:
         fault = f"holds {' '.join(sorted(strange))}"

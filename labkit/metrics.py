@@ -1,12 +1,15 @@
-"""Error rates, by jiwer, and what a fold scores."""
+"""Error rates, by jiwer, and what is counted of a fold."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
+from typing import Any
 
 import jiwer
 from torch import Tensor
+
+_SHOWN = 4  # utterances of a fold whose transcripts are kept, to be shown
 
 
 @dataclass(frozen=True)
@@ -20,10 +23,10 @@ class ErrorRate:
         total: Symbols of the references.
     """
 
-    substitutions: int
-    deletions: int
-    insertions: int
-    total: int
+    substitutions: int = 0
+    deletions: int = 0
+    insertions: int = 0
+    total: int = 0
 
     @property
     def errors(self) -> int:
@@ -35,12 +38,21 @@ class ErrorRate:
         """Errors for each symbol of the references; above 1 is possible."""
         return self.errors / max(self.total, 1)
 
+    def __add__(self, other: ErrorRate) -> ErrorRate:
+        """Count the errors of two texts together."""
+        return ErrorRate(
+            self.substitutions + other.substitutions,
+            self.deletions + other.deletions,
+            self.insertions + other.insertions,
+            self.total + other.total,
+        )
+
     def __str__(self) -> str:
         """Give the rate in per cent."""
         return f"{100 * self.rate:.1f} %"
 
 
-def _count(process: object) -> ErrorRate:
+def _count(process: jiwer.WordOutput | jiwer.CharacterOutput) -> ErrorRate:
     total = process.hits + process.substitutions + process.deletions
     return ErrorRate(
         process.substitutions, process.deletions, process.insertions, total
@@ -60,73 +72,72 @@ def word_error_rate(references: Sequence[str], hypotheses: Sequence[str]) -> Err
 
 
 @dataclass
-class BatchResult:
-    """What came of one minibatch.
+class FoldScore:
+    """The losses and the errors of a fold, counted minibatch by minibatch.
 
     Attributes:
-        losses: Loss of each utterance in nats, (B,).
-        references: The transcripts, as text.
-        hypotheses: The decodings, as text.
-        penalty: The penalty that was added to the mean loss.
-        fault: Why the update was refused; "" where it was made.
+        n_utterances: Utterances whose loss is counted.
+        total_loss: The sum of their losses, in nats.
+        n_minibatches: Minibatches that these came in.
+        total_penalty: The sum of the penalties of the minibatches.
+        n_compared: Utterances whose transcript is compared with its reference.
+        n_wrong: Those of them with an error.
+        cer: Character errors of these.
+        wer: Word errors of these.
+        shown: References and hypotheses of the first few of them.
     """
 
-    losses: Tensor
-    references: list[str]
-    hypotheses: list[str]
-    penalty: float = 0.0
-    fault: str = ""
+    n_utterances: int = 0
+    total_loss: float = 0.0
+    n_minibatches: int = 0
+    total_penalty: float = 0.0
+    n_compared: int = 0
+    n_wrong: int = 0
+    cer: ErrorRate = ErrorRate()
+    wer: ErrorRate = ErrorRate()
+    shown: list[tuple[str, str]] = field(default_factory=list)
 
+    def add(self, losses: Tensor, penalty: float = 0.0) -> None:
+        """Count the losses (B,) of one minibatch, in nats, and its penalty."""
+        for loss in losses.tolist():
+            self.total_loss += loss
+        self.n_utterances += len(losses)
+        self.total_penalty += penalty
+        self.n_minibatches += 1
 
-@dataclass
-class FoldScore:
-    """The loss and the error rates of a fold, gathered batch by batch."""
-
-    losses: list[float] = field(default_factory=list)
-    penalties: list[float] = field(default_factory=list)
-    references: list[str] = field(default_factory=list)
-    hypotheses: list[str] = field(default_factory=list)
+    def compare(self, pairs: Sequence[tuple[str, str]]) -> None:
+        """Count the errors of transcripts: a reference and a hypothesis each."""
+        references, hypotheses = zip(*pairs)
+        self.cer += character_error_rate(references, hypotheses)
+        self.wer += word_error_rate(references, hypotheses)
+        self.n_compared += len(pairs)
+        self.n_wrong += sum(r != h for r, h in pairs)
+        self.shown += pairs[: max(0, _SHOWN - len(self.shown))]
 
     @classmethod
     def joined(cls, parts: Iterable[FoldScore]) -> FoldScore:
         """Join the scores of the parts of a fold."""
         whole = cls()
         for part in parts:
-            for name, values in vars(whole).items():
-                values += getattr(part, name)
+            for name, value in vars(part).items():
+                setattr(whole, name, getattr(whole, name) + value)
+        whole.shown = whole.shown[:_SHOWN]
         return whole
-
-    def add(self, result: BatchResult) -> None:
-        """Count one minibatch in."""
-        self.losses += result.losses.tolist()
-        self.penalties.append(result.penalty)
-        self.references += result.references
-        self.hypotheses += result.hypotheses
 
     @property
     def loss(self) -> float:
         """Mean loss of an utterance, in nats."""
-        return sum(self.losses) / max(len(self.losses), 1)
+        return self.total_loss / max(self.n_utterances, 1)
 
     @property
     def penalty(self) -> float:
         """Mean penalty of a minibatch."""
-        return sum(self.penalties) / max(len(self.penalties), 1)
-
-    @property
-    def cer(self) -> ErrorRate:
-        """Character error rate."""
-        return character_error_rate(self.references, self.hypotheses)
-
-    @property
-    def wer(self) -> ErrorRate:
-        """Word error rate."""
-        return word_error_rate(self.references, self.hypotheses)
+        return self.total_penalty / max(self.n_minibatches, 1)
 
     @property
     def perfect(self) -> bool:
-        """Whether every utterance is transcribed without a mistake."""
-        return bool(self.references) and self.references == self.hypotheses
+        """Whether there are transcripts, and none of them has an error."""
+        return self.n_compared > 0 and self.n_wrong == 0
 
     def __str__(self) -> str:
         """Give the loss and the rates in one line."""
@@ -139,3 +150,13 @@ class FoldScore:
             f"{name}_cer": round(self.cer.rate, 6),
             f"{name}_wer": round(self.wer.rate, 6),
         }
+
+    def as_dict(self) -> dict[str, Any]:
+        """Give plain types, to be kept in the state of a run."""
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, plain: dict[str, Any]) -> FoldScore:
+        """Take back what ``as_dict`` gave."""
+        rates = {name: ErrorRate(**plain[name]) for name in ("cer", "wer")}
+        return cls(**{**plain, **rates})

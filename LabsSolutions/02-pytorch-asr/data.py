@@ -8,7 +8,8 @@ Axis letters: T frames, B utterances, M mel bands, U characters of a transcript.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -20,21 +21,13 @@ from torch.nn.utils.rnn import (
     pad_packed_sequence,
     pad_sequence,
 )
-from torch.utils.data import DataLoader
 from torchaudio.transforms import AmplitudeToDB, MelSpectrogram
 
 from labkit.audio import SpecAugment, resample
 from labkit.base import run_program
-from labkit.corpus import CommonVoice, DatasetFilter, default_location
+from labkit.corpus import CommonVoice, default_location
 from labkit.figures import draw_spectrogram, save_figure, stack_axes
-from labkit.loading import (
-    PLAIN,
-    SPEEDS,
-    LengthBatches,
-    Utterance,
-    UtteranceSet,
-    make_loader,
-)
+from labkit.loading import Loaders, Loading, Utterance, make_loaders
 from labkit.text import normalise
 
 _DEFAULT_COMMONVOICE_ROOT, _DEFAULT_COMMONVOICE_VERSION = default_location()
@@ -346,16 +339,8 @@ def get_dataloaders(
     nmels: int = _DEFAULT_NUM_MELS,
     logger: logging.Logger | None = None,
     normalize: bool = True,
-    normalization: tuple[float, float] | None = None,
-    fits: Callable[[int, str], bool] | None = None,
-    seed: int = 0,
-    cache: str | None = None,
-    batch_frames: int | None = None,
-    speed_perturbation: bool = False,
-    rank: int = 0,
-    world_size: int = 1,
-    lang: str = "fr",
-) -> tuple[DataLoader, DataLoader, DataLoader]:
+    loading: Loading = Loading(),  # noqa: B008 (it cannot be changed)
+) -> Loaders:
     """Make the loaders of the training, validation and test folds.
 
     Args:
@@ -369,18 +354,9 @@ def get_dataloaders(
         small_experiment: One minibatch of the training fold, in all three loaders.
         train_augment: Mask the training spectrograms (SpecAugment).
         nmels: Mel bands M.
-        logger: Where the sizes and the normalisation are told.
+        logger: Where the sizes and the normalisation are written.
         normalize: Bring the spectrograms to mean 0 and standard deviation 1.
-        normalization: Mean and standard deviation in dB, instead of measuring them.
-        fits: Tells whether T frames are enough for the loss of a sentence; None
-            keeps every utterance.
-        seed: Seed of the order, of the masks and of the speeds.
-        cache: Folder where log-mels are kept from run to run, or None.
-        batch_frames: Frames in a minibatch, instead of ``batch_size``.
-        speed_perturbation: Play training clips at 0.9, 1 or 1.1 times their speed.
-        rank: Which of the processes that train together this one is.
-        world_size: How many they are; each gets its share of every minibatch.
-        lang: Folder of one language.
+        loading: What long runs need besides.
 
     Returns:
         Loaders of ``(packed spectrograms, packed transcripts)``.
@@ -388,39 +364,25 @@ def get_dataloaders(
     Raises:
         LabError: A fold is missing, or none of its clips can be used.
     """
-    to_log_mel = BatchCollate(nmels, augment=False).processor.log_mel
-
-    def open_fold(fold: str, speeds: Sequence[float] = (PLAIN,)) -> UtteranceSet:
-        clips = load_dataset(fold, commonvoice_root, commonvoice_version, lang)
-        clips = DatasetFilter(clips, min_duration, max_duration)
-        limit = batch_size if small_experiment else None
-        kept = None if small_experiment else cache
-        return UtteranceSet(
-            clips, to_log_mel, fits, nmels, limit, n_threads, seed, speeds, kept
-        )
-
-    def loader_of(fold: UtteranceSet, augment: bool, shuffle: bool) -> DataLoader:
-        frames = None if small_experiment else batch_frames
-        batches = LengthBatches(fold, batch_size, shuffle, frames, rank, world_size)
-        collate = BatchCollate(nmels, augment, normalization)
-        return make_loader(batches, collate, cuda)
-
-    perturbs = speed_perturbation and not small_experiment
-    train = open_fold("train", SPEEDS if perturbs else (PLAIN,))
-    valid = train if small_experiment else open_fold("dev")
-    test = train if small_experiment else open_fold("test")
-    if normalize and normalization is None:
-        normalization = train.normalization()
-    if not normalize:
-        normalization = None
-    if logger:
-        logger.info(f"{len(train)} training, {len(valid)} dev, {len(test)} test clips")
-        logger.info(f"normalisation (mean, standard deviation in dB): {normalization}")
-    return (
-        loader_of(train, train_augment, shuffle=True),
-        loader_of(valid, augment=False, shuffle=False),
-        loader_of(test, augment=False, shuffle=False),
+    loaders = make_loaders(
+        partial(BatchCollate, nmels),
+        (commonvoice_root, commonvoice_version),
+        cuda=cuda,
+        batch_size=batch_size,
+        n_threads=n_threads,
+        durations=(min_duration, max_duration),
+        small_experiment=small_experiment,
+        train_augment=train_augment,
+        nmels=nmels,
+        normalize=normalize,
+        loading=loading,
     )
+    if logger:
+        sizes = (len(loader.dataset) for loader in loaders)
+        logger.info("{} training, {} dev, {} test clips".format(*sizes))
+        mean_and_std = loaders[0].collate_fn.normalization
+        logger.info(f"normalisation (mean, standard deviation in dB): {mean_and_std}")
+    return loaders
 
 
 def plot_spectro(

@@ -1,16 +1,19 @@
 """From the clips of a corpus to minibatches."""
 
-from labkit.loading.batches import LengthBatches
-from labkit.loading.clips import PLAIN, SPEEDS
-from labkit.loading.loaders import describe_folds, make_loader
-from labkit.loading.utterances import Utterance, UtteranceSet
+from labkit.loading.loaders import (
+    Loaders,
+    Loading,
+    describe_folds,
+    make_loaders,
+    open_corpus,
+)
+from labkit.loading.utterances import Utterance
 
 __all__ = [
-    "PLAIN",
-    "SPEEDS",
-    "LengthBatches",
+    "Loaders",
+    "Loading",
     "Utterance",
-    "UtteranceSet",
     "describe_folds",
-    "make_loader",
+    "make_loaders",
+    "open_corpus",
 ]

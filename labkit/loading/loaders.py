@@ -2,15 +2,51 @@
 
 from __future__ import annotations
 
+import argparse
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import torch
 from torch.utils.data import DataLoader
 
+from labkit.corpus import CommonVoice, DatasetFilter, default_location, newest_version
 from labkit.loading.batches import LengthBatches
-from labkit.loading.utterances import Utterance
+from labkit.loading.clips import PLAIN, SPEEDS
+from labkit.loading.utterances import Utterance, UtteranceSet
 
 _CACHE_WORKERS = 2  # of a card that is fed from a cache
+
+Loaders = tuple[DataLoader, DataLoader, DataLoader]  # training, dev and test fold
+
+
+@dataclass(frozen=True)
+class Loading:
+    """What loaders need besides the arguments that a student meets.
+
+    Attributes:
+        normalization: Mean and standard deviation in dB, instead of measuring them.
+        fits: Says whether T frames are enough for the loss of a sentence; None keeps
+            every utterance.
+        seed: Seed of the order, of the masks and of the speeds.
+        cache: Folder where log-mels are kept from run to run, or None.
+        batch_frames: Frames in a minibatch, instead of a number of utterances.
+        speed_perturbation: Play training clips at 0.9, 1 or 1.1 times their speed.
+        rank: Which of the processes that train together this one is.
+        world_size: How many they are; each gets its share of every minibatch.
+        lang: Folder of one language.
+    """
+
+    normalization: tuple[float, float] | None = None
+    fits: Callable[[int, str], bool] | None = None
+    seed: int = 0
+    cache: str | None = None
+    batch_frames: int | None = None
+    speed_perturbation: bool = False
+    rank: int = 0
+    world_size: int = 1
+    lang: str = "fr"
 
 
 class CollateUsable:
@@ -83,4 +119,122 @@ def make_loader(
         pin_memory=cuda,
         # Its own, so that the loader never draws from the generator of the dropout.
         generator=torch.Generator(),
+    )
+
+
+def make_loaders(
+    make_collate: Callable[..., Any],
+    corpus: tuple[str, str],
+    *,
+    cuda: bool,
+    batch_size: int,
+    n_threads: int,
+    durations: tuple[float, float],
+    small_experiment: bool,
+    train_augment: bool,
+    nmels: int,
+    normalize: bool,
+    loading: Loading,
+) -> Loaders:
+    """Make the loaders that ``get_dataloaders`` returns; its arguments are these.
+
+    Args:
+        make_collate: ``make_collate(augment=, spectro_normalization=)`` makes what
+            turns utterances into a minibatch.
+        corpus: Folder of the corpora, and folder of one release in it.
+        cuda: Whether the minibatches go to a CUDA device.
+        batch_size: Utterances in a minibatch, of all processes together.
+        n_threads: Worker processes at most.
+        durations: Shortest and longest clip kept, in seconds.
+        small_experiment: One minibatch of the training fold, in all three loaders.
+        train_augment: Mask the training spectrograms.
+        nmels: Mel bands M.
+        normalize: Bring the spectrograms to mean 0 and standard deviation 1.
+        loading: The rest.
+    """
+    to_log_mel = make_collate(augment=False).processor.log_mel
+    limit = batch_size if small_experiment else None
+    cache = None if small_experiment else loading.cache
+    frames = None if small_experiment else loading.batch_frames
+    speeds = (PLAIN,)
+    if loading.speed_perturbation and not small_experiment:
+        speeds = SPEEDS
+
+    def open_fold(name: str) -> UtteranceSet:
+        clips = DatasetFilter(CommonVoice(name, *corpus, loading.lang), *durations)
+        played = speeds if name == "train" else (PLAIN,)
+        return UtteranceSet(
+            clips,
+            to_log_mel,
+            loading.fits,
+            nmels,
+            limit,
+            n_threads,
+            loading.seed,
+            played,
+            cache,
+        )
+
+    def loader_of(fold: UtteranceSet, augment: bool, shuffle: bool) -> DataLoader:
+        batches = LengthBatches(
+            fold, batch_size, shuffle, frames, loading.rank, loading.world_size
+        )
+        collate = make_collate(augment=augment, spectro_normalization=normalization)
+        return make_loader(batches, collate, cuda)
+
+    train = open_fold("train")
+    dev, test = (
+        train if small_experiment else open_fold(name) for name in ("dev", "test")
+    )
+    normalization = loading.normalization if normalize else None
+    if normalize and normalization is None:
+        normalization = train.normalization()
+    return (
+        loader_of(train, train_augment, shuffle=True),
+        loader_of(dev, augment=False, shuffle=False),
+        loader_of(test, augment=False, shuffle=False),
+    )
+
+
+def open_corpus(
+    args: argparse.Namespace,
+    get_dataloaders: Callable[..., Loaders],
+    fits: Callable[[int, str], bool] | None = None,
+) -> Loaders:
+    """Make the loaders of the three folds that the options ask for.
+
+    Args:
+        args: The options.
+        get_dataloaders: That of ``data.py``.
+        fits: Says whether T frames are enough for the loss of a sentence.
+    """
+    if args.datasetroot is None:
+        args.datasetroot, version = default_location()
+        if args.lang == "fr":
+            args.datasetversion = args.datasetversion or version
+    if args.datasetversion is None:
+        args.datasetversion = newest_version(args.datasetroot, args.lang)
+    print(f"corpus: {Path(args.datasetroot, args.datasetversion, args.lang)}")
+    return get_dataloaders(
+        args.datasetroot,
+        args.datasetversion,
+        cuda=args.device.type == "cuda",
+        batch_size=args.batch_size,
+        n_threads=args.nthreads,
+        min_duration=args.min_duration,
+        max_duration=args.max_duration,
+        small_experiment=args.debug,
+        train_augment=args.train_augment,
+        nmels=args.nmels,
+        loading=Loading(
+            normalization=args.normalization,
+            fits=fits,
+            seed=args.seed,
+            cache=args.cache,
+            batch_frames=args.batch_frames,
+            speed_perturbation=args.speed_perturbation,
+            rank=args.world.rank,
+            world_size=args.world.size,
+            lang=args.lang,
+        ),
     )

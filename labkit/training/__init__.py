@@ -1,31 +1,14 @@
-"""A run: its loop, its folder, its checkpoints, its processes."""
+"""A run of training: what its loop iterates over, its folder, its checkpoints."""
 
-from labkit.training.checkpoint import (
-    DEBUG_PREFIX,
-    adopt_checkpoint,
-    load_checkpoint,
-    load_weights,
-    newest_checkpoint,
-)
-from labkit.training.distributed import ALONE, World
-from labkit.training.guard import UpdateGuard
-from labkit.training.loop import Trainer, checked_penalty
-from labkit.training.runfolder import RunFolder
-from labkit.training.session import Session, begin, prepare
+from labkit.training.checkpoint import DEBUG_PREFIX, load_checkpoint
+from labkit.training.run import Run
+from labkit.training.start import begin, load_network, start_network
 
 __all__ = [
-    "ALONE",
     "DEBUG_PREFIX",
-    "RunFolder",
-    "Session",
-    "Trainer",
-    "UpdateGuard",
-    "World",
-    "adopt_checkpoint",
+    "Run",
     "begin",
-    "checked_penalty",
     "load_checkpoint",
-    "load_weights",
-    "newest_checkpoint",
-    "prepare",
+    "load_network",
+    "start_network",
 ]

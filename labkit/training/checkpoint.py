@@ -15,6 +15,7 @@ from labkit.options import MODEL_OPTIONS
 
 _FORMAT = 1
 _CONTENT = {"weights", "architecture", "alphabet", "normalization", "metrics"}
+ARCHITECTURE = (*MODEL_OPTIONS, "dropout", "l1")
 DEBUG_PREFIX = "debug_"  # of the name of a --debug run's folder
 _GATES = {3: "GRU", 4: "LSTM"}  # gates of a cell, from the height of its weights
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 from torch.nn.utils import get_total_norm
 
-from labkit.base import LabError
+from labkit.base import LabError, unwritten_exercise
 
 _MOST_IN_A_ROW = 5
 DIVERGED = "diverged"
@@ -53,7 +54,7 @@ class UpdateGuard:
             for buffer, before in zip(self.model.buffers(), self._buffers):
                 buffer.copy_(before)
 
-    def fault(self, losses: Tensor, scores: Tensor) -> str:
+    def reason(self, losses: Tensor, scores: Tensor) -> str:
         """Say why the last update was refused; "" if it was not.
 
         Args:
@@ -87,7 +88,7 @@ class SkippedUpdates:
         """Note an update that was not.
 
         Args:
-            diverged: Whether the scores were at fault, not a transcript too long.
+            diverged: Whether the scores were wrong, not a transcript too long.
             epoch: The number of the epoch.
             saved: What is left of the run, for the message.
 
@@ -111,3 +112,43 @@ class SkippedUpdates:
             if diverged
             else "the filter of short clips disagrees with the loss: pytest -k E09",
         )
+
+
+def checked_penalty(model: nn.Module) -> Callable[[], Tensor]:
+    """Call ``model.penalty()`` once, to see that training can use it.
+
+    Returns:
+        The penalty; one that gives 0 where the network has none, or where it is an
+        exercise still to be written.
+
+    Raises:
+        LabError: It is not a finite scalar that depends on the weights. Its own
+            errors pass through.
+    """
+    device = next(model.parameters()).device
+
+    def nothing() -> Tensor:
+        return torch.zeros((), device=device)
+
+    if not hasattr(model, "penalty"):
+        return nothing
+    try:
+        value = model.penalty()
+    except NotImplementedError as error:
+        exercise = unwritten_exercise(error)
+        if exercise is None:
+            raise
+        print(f"penalty() is not written yet ({exercise}): training goes on without")
+        return nothing
+    remedy = "return a 0-dimensional tensor computed from self.parameters()"
+    if not isinstance(value, Tensor) or value.dim() != 0:
+        shape = tuple(value.shape) if isinstance(value, Tensor) else ""
+        raise LabError(
+            f"penalty() returns a {type(value).__name__}{shape}, not a scalar tensor",
+            remedy,
+        )
+    if not value.requires_grad:
+        raise LabError("penalty() does not depend on the weights", remedy)
+    if not value.isfinite():
+        raise LabError(f"penalty() returns {value.item()}", remedy)
+    return model.penalty

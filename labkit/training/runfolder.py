@@ -74,12 +74,10 @@ class RunFolder:
                 # "train_loss" stands in the group "train" of the board.
                 self._board.add_scalar(name.replace("_", "/", 1), value, row["epoch"])
 
-    def log_decodings(
-        self, epoch: int, references: Sequence[str], hypotheses: Sequence[str]
-    ) -> None:
-        """Add a few decodings beside their references."""
+    def log_decodings(self, epoch: int, pairs: Sequence[tuple[str, str]]) -> None:
+        """Add a few decodings: a reference and a hypothesis each."""
         lines = [f"epoch {epoch}"]
-        for reference, hypothesis in zip(references, hypotheses):
+        for reference, hypothesis in pairs:
             lines += [f"  reference   {reference}", f"  hypothesis  {hypothesis}"]
         text = "\n".join(lines)
         self._decodings.write(text + "\n")

@@ -1,4 +1,4 @@
-"""Learning rates that move with the updates, and with what the dev fold says."""
+"""Learning rates that follow the updates, and the error rate of the dev fold."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ class Plateau:
         """Return the factor of an update."""
         return self.scale * min(1.0, (update + 1) / self.warmup)
 
-    def hear(self, error_rate: float) -> None:
+    def step(self, error_rate: float) -> None:
         """Take the error rate of an epoch into account."""
         self.stale += 1
         if error_rate < self.best:
@@ -69,7 +69,7 @@ def warmup_plateau(optimizer: torch.optim.Optimizer, n_updates: int) -> LambdaLR
         n_updates: Updates of the whole run.
 
     Returns:
-        A scheduler to step after each update; ``tell`` it of each epoch.
+        A scheduler to step after each update, and by ``step_epoch`` after each epoch.
     """
     return LambdaLR(optimizer, Plateau(max(1, round(_WARMUP_SHARE * n_updates))))
 
@@ -84,8 +84,8 @@ def make_scheduler(
     return make(optimizer, n_updates)
 
 
-def tell(scheduler: LambdaLR | None, error_rate: float) -> None:
-    """Tell a scheduler the error rate of an epoch, if it listens."""
+def step_epoch(scheduler: LambdaLR | None, error_rate: float) -> None:
+    """Give a scheduler the error rate of an epoch, if it follows that."""
     for factor in getattr(scheduler, "lr_lambdas", ()):
         if isinstance(factor, Plateau):
-            factor.hear(error_rate)
+            factor.step(error_rate)

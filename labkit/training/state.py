@@ -87,7 +87,7 @@ def read_state(folder: Path) -> State:
     raise LabError(f"{folder}: no run that can be resumed", "train again", USAGE)
 
 
-def mend_states(folder: Path) -> None:
+def repair_states(folder: Path) -> None:
     """Remove what a killed process left, and a damaged state before a sound one."""
     for temporary in folder.glob(".*.tmp"):
         temporary.unlink()
@@ -164,7 +164,7 @@ def adopt_options(args: argparse.Namespace, state: State, folder: Path) -> None:
 
 
 class StopRequest:
-    """Notes Ctrl-C and SIGTERM while in a ``with`` block, for the loop to heed.
+    """Notes Ctrl-C and SIGTERM while in a ``with`` block, for the loop to act on.
 
     A second Ctrl-C interrupts at once.
     """

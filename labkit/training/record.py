@@ -1,0 +1,189 @@
+"""What a run leaves: its folder, its best network, the state to resume it from."""
+
+from __future__ import annotations
+
+import argparse
+import math
+from pathlib import Path
+from typing import Any
+
+from torch import nn
+from torch.utils.data import DataLoader
+
+from labkit.base import LabError, uninterrupted
+from labkit.metrics import FoldScore
+from labkit.training.averaging import EpochWeights
+from labkit.training.checkpoint import ARCHITECTURE, DEBUG_PREFIX, save_checkpoint
+from labkit.training.figures import plot_first
+from labkit.training.runfolder import RunFolder, SilentRun
+from labkit.training.state import (
+    NO_OPTIONS,
+    State,
+    options_of,
+    remove_states,
+    write_state,
+)
+
+HEADER = "epoch  train loss     CER     WER   dev loss     CER     WER    time"
+DEBUG_HEADER = "epoch  train loss     CER     WER    time"
+_DEBUG_LINES_EVERY = 10  # epochs
+
+
+class Record:
+    """Writes what a run leaves; of several processes, the first alone does.
+
+    Args:
+        args: The options; ``normalization`` becomes that of the run.
+        model: The network.
+        normalization: Mean and standard deviation of the log-mels, in dB, or None.
+        win_step: Seconds from one frame T to the next.
+
+    Attributes:
+        folder: The folder of the run.
+        average: The weights of the last epochs, if they are averaged.
+        best: CER and loss of the best network so far.
+        stale: Epochs since then.
+    """
+
+    def __init__(
+        self,
+        args: argparse.Namespace,
+        model: nn.Module,
+        normalization: tuple[float, float] | None,
+        win_step: float,
+    ) -> None:
+        args.normalization = normalization  # a resumed run does not measure it again
+        self._args = args
+        self._model = model
+        self._win_step = win_step
+        self._first = args.world.first
+        self._options = options_of(args)
+        self.folder = self._open_folder()
+        self.average = args.average and EpochWeights(self.folder.path, args.average)
+        self.best: tuple[float, float] | None = None
+        self.stale = 0
+
+    def _open_folder(self) -> RunFolder | SilentRun:
+        args, folder = self._args, None
+        if self._first and args.state:
+            folder = RunFolder(args.run.parent, args.run.name, args.state["epoch"])
+        elif self._first:
+            prefix = DEBUG_PREFIX if args.debug else ""
+            folder = RunFolder(Path(args.baselogdir), prefix + args.logname)
+            shown = {n: v for n, v in vars(args).items() if n not in NO_OPTIONS}
+            folder.write_summary(self._model, shown)
+        path = args.world.from_first(folder and folder.path)
+        print(f"run: {path}   (watch it: tensorboard --logdir {path.parent})")
+        return folder or SilentRun(path)
+
+    @property
+    def saved(self) -> str:
+        """Say what is left of the run if it ends now."""
+        kept = self.folder.best_model
+        return f"{kept} is usable" if kept.exists() else "no network is kept"
+
+    def keep_if_best(self, score: FoldScore, row: dict[str, Any]) -> bool:
+        """Write the checkpoint if ``score`` has the lowest CER, then loss, so far.
+
+        Args:
+            score: Of the dev fold.
+            row: The metrics of the epoch, to be kept with the weights.
+        """
+        self.stale += 1
+        rank = (score.cer.rate, score.loss)
+        if not math.isfinite(score.loss) or (self.best and rank >= self.best):
+            return False
+        self.best, self.stale = rank, 0
+        if self._first:
+            args = self._args
+            content = {
+                "architecture": {n: getattr(args, n) for n in ARCHITECTURE},
+                "alphabet": self._model.charmap.idx2char,
+                "normalization": args.normalization,
+                "metrics": row,
+            }
+            save_checkpoint(self.folder.best_model, self._model, content)
+        return True
+
+    def write_epoch(
+        self,
+        epoch: int,
+        train: FoldScore,
+        dev: FoldScore,
+        seconds: float,
+        dev_loader: DataLoader,
+    ) -> None:
+        """Write the metrics and pictures of an epoch, keep the best network.
+
+        Args:
+            epoch: Its number.
+            train: The score of the training fold, in training.
+            dev: The score of the dev fold; of no utterance where it was not decoded.
+            seconds: What the epoch took.
+            dev_loader: The dev fold, of which one utterance is drawn.
+
+        Raises:
+            LabError: The dev loss is not finite, and no network has been kept.
+        """
+        debug, scored = self._args.debug, dev.n_utterances > 0
+        row = {"epoch": epoch, **train.row("train"), **dev.row("dev")}
+        if not scored:
+            row.update(dict.fromkeys(dev.row("dev"), ""))
+        row["train_penalty"] = round(train.penalty, 6)
+        row["seconds"] = round(seconds, 2)
+        # Otherwise after epochs 1, 2, 4, 8, ...
+        drawn = dev.perfect if debug else epoch & (epoch - 1) == 0
+        with uninterrupted():
+            self.folder.log(row)
+            best = scored and self.keep_if_best(dev, row)
+            if scored:
+                self.folder.log_decodings(epoch, dev.shown)
+            if drawn or epoch == self._args.num_epochs:
+                self._draw(dev_loader, epoch)
+        line = f"{epoch:5d} {train.loss:11.2f} {train.cer!s:>7} {train.wer!s:>7} "
+        if debug:
+            if scored or epoch % _DEBUG_LINES_EVERY == 0:
+                print(f"{line}{seconds:6.1f}s")
+            return
+        line += f"{dev.loss:10.2f} {dev.cer!s:>7} {dev.wer!s:>7} {seconds:6.1f}s"
+        print(f"{line}{'  best' if best else ''}")
+        if self.best is None:
+            raise LabError(
+                f"the dev loss is not finite in epoch {epoch}; no network is kept",
+                "lower --base_lr or --grad_clip",
+            )
+        if epoch == 1 and not any(hypothesis for _, hypothesis in dev.shown):
+            print("       only blanks so far: every CTC network starts like this")
+
+    def _draw(self, loader: DataLoader, epoch: int) -> None:
+        """Draw the posteriors of the first utterance of a fold."""
+        if self._first:
+            device = self._args.device
+            figure = plot_first(self._model, loader, device, self._win_step)
+            self.folder.log_figure("posteriors", figure, epoch)
+
+    def write_state(self, state: State) -> None:
+        """Write what is needed to go on with the run."""
+        if not self._first:
+            return
+        with uninterrupted():
+            if self.average and state["batch"] == 0 and state["epoch"] > 1:
+                self.average.keep(state["epoch"] - 1, self._model)
+            write_state(self.folder.path, {"options": self._options, **state})
+
+    def end(self, score: FoldScore) -> None:
+        """Write the result of the run, and mark the run as finished."""
+        with uninterrupted():
+            self.folder.write_result(f"test fold, best network: {score}")
+            if self._first:
+                if self.average:
+                    self.average.remove()
+                remove_states(self.folder.path)
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return what a resumed run must know."""
+        return {"best": self.best, "stale": self.stale}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Take back what ``state_dict`` gave."""
+        self.best, self.stale = state["best"] and tuple(state["best"]), state["stale"]

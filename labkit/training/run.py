@@ -1,0 +1,344 @@
+"""A run of training: what the loop in the script iterates over."""
+
+from __future__ import annotations
+
+import argparse
+import math
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import nullcontext
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn.utils.rnn import PackedSequence
+from torch.utils.data import DataLoader
+
+from labkit.base import LabError, draw_seed
+from labkit.metrics import FoldScore
+from labkit.training.averaging import EpochWeights, refresh_batchnorm
+from labkit.training.checkpoint import load_checkpoint, load_weights
+from labkit.training.distributed import World
+from labkit.training.guard import (
+    DIVERGED,
+    SkippedUpdates,
+    UpdateGuard,
+    checked_penalty,
+)
+from labkit.training.minibatches import Minibatch, count_utterances, on_device
+from labkit.training.precision import fuse_updates
+from labkit.training.record import DEBUG_HEADER, HEADER, Record
+from labkit.training.schedules import make_scheduler, step_epoch
+from labkit.training.start import prepare
+from labkit.training.state import (
+    State,
+    StopRequest,
+    leave_stops_to_the_parent,
+    stopped,
+)
+
+_COMPARED = 500  # training utterances of an epoch, about, that are decoded for its CER
+
+# Scores and a minibatch to the reference and the hypothesis of each utterance.
+Transcribe = Callable[[Any, Minibatch], Sequence[tuple[str, str]]]
+Evaluate = Callable[[nn.Module, Iterable[Minibatch]], FoldScore]
+
+
+class Run:
+    """One run of training, from its folder to the score of the test fold.
+
+    The loop is the script's; this is what it loops over::
+
+        for epoch in run.epochs():
+            for minibatch in run.minibatches(epoch):
+                run.count(train_step(...), minibatch)
+            run.finish(epoch, evaluate(model, run.dev()))
+        run.report(evaluate)
+
+    What makes a loop hard is in here: a run stops when it is asked to and goes on
+    exactly from there, every minibatch draws its random numbers from a seed of its own,
+    an update that is not finite is skipped, several processes train as one, and the
+    best network of the dev fold is kept.
+
+    Args:
+        args: The options, as ``begin`` left them.
+        model: The network, on its device.
+        optimizer: Its optimiser.
+        loaders: Of the training, dev and test folds.
+        transcribe: Gives the references and hypotheses of a minibatch, to count errors.
+        win_step: Seconds from one frame T to the next.
+
+    Attributes:
+        network: What to call in training; ``model`` keeps the weights.
+        penalty: Returns the scalar that is added to the loss.
+    """
+
+    def __init__(
+        self,
+        args: argparse.Namespace,
+        model: nn.Module,
+        optimizer: torch.optim.Optimizer,
+        loaders: tuple[DataLoader, DataLoader, DataLoader],
+        transcribe: Transcribe,
+        win_step: float,
+    ) -> None:
+        self.args = args
+        self.world: World = args.world
+        self.model = model
+        self.network = prepare(model, args)
+        self.optimizer = optimizer
+        self.penalty = checked_penalty(model)
+        self.transcribe = transcribe
+        self._train_loader, self._dev_loader, self._test_loader = loaders
+        for loader in loaders:
+            loader.worker_init_fn = leave_stops_to_the_parent
+        fuse_updates(optimizer, args.device)
+        self._guard = UpdateGuard(model, optimizer)
+        # Measured here: the training changes the length of the loader at each epoch.
+        n_updates = args.num_epochs * len(self._train_loader)
+        self._scheduler = make_scheduler(args.scheduler, optimizer, n_updates)
+        self._record = Record(
+            args, model, loaders[1].collate_fn.normalization, win_step
+        )
+        self.skipped = SkippedUpdates()
+        self._stop = StopRequest()
+        self._weight = 1.0  # of the minibatch among those of all processes
+        self._epoch = 1  # the next, or the one under way
+        self._done = 0  # minibatches of it
+        self._resumed = False
+        self._score = FoldScore()  # of the epoch, in this process
+        self._solved = False  # --debug: no error is left
+        self._start = time.perf_counter()
+        self._due = math.inf
+        if args.state:
+            self._resume(args.state)
+            args.state = None  # as large as the network, three times over
+
+    # ---- the loop
+
+    def epochs(self) -> Iterator[int]:
+        """Yield the number of each epoch, from 1.
+
+        They end with ``--num_epochs``, after ``--patience`` epochs without gain, or
+        with ``--debug`` as soon as every training utterance is transcribed.
+
+        Raises:
+            LabError: The run was asked to stop, its state being written; or errors
+                are left at the end of ``--debug``.
+        """
+        args = self.args
+        print(DEBUG_HEADER if args.debug else HEADER)
+        with nullcontext() if args.debug else self._stop:
+            if not self._resumed:
+                self._save_state()
+            while self._epoch <= args.num_epochs and not self._is_over():
+                yield self._epoch
+                self._epoch, self._done = self._epoch + 1, 0
+                self._score = FoldScore()
+                if not args.debug:
+                    self._start = time.perf_counter()
+                self._save_state()
+                self._save_or_stop()
+        if args.debug and not self._solved:
+            raise LabError(
+                f"not all {len(self._train_loader.dataset)} clips are transcribed "
+                f"without a mistake after {args.num_epochs} epochs",
+                "run pytest: a network that cannot overfit a minibatch has a mistake; "
+                "with options of your own, try more --num_epochs or another --base_lr",
+            )
+
+    def _is_over(self) -> bool:
+        if self._solved:
+            n_clips = len(self._train_loader.dataset)
+            print(f"all {n_clips} clips are transcribed without a mistake")
+        elif self.args.patience and self._record.stale >= self.args.patience:
+            print(f"no gain in {self._record.stale} epochs: training ends here")
+            return True
+        return self._solved
+
+    def minibatches(self, epoch: int) -> Iterator[Minibatch]:
+        """Yield the minibatches of an epoch, the network in training mode.
+
+        Between two of them the state is saved if it is time, and the run stops if it
+        is asked to.
+        """
+        begun, loader = self._done, self._train_loader
+        loader.batch_sampler.set_epoch(epoch, begun)
+        self.model.train()
+        quiet = self.args.debug or not self.world.first
+        batches = on_device(loader, self.args.device, f"epoch {epoch}", quiet, begun)
+        for batch, minibatch in enumerate(batches, begun):
+            self._weight = self._save_or_stop(count_utterances(minibatch))
+            if self._weight:
+                # Dropout draws the same however often the run was resumed.
+                drawn = batch * self.world.size + self.world.rank
+                torch.manual_seed(draw_seed(self.args.seed, epoch, drawn))
+                with self._guard:
+                    yield minibatch
+            if self._scheduler:
+                self._scheduler.step()
+            self._done = batch + 1
+
+    def weighted(
+        self, compute_losses: Callable[[PackedSequence, PackedSequence], Tensor]
+    ) -> Callable[[PackedSequence, PackedSequence], Tensor]:
+        """Weight losses so that the mean over all processes is that of all utterances.
+
+        Alone, the weight is 1.
+        """
+        return lambda scores, targets: self._weight * compute_losses(scores, targets)
+
+    def count(self, step: tuple[Tensor, Tensor, Any], minibatch: Minibatch) -> None:
+        """Count what came of a training step, unless its update was skipped.
+
+        Args:
+            step: What ``train_step`` returned: losses (B,), penalty, scores.
+            minibatch: What it was given.
+
+        Raises:
+            LabError: The loss is not finite, several times in a row.
+        """
+        losses, penalty, scores = step
+        losses = losses.detach() / self._weight
+        reason = self._guard.reason(losses, scores.data)
+        if reason:
+            (diverged,) = self.world.total([reason == DIVERGED])
+            self.skipped.refused(diverged > 0, self._epoch, self._record.saved)
+            return
+        self.skipped.accepted()
+        self._score.add(losses, penalty.item())
+        # Decoding costs time, on a GPU much of it; a sample tells the CER well enough.
+        if self._done % max(1, len(self._train_loader.dataset) // _COMPARED) == 0:
+            self._score.compare(self.transcribe(scores, minibatch))
+
+    def dev(self) -> Iterator[Minibatch]:
+        """Yield the minibatches of the dev fold, the network in evaluation mode.
+
+        With ``--debug``, there is none before every training utterance is transcribed
+        in training mode; then they are those of the training fold.
+        """
+        if self.args.debug:
+            train = FoldScore.joined(self.world.gather(self._score))
+            if not train.perfect and self._epoch < self.args.num_epochs:
+                return
+        loader = self._train_loader if self.args.debug else self._dev_loader
+        for minibatch in self._evaluation(loader, "dev"):
+            self._save_or_stop()
+            if minibatch is not None:
+                yield minibatch
+
+    def _evaluation(self, loader: DataLoader, title: str) -> Iterator[Minibatch | None]:
+        self.world.share_buffers(self.model)
+        self.model.eval()
+        yield from on_device(loader, self.args.device, title, not self.world.first)
+
+    def finish(self, epoch: int, score: FoldScore) -> None:
+        """End an epoch: write its metrics and pictures, keep the best network.
+
+        Args:
+            epoch: Its number.
+            score: What ``evaluate`` made of ``dev()``, in this process.
+
+        Raises:
+            LabError: The dev loss is not finite, and no network has been kept.
+        """
+        train, dev = (self._join(s) for s in (self._score, score))
+        self._solved = self.args.debug and dev.perfect
+        seconds = time.perf_counter() - self._start
+        self._record.write_epoch(epoch, train, dev, seconds, self._dev_loader)
+        step_epoch(self._scheduler, dev.cer.rate)
+
+    def report(self, evaluate: Evaluate) -> None:
+        """End the run: average weights if asked to, score the best network on test.
+
+        Args:
+            evaluate: Scores a network on minibatches.
+        """
+        record = self._record
+        if not self.args.debug:
+            if self.skipped.total:
+                print(f"minibatches skipped: {self.skipped.total}")
+            if record.average:
+                self._try_average(record.average, evaluate)
+            self.world.total([0])  # the first has written the best network
+            best = load_checkpoint(record.folder.best_model)["weights"]
+            load_weights(self.model, best, record.folder.path)
+            record.end(self._score_fold(evaluate, self._test_loader, "test"))
+        print(f"best network: {record.folder.best_model}")
+
+    def _try_average(self, average: EpochWeights, evaluate: Evaluate) -> None:
+        """Keep the mean of the last epochs' weights, if it has the lowest dev CER."""
+        last, loader = self._epoch - 1, self._train_loader
+        self.world.total([0])  # the first has written the weights
+        self.model.load_state_dict(average.mean(last))
+        loader.batch_sampler.set_epoch(last)
+        torch.manual_seed(self.args.seed)
+        refresh_batchnorm(self.model, loader, self.args.device, self.world)
+        score = self._score_fold(evaluate, self._dev_loader, "dev")
+        best = self._record.keep_if_best(score, {"epoch": last, **score.row("dev")})
+        n_epochs = min(last, average.n_epochs)
+        print(f"mean of the last {n_epochs} epochs: {score}{'  best' if best else ''}")
+
+    def _score_fold(
+        self, evaluate: Evaluate, loader: DataLoader, title: str
+    ) -> FoldScore:
+        minibatches = (m for m in self._evaluation(loader, title) if m is not None)
+        return self._join(evaluate(self.model, minibatches))
+
+    def _join(self, score: FoldScore) -> FoldScore:
+        return FoldScore.joined(self.world.gather(score))
+
+    # ---- what outlives the process
+
+    def _save_or_stop(self, n_utterances: int = 1) -> float:
+        """Save the state if it is time, stop if asked to.
+
+        Returns:
+            How much the next minibatch weighs among those of all processes; 0 where
+            one of them has nothing to learn from, so that none takes the step.
+
+        Raises:
+            LabError: The run is to stop. Its state is written.
+        """
+        stop, due = self._stop.signal > 0, time.monotonic() >= self._due
+        empty = n_utterances == 0
+        stop, due, n_empty, total = self.world.total([stop, due, empty, n_utterances])
+        if stop or due:
+            self._save_state()
+        if stop:
+            raise stopped(self._stop.signal, self._epoch, self._record.folder.path)
+        return 0.0 if n_empty else n_utterances * self.world.size / total
+
+    def _stateful(self) -> dict[str, Any]:
+        found = {"weights": self.model, "optimizer": self.optimizer}
+        found["record"] = self._record
+        return {**found, "scheduler": self._scheduler} if self._scheduler else found
+
+    def _save_state(self) -> None:
+        """Write all that is needed to go on from here."""
+        self._due = time.monotonic() + 60 * self.args.checkpoint_minutes
+        if self.args.debug:
+            self._due = math.inf
+            return
+        score = self._join(self._score)
+        state = {
+            "epoch": self._epoch,
+            "batch": self._done,
+            "score": score.as_dict(),
+            "seconds": time.perf_counter() - self._start,
+            "skipped": vars(self.skipped),
+            **{name: thing.state_dict() for name, thing in self._stateful().items()},
+        }
+        self._record.write_state(state)
+
+    def _resume(self, state: State) -> None:
+        """Go on from a state that ``_save_state`` wrote."""
+        for name, thing in self._stateful().items():
+            thing.load_state_dict(state[name])
+        self._epoch, self._done, self._resumed = state["epoch"], state["batch"], True
+        self.skipped = SkippedUpdates(**state["skipped"])
+        if self.world.first:  # what the processes had counted is counted once
+            self._score = FoldScore.from_dict(state["score"])
+        self._start = time.perf_counter() - state["seconds"]
+        self._due = time.monotonic() + 60 * self.args.checkpoint_minutes
+        print(f"resumed in epoch {self._epoch}, after {self._done} minibatches")

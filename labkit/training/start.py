@@ -1,0 +1,118 @@
+"""What a run settles before its first minibatch: processes, device, network."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable
+from pathlib import Path
+from shutil import which
+from typing import Any
+
+import torch
+from torch import nn
+
+from labkit.base import LabError, cores_of_process
+from labkit.training.checkpoint import (
+    adopt_checkpoint,
+    load_checkpoint,
+    load_weights,
+    newest_checkpoint,
+)
+from labkit.training.device import choose_device, seed_everything
+from labkit.training.distributed import ALONE, join_world
+from labkit.training.precision import use_bfloat16
+from labkit.training.state import adopt_options, find_run, read_state, repair_states
+
+# (options, alphabet) to a new network.
+MakeModel = Callable[[argparse.Namespace, Any], nn.Module]
+
+
+def begin(args: argparse.Namespace) -> None:
+    """Settle what a program needs to know before anything is built.
+
+    ``args`` gets ``world``, ``run`` and ``state`` (of the run to resume, or None), the
+    options of that run, and its device as a ``torch.device``.
+    """
+    args.world = join_world() if args.command == "train" else ALONE
+    args.state = args.run = None
+    if args.resume is not None:
+        if args.world.first:
+            args.run = find_run(args.resume, Path(args.baselogdir))
+            repair_states(args.run)
+        args.run = args.world.from_first(args.run)
+        args.state = read_state(args.run)
+        adopt_options(args, args.state, args.run)
+    args.nthreads = args.nthreads or cores_of_process()
+    args.device = choose_device(args.device, args.nthreads)
+    seed_everything(args.seed)
+
+
+def load_network(
+    args: argparse.Namespace,
+    make_model: MakeModel,
+    charmap: Any,  # noqa: ANN401
+    name: str | None = None,
+) -> nn.Module:
+    """Load a network; ``args`` takes its architecture and normalisation.
+
+    Args:
+        args: The options.
+        make_model: Makes a network of that architecture.
+        charmap: The alphabet.
+        name: Its checkpoint; None for the one that the options say to test.
+
+    Returns:
+        The network on its device, in evaluation mode.
+
+    Raises:
+        LabError: There is no checkpoint, or it contradicts the options given.
+    """
+    path = Path(name or args.modelpath or newest_checkpoint(Path(args.baselogdir)))
+    checkpoint = load_checkpoint(path)
+    adopt_checkpoint(checkpoint, args, charmap, path)
+    model = make_model(args, charmap)
+    load_weights(model, checkpoint["weights"], path)
+    return model.to(args.device).eval()
+
+
+def start_network(
+    args: argparse.Namespace,
+    make_model: MakeModel,
+    charmap: Any,  # noqa: ANN401
+) -> nn.Module:
+    """Make the network that a training starts from: new, or that of ``--init_from``.
+
+    Returns:
+        The network on its device.
+    """
+    if args.init_from and args.state is None:
+        return load_network(args, make_model, charmap, args.init_from)
+    return make_model(args, charmap).to(args.device)
+
+
+def prepare(model: nn.Module, args: argparse.Namespace) -> nn.Module:
+    """Make of a network, which is on its device, what training is to call.
+
+    Args:
+        model: The network; it keeps the weights.
+        args: Options: device, amp, compile.
+
+    Returns:
+        The network itself, or what stands around it.
+    """
+    if args.amp:
+        use_bfloat16(model, args.device)
+    if args.compile:
+        _compile(model, args.device)
+    return args.world.wrap(model, args.device)
+
+
+def _compile(model: nn.Module, device: torch.device) -> None:
+    """Compile the convolutions; packed sequences have no form with symbolic sizes."""
+    if not hasattr(model, "convolve"):
+        raise LabError("--compile: this network has no convolutions", "leave it out")
+    if device.type == "cpu" and not any(map(which, ("c++", "g++", "clang++", "cl"))):
+        raise LabError(
+            "--compile: no C++ compiler found", "install one, or leave it out"
+        )
+    model.convolve = torch.compile(model.convolve, dynamic=True)

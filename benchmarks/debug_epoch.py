@@ -2,16 +2,20 @@
 
     python benchmarks/debug_epoch.py
 
-Both sides take turns in one process, on the same batch: an epoch as the trainer runs
-it (loader, progress, step, decoding, metrics file), and forward, backward and step on
-the batch held in memory. The ratio is that of the medians.
+Both sides take turns in one process, on the same batch: an epoch as it is trained
+(loader, progress, step, decoding, metrics file), and forward, backward and step on the
+batch held in memory. The ratio is that of the medians.
 """
 
 from __future__ import annotations
 
+import io
 import statistics
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import redirect_stdout
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -19,51 +23,60 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(ROOT / "LabsSolutions" / "02-pytorch-asr"), str(ROOT)]
 
 import main_ctc
-import torch
-from data import CharMap
+from data import CharMap, get_dataloaders
+from torch import nn
 
-from labkit.base import available_cores
+from labkit.loading import open_corpus
+from labkit.metrics import FoldScore
 from labkit.options import parse
-from labkit.training import RunFolder, Trainer
+from labkit.training import Run, begin
 
 ROUNDS = 15
 WARM_UP = 3
+CHARMAP = CharMap()
+LOSSES = partial(main_ctc.ctc_losses, blank=CHARMAP.blankid)
 
 
-def bare_step(recipe: main_ctc.CTCRecipe, minibatch: main_ctc.Minibatch) -> None:
+def train_epoch(run: Run, epochs: Iterator[int]) -> None:
+    """Train for an epoch, as the script does; there is nothing to evaluate yet."""
+    epoch = next(epochs)
+    losses_of, clip = run.weighted(LOSSES), run.args.grad_clip
+    for minibatch in run.minibatches(epoch):
+        step = main_ctc.train_step(
+            run.network, losses_of, run.penalty, run.optimizer, minibatch, clip
+        )
+        run.count(step, minibatch)
+    run.finish(epoch, FoldScore())
+
+
+def bare_step(model: nn.Module, run: Run, minibatch: main_ctc.Minibatch) -> None:
     """Forward, backward and update, nothing else."""
-    recipe.optimizer.zero_grad()
-    scores = recipe.model(minibatch[0])
-    recipe.compute_losses(scores, minibatch[1]).mean().backward()
-    recipe.optimizer.step()
+    run.optimizer.zero_grad()
+    LOSSES(model(minibatch[0]), minibatch[1]).mean().backward()
+    run.optimizer.step()
 
 
 def measure(layers: int, hidden: int, logdir: Path) -> tuple[float, float]:
     """Time both sides in turn; return the medians in seconds."""
-    options = ["train", "--debug", "--device", "cpu"]
+    options = ["train", "--debug", "--device", "cpu", "--baselogdir", str(logdir)]
     options += ["--nlayers_rnn", str(layers), "--nhidden_rnn", str(hidden)]
     args = parse(None, options)
-    args.device, args.nthreads = torch.device("cpu"), available_cores()
-    torch.set_num_threads(args.nthreads)
-    charmap = CharMap()
-    model = main_ctc.make_model(args, charmap)
-    loader, _, _ = main_ctc.open_corpus(args, model, charmap)
+    begin(args)
+    model = main_ctc.make_model(args, CHARMAP)
+    loaders = open_corpus(args, get_dataloaders)
     optimizer = main_ctc.build_optimizer(model, args)
-    recipe = main_ctc.CTCRecipe(model, charmap, optimizer, args.grad_clip)
-    run = RunFolder(logdir, "benchmark")
-    trainer = Trainer(
-        model, recipe, run, args.device, lambda metrics: None, lambda epoch: None, None
-    )
-    minibatch = next(iter(loader))
-    epochs, steps = [], []
-    for n in range(WARM_UP + ROUNDS):
+    to_text = partial(main_ctc.transcribe, charmap=CHARMAP)
+    run = Run(args, model, optimizer, loaders, to_text, main_ctc.WIN_STEP)
+    minibatch = next(iter(loaders[0]))
+    numbers, epochs, steps = run.epochs(), [], []
+    for _ in range(WARM_UP + ROUNDS):
         start = time.perf_counter()
-        trainer.log(n, trainer.train_epoch(loader, n, quiet=True), None, 0.0)
+        train_epoch(run, numbers)
         middle = time.perf_counter()
-        bare_step(recipe, minibatch)
+        bare_step(model, run, minibatch)
         epochs.append(middle - start)
         steps.append(time.perf_counter() - middle)
-    run.close()
+    run.record.folder.close()
     return statistics.median(epochs[WARM_UP:]), statistics.median(steps[WARM_UP:])
 
 
@@ -72,7 +85,8 @@ def main() -> None:
     print("16 clips    network   epoch (ms)   bare step (ms)   ratio")
     with TemporaryDirectory() as logdir:
         for layers, hidden in ((1, 256), (2, 256)):
-            epoch, step = measure(layers, hidden, Path(logdir))
+            with redirect_stdout(io.StringIO()):  # what a run prints
+                epoch, step = measure(layers, hidden, Path(logdir))
             print(
                 f"{'GRU':>12} {layers} x {hidden:4d} {1000 * epoch:12.0f} "
                 f"{1000 * step:16.0f} {epoch / step:7.2f}"

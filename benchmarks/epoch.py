@@ -28,17 +28,23 @@ if __name__ == "__main__":
     ARGS = parse(__doc__, ["train", *sys.argv[1:]])
 
 import argparse
+from functools import partial
 
 import main_ctc
 import torch
-from data import CharMap
+from data import CharMap, get_dataloaders
+from torch.nn.utils import clip_grad_norm_
+from torch.utils.data import DataLoader
 
 from labkit.base import run_program
-from labkit.loading import describe_folds
-from labkit.training import RunFolder, Trainer, begin, prepare
+from labkit.loading import describe_folds, open_corpus
+from labkit.training import Run, begin
+from labkit.training.guard import UpdateGuard
 
 PARTS = ("data", "forward", "backward", "update")
 ROUNDS = 3  # the first warms up
+CHARMAP = CharMap()
+LOSSES = partial(main_ctc.ctc_losses, blank=CHARMAP.blankid)
 
 
 class Stopwatch:
@@ -65,29 +71,37 @@ class Stopwatch:
         self._last = now
 
 
-def parts_of_an_epoch(
-    recipe: main_ctc.CTCRecipe, loader: object, device: torch.device, epoch: int
-) -> dict[str, float]:
+def parts_of_an_epoch(run: Run, loader: DataLoader, epoch: int) -> dict[str, float]:
     """Train for an epoch; return the seconds of each part."""
+    device, guard = run.args.device, UpdateGuard(run.model, run.optimizer)
     loader.batch_sampler.set_epoch(epoch)
-    recipe.model.train()
+    run.model.train()
     watch = Stopwatch(device)
     for minibatch in loader:
         if minibatch is None:
             continue
         inputs, targets = (p.to(device, non_blocking=True) for p in minibatch)
         watch.lap("data")
-        recipe.optimizer.zero_grad()
-        losses = recipe.compute_losses(recipe.network(inputs), targets)
-        loss = losses.mean() + recipe.penalty()
+        run.optimizer.zero_grad()
+        loss = LOSSES(run.network(inputs), targets).mean() + run.penalty()
         watch.lap("forward")
         loss.backward()
         watch.lap("backward")
-        with recipe.guard:
-            torch.nn.utils.clip_grad_norm_(recipe.model.parameters(), recipe.grad_clip)
-            recipe.optimizer.step()
+        with guard:
+            clip_grad_norm_(run.model.parameters(), run.args.grad_clip)
+            run.optimizer.step()
         watch.lap("update")
     return watch.seconds
+
+
+def train_epoch(run: Run, epoch: int) -> None:
+    """Train for an epoch as the script does."""
+    losses_of, clip = run.weighted(LOSSES), run.args.grad_clip
+    for minibatch in run.minibatches(epoch):
+        step = main_ctc.train_step(
+            run.network, losses_of, run.penalty, run.optimizer, minibatch, clip
+        )
+        run.count(step, minibatch)
 
 
 def memory(device: torch.device) -> float:
@@ -114,30 +128,27 @@ def timed(work: Callable[[], object]) -> float:
 def main(args: argparse.Namespace) -> None:
     """Print the table."""
     begin(args)
-    charmap = CharMap()
-    model = main_ctc.make_model(args, charmap)
-    loader, _, _ = main_ctc.open_corpus(args, model, charmap)
-    print(describe_folds(training=loader))
-    network = prepare(model, args)
+    model = main_ctc.make_model(args, CHARMAP).to(args.device)
+    loaders = open_corpus(args, get_dataloaders)
+    print(describe_folds(training=loaders[0]))
     optimizer = main_ctc.build_optimizer(model, args)
-    recipe = main_ctc.CTCRecipe(model, charmap, optimizer, args.grad_clip, network)
-    print("\nseconds of an epoch")
-    print("".join(f"{part:>16}" for part in PARTS) + "     sum   as trained  memory")
-    with TemporaryDirectory() as logdir:
-        run = RunFolder(Path(logdir), "benchmark")
-        trainer = Trainer(
-            *(model, recipe, run, args.device), lambda row: None, lambda n: None, None
+    to_text = partial(main_ctc.transcribe, charmap=CHARMAP)
+    with TemporaryDirectory() as args.baselogdir:
+        run = Run(args, model, optimizer, loaders, to_text, main_ctc.WIN_STEP)
+        print("\nseconds of an epoch")
+        print(
+            "".join(f"{part:>16}" for part in PARTS) + "     sum   as trained  memory"
         )
-        for epoch in range(1, 2 * ROUNDS, 2):
-            parts = parts_of_an_epoch(recipe, loader, args.device, epoch)
+        for epoch, _ in zip(run.epochs(), range(ROUNDS)):
+            parts = parts_of_an_epoch(run, loaders[0], epoch)
             total = sum(parts.values())
-            trained = timed(lambda n=epoch + 1: trainer.train_epoch(loader, n))
+            trained = timed(lambda n=epoch: train_epoch(run, n))
             shares = (f"{s:8.2f} {100 * s / total:5.1f} %" for s in parts.values())
             print(
                 f"{''.join(shares)} {total:7.2f} {trained:7.2f} {trained / total:4.2f}"
                 f" {memory(args.device):5.0f} MB"
             )
-        run.close()
+        run.record.folder.close()
 
 
 if __name__ == "__main__":

@@ -33,7 +33,7 @@ from data import (
 )
 from torch.utils.data import DataLoader
 
-from labkit.loading import utterances
+from labkit.loading import Loading, utterances
 
 TURNS = 5
 SHORTEST = 1.0  # s, of one side's turn: small corpora are gone through repeatedly
@@ -142,7 +142,7 @@ def main() -> None:
 
     print(f"{'clips a second':34} {'bare':>9} {'loader':>10} {'ratio':>7}")
     with TemporaryDirectory() as folder:
-        cached = partial(open_train, cache=folder)
+        cached = partial(open_train, loading=Loading(cache=folder))
         cached(n_threads=2, normalize=False).dataset.prepare()
         for masks in (False, True):
             for workers in (0, 2):

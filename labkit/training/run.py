@@ -71,6 +71,7 @@ class Run:
     Attributes:
         network: What to call in training; ``model`` keeps the weights.
         penalty: Returns the scalar that is added to the loss.
+        record: What the run writes.
     """
 
     def __init__(
@@ -97,9 +98,7 @@ class Run:
         # Measured here: the training changes the length of the loader at each epoch.
         n_updates = args.num_epochs * len(self._train_loader)
         self._scheduler = make_scheduler(args.scheduler, optimizer, n_updates)
-        self._record = Record(
-            args, model, loaders[1].collate_fn.normalization, win_step
-        )
+        self.record = Record(args, model, loaders[1].collate_fn.normalization, win_step)
         self.skipped = SkippedUpdates()
         self._stop = StopRequest()
         self._weight = 1.0  # of the minibatch among those of all processes
@@ -151,8 +150,8 @@ class Run:
         if self._solved:
             n_clips = len(self._train_loader.dataset)
             print(f"all {n_clips} clips are transcribed without a mistake")
-        elif self.args.patience and self._record.stale >= self.args.patience:
-            print(f"no gain in {self._record.stale} epochs: training ends here")
+        elif self.args.patience and self.record.stale >= self.args.patience:
+            print(f"no gain in {self.record.stale} epochs: training ends here")
             return True
         return self._solved
 
@@ -203,7 +202,7 @@ class Run:
         reason = self._guard.reason(losses, scores.data)
         if reason:
             (diverged,) = self.world.total([reason == DIVERGED])
-            self.skipped.refused(diverged > 0, self._epoch, self._record.saved)
+            self.skipped.refused(diverged > 0, self._epoch, self.record.saved)
             return
         self.skipped.accepted()
         self._score.add(losses, penalty.item())
@@ -245,7 +244,7 @@ class Run:
         train, dev = (self._join(s) for s in (self._score, score))
         self._solved = self.args.debug and dev.perfect
         seconds = time.perf_counter() - self._start
-        self._record.write_epoch(epoch, train, dev, seconds, self._dev_loader)
+        self.record.write_epoch(epoch, train, dev, seconds, self._dev_loader)
         step_epoch(self._scheduler, dev.cer.rate)
 
     def report(self, evaluate: Evaluate) -> None:
@@ -254,7 +253,7 @@ class Run:
         Args:
             evaluate: Scores a network on minibatches.
         """
-        record = self._record
+        record = self.record
         if not self.args.debug:
             if self.skipped.total:
                 print(f"minibatches skipped: {self.skipped.total}")
@@ -275,7 +274,7 @@ class Run:
         torch.manual_seed(self.args.seed)
         refresh_batchnorm(self.model, loader, self.args.device, self.world)
         score = self._score_fold(evaluate, self._dev_loader, "dev")
-        best = self._record.keep_if_best(score, {"epoch": last, **score.row("dev")})
+        best = self.record.keep_if_best(score, {"epoch": last, **score.row("dev")})
         n_epochs = min(last, average.n_epochs)
         print(f"mean of the last {n_epochs} epochs: {score}{'  best' if best else ''}")
 
@@ -306,12 +305,12 @@ class Run:
         if stop or due:
             self._save_state()
         if stop:
-            raise stopped(self._stop.signal, self._epoch, self._record.folder.path)
+            raise stopped(self._stop.signal, self._epoch, self.record.folder.path)
         return 0.0 if n_empty else n_utterances * self.world.size / total
 
     def _stateful(self) -> dict[str, Any]:
         found = {"weights": self.model, "optimizer": self.optimizer}
-        found["record"] = self._record
+        found["record"] = self.record
         return {**found, "scheduler": self._scheduler} if self._scheduler else found
 
     def _save_state(self) -> None:
@@ -329,7 +328,7 @@ class Run:
             "skipped": vars(self.skipped),
             **{name: thing.state_dict() for name, thing in self._stateful().items()},
         }
-        self._record.write_state(state)
+        self.record.write_state(state)
 
     def _resume(self, state: State) -> None:
         """Go on from a state that ``_save_state`` wrote."""

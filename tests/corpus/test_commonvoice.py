@@ -471,13 +471,13 @@ import sys
 sys.path.insert(0, {reference!r})
 import torch
 from data import get_dataloaders
-from labkit.loading import utterances
+from labkit.loading import Loading, utterances
 
 def batches(**budget):
     vars(utterances).update(budget)
     train, _, _ = get_dataloaders(
         {corpus!r}, "v", False, batch_size=2, n_threads=2, train_augment=True,
-        normalization=(-30.0, 10.0),
+        loading=Loading(normalization=(-30.0, 10.0)),
     )
     print("workers", train.num_workers)
     for epoch in (1, 2):

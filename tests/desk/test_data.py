@@ -19,6 +19,7 @@ from data import (
     load_dataset,
     unpack_minibatch,
 )
+from helpers.loading import loaders_of
 from torch import Tensor
 
 from labkit.base.errors import LabError
@@ -227,7 +228,7 @@ def test_items_of_other_rates_collate_as_if_resampled_first(corpus: Path) -> Non
 
 def test_a_corpus_of_another_language_is_read(corpus: Path) -> None:
     (corpus / "v" / "fr").rename(corpus / "v" / "br")
-    loaders = get_dataloaders(str(corpus), "v", cuda=False, n_threads=1, lang="br")
+    loaders = loaders_of(corpus, n_threads=1, lang="br")
     assert [len(loader.dataset.dataset) for loader in loaders] == [6, 6, 6]
     with pytest.raises(LabError, match="fr"):
         get_dataloaders(str(corpus), "v", cuda=False, n_threads=1)

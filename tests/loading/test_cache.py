@@ -16,7 +16,8 @@ import pytest
 import soundfile
 import torch
 import torchaudio
-from data import BatchCollate, get_dataloaders, load_dataset
+from data import BatchCollate, load_dataset
+from helpers.loading import loaders_of
 from shared import REFERENCE
 
 from labkit.base.errors import LabError
@@ -76,7 +77,7 @@ def test_batches_from_the_cache_are_those_from_memory_to_the_bit(
     for options in ({"batch_size": 2}, {"batch_frames": 420}):
         options = {**options, "speed_perturbation": True, "train_augment": True}
         kept, mapped = (
-            get_dataloaders(str(corpus), "v", False, fits=fits, cache=c, **options)
+            loaders_of(corpus, fits=fits, cache=c, **options)
             for c in (None, str(tmp_path / "cache"))
         )
         for ours, theirs in zip(mapped, kept):

@@ -12,7 +12,7 @@ from types import SimpleNamespace
 
 import pytest
 import torch
-from data import get_dataloaders
+from helpers.loading import loaders_of
 from shared import REFERENCE
 from torch import Tensor
 from torchaudio.functional import mask_along_axis
@@ -152,7 +152,7 @@ def test_a_loader_for_a_card_pins_and_takes_workers_from_the_cache_that_stay(
 ) -> None:
     def workers(**options: object) -> list[tuple[int, bool, bool]]:
         options = {"normalize": False, "n_threads": 4, **options}
-        loaders = get_dataloaders(str(corpus), "v", **options)
+        loaders = loaders_of(corpus, **options)
         return [(x.num_workers, x.persistent_workers, x.pin_memory) for x in loaders]
 
     cached = {"cache": str(tmp_path / "cache")}
@@ -170,12 +170,12 @@ import sys
 sys.path.insert(0, {reference!r})
 import torch
 from data import get_dataloaders
-from labkit.loading import clips, utterances
+from labkit.loading import Loading, clips, utterances
 
-def loader(**options):
+def loader(cuda, cache=None):
     return get_dataloaders(
-        {corpus!r}, "v", batch_size=2, n_threads=2, train_augment=True,
-        speed_perturbation=True, normalization=(-30.0, 10.0), **options,
+        {corpus!r}, "v", cuda, batch_size=2, n_threads=2, train_augment=True,
+        loading=Loading((-30.0, 10.0), speed_perturbation=True, cache=cache),
     )[0]
 
 def epochs(train):

@@ -11,9 +11,9 @@ import pytest
 import soundfile
 import torch
 from data import BatchCollate, CharMap
+from helpers.runs import one_utterance, run_on
 from models import LinearModel
 from shared import REFERENCE, ROOT
-from torch import nn
 
 from labkit.audio.reading import AudioError, read_audio
 from labkit.base.errors import LabError, as_lab_error, run_program
@@ -23,7 +23,6 @@ from labkit.loading.utterances import UtteranceSet
 from labkit.metrics import FoldScore
 from labkit.options import parse
 from labkit.training.checkpoint import load_checkpoint, load_weights
-from labkit.training.loop import Trainer
 from labkit.training.runfolder import RunFolder
 
 RATE = 16000
@@ -108,17 +107,15 @@ def test_a_limit_holds_for_a_corpus_too_large_for_memory(
     assert len(limited) == 2
 
 
-def test_a_network_whose_dev_loss_is_nan_is_never_kept() -> None:
-    kept = []
-    trainer = Trainer(
-        nn.Linear(1, 1), None, None, torch.device("cpu"), kept.append, print, None
-    )
-    good = FoldScore(losses=[35.0], references=["ab"], hypotheses=[""])
-    broken = FoldScore(losses=[float("nan")], references=["ab"], hypotheses=[""])
-    assert not trainer.keep_if_best(broken, {"epoch": 1})
-    assert trainer.keep_if_best(good, {"epoch": 2})
-    assert not trainer.keep_if_best(broken, {"epoch": 3})
-    assert kept == [{"epoch": 2}]
+def test_a_network_whose_dev_loss_is_nan_is_never_kept(tmp_path: Path) -> None:
+    record = run_on([one_utterance()], tmp_path).record
+    good, broken = FoldScore(1, 35.0), FoldScore(1, float("nan"))
+    for score in (good, broken):
+        score.compare([("ab", "")])
+    assert not record.keep_if_best(broken, {"epoch": 1})
+    assert record.keep_if_best(good, {"epoch": 2})
+    assert not record.keep_if_best(broken, {"epoch": 3})
+    assert load_checkpoint(record.folder.best_model)["metrics"] == {"epoch": 2}
 
 
 def test_weights_that_hold_nan_are_refused(tmp_path: Path) -> None:

@@ -10,11 +10,11 @@ import sys
 import time
 from pathlib import Path
 
-import main_ctc
 import pytest
 import torch
 from data import CharMap
 from helpers.processes import fork_world, main, needs_fork, wait
+from helpers.runs import options_of_run, run_on_corpus, take_step
 from models import CTCModel
 from shared import REFERENCE
 from torch import nn
@@ -22,7 +22,6 @@ from torch import nn
 from labkit.metrics import FoldScore
 from labkit.training.checkpoint import load_checkpoint
 from labkit.training.distributed import World, join_world
-from labkit.training.loop import Trainer
 
 pytestmark = needs_fork
 
@@ -51,37 +50,28 @@ def small_model() -> CTCModel:
 
 def learn(corpus: Path, world: World) -> dict:
     """Take ten steps; return the gradients of the first and the loss of each."""
-    from labkit.options import parse
-
-    words = ["train", *map(str, where(corpus, corpus)), *TINY, "--num_epochs", "9"]
-    args = parse(None, words)
-    args.device, args.world = torch.device("cpu"), world
-    model = small_model()
-    loader, _, _ = main_ctc.open_corpus(args, model, CHARMAP, world)
-    network = world.wrap(model, args.device)
-    optimizer = main_ctc.build_optimizer(model, args)
-    recipe = main_ctc.CTCRecipe(model, CHARMAP, optimizer, 1e6, network)
-    trainer = Trainer(model, recipe, None, args.device, print, print, None, world=world)
+    logs = corpus / f"logs_{world.size}_{world.rank}"
+    args = options_of_run(logs, *where(corpus, logs)[:4], *TINY, "--num_epochs", 9)
+    run = run_on_corpus(args, small_model(), world)
     gradients, losses = {}, []
 
     def note(*_: object) -> None:
         if not gradients:
             gradients.update(
-                {name: p.grad.clone() for name, p in model.named_parameters()}
+                {name: p.grad.clone() for name, p in run.model.named_parameters()}
             )
 
-    optimizer.register_step_pre_hook(note)
+    run.optimizer.register_step_pre_hook(note)
     epoch = 0
     while len(losses) < STEPS:
         epoch += 1
-        loader.batch_sampler.set_epoch(epoch)
-        for minibatch in loader:
+        for minibatch in run.minibatches(epoch):
             n = int(minibatch[0].batch_sizes[0])
             (total,) = world.total([n])
-            recipe.share = trainer.heed(epoch, 0, FoldScore(), n)
-            result = recipe.step(minibatch)
-            (loss,) = world.total([result.losses.sum().item()])
-            losses.append(loss / total + result.penalty)
+            weighted, penalty, _ = take_step(run, minibatch, grad_clip=1e6)
+            (loss,) = world.total([(weighted / run._weight).sum().item()])
+            losses.append(loss / total + penalty.item())
+        run._done = 0
     return {"gradients": gradients, "losses": losses[:STEPS]}
 
 
@@ -190,11 +180,13 @@ def test_torchrun_starts_the_processes(corpus: Path, tmp_path: Path) -> None:
 
 
 def test_the_score_of_a_fold_is_that_of_its_parts() -> None:
-    parts = [FoldScore([1.0, 2.0], [0.5], ["a", "b"], ["a", ""]), FoldScore()]
-    parts.append(FoldScore([6.0], [0.5], ["cd"], ["cd"]))
-    whole = FoldScore.joined(parts)
+    one, other = FoldScore(2, 3.0, 1, 0.5), FoldScore(1, 6.0, 1, 0.5)
+    one.compare([("a", "a"), ("b", "")])
+    other.compare([("cd", "cd")])
+    whole = FoldScore.joined([one, FoldScore(), other])
     assert (whole.loss, whole.cer.rate, whole.penalty) == (3.0, 0.25, 0.5)
-    assert parts[0].losses == [1.0, 2.0]
+    assert whole.shown == [("a", "a"), ("b", ""), ("cd", "cd")]
+    assert (one.total_loss, len(one.shown)) == (3.0, 2) and not whole.perfect
 
 
 def test_batch_normalisation_is_synchronised_in_place() -> None:

@@ -9,7 +9,7 @@ import main_ctc
 import pytest
 import torch
 from data import CharMap
-from models import CTCModel
+from helpers.runs import run_on, small_model, take_step
 from torch import nn
 from torch.nn.utils.rnn import PackedSequence, pack_sequence
 
@@ -17,7 +17,8 @@ from labkit.base.errors import LabError
 from labkit.training.averaging import EpochWeights, refresh_batchnorm
 from labkit.training.guard import DIVERGED, DOES_NOT_FIT, SkippedUpdates, UpdateGuard
 from labkit.training.precision import use_bfloat16
-from labkit.training.schedules import tell, warmup_plateau
+from labkit.training.run import Run
+from labkit.training.schedules import step_epoch, warmup_plateau
 
 CHARMAP = CharMap()
 CPU = torch.device("cpu")
@@ -31,50 +32,51 @@ def minibatch(text: str = "ab", n_frames: int = 60) -> main_ctc.Minibatch:
     return tuple(pack_sequence(s, enforce_sorted=False) for s in (inputs, targets))
 
 
-def recipe_of(cell_type: str = "GRU") -> main_ctc.CTCRecipe:
-    torch.manual_seed(0)
-    model = CTCModel(CHARMAP, 20, 8, 2, cell_type, dropout=0.0)
-    optimizer = torch.optim.AdamW(model.parameters(), lr=1e-2)
-    return main_ctc.CTCRecipe(model, CHARMAP, optimizer, 20.0)
+def losses_of_steps(run: Run, n_steps: int) -> list[float]:
+    """Take steps on the one minibatch of a run; return the mean loss of each."""
+    losses = []
+    for epoch in range(1, n_steps + 1):
+        for batch in run.minibatches(epoch):
+            step = take_step(run, batch)
+            run.count(step, batch)
+            losses.append(step[0].mean().item())
+    return losses
 
 
 @pytest.mark.parametrize("cell_type", ["GRU", "LSTM"])
-def test_convolutions_and_linear_layers_alone_are_in_bfloat16(cell_type: str) -> None:
-    recipe = recipe_of(cell_type)
-    keys, types = set(recipe.model.state_dict()), {}
-    recurrent, seen = recipe.model.rnn, []
-    forward = recurrent.forward
+def test_convolutions_and_linear_layers_alone_are_in_bfloat16(
+    cell_type: str, tmp_path: Path
+) -> None:
+    model, types = small_model(cell_type), {}
+    keys, forward = set(model.state_dict()), model.rnn.forward
 
     def noting(inputs: PackedSequence, *state: torch.Tensor) -> tuple:
         output, state = forward(inputs, *state)
         types[nn.RNNBase] = inputs.data.dtype, output.data.dtype
         return output, state
 
-    recurrent.forward = noting
-    use_bfloat16(recipe.model, CPU)
+    model.rnn.forward = noting
 
     def note(layer: nn.Module, inputs: tuple, output: torch.Tensor) -> None:
         types[type(layer)] = inputs[0].dtype, output.dtype
 
-    for layer in recipe.model.modules():
+    for layer in model.modules():
         if isinstance(layer, (nn.Conv2d, nn.Linear)):
             layer.register_forward_hook(note)
-    compute = recipe.compute_losses
-    recipe.compute_losses = lambda s, t: seen.append(s.data.dtype) or compute(s, t)
-    losses = [recipe.step(minibatch()).losses.mean().item() for _ in range(20)]
+    options = ("--amp", "--base_lr", 1e-2)
+    run = run_on([minibatch()], tmp_path, *options, model=model)
+    losses = losses_of_steps(run, 20)
     assert types[nn.Conv2d][1] == types[nn.Linear][1] == torch.bfloat16
     assert types[nn.RNNBase] == (torch.float32, torch.float32)
-    assert set(seen) == {torch.float32}
-    assert all(
-        p.dtype == p.grad.dtype == torch.float32 for p in recipe.model.parameters()
-    )
+    assert run.network(minibatch()[0]).data.dtype == torch.float32
+    assert all(p.dtype == p.grad.dtype == torch.float32 for p in model.parameters())
     assert losses[-1] < losses[0] / 2
-    assert set(recipe.model.state_dict()) == keys
+    assert set(model.state_dict()) == keys
     assert not torch.is_autocast_enabled("cpu")
 
 
 def test_bfloat16_scores_are_those_of_float32_to_its_precision() -> None:
-    one, other = recipe_of().model.eval(), recipe_of().model.eval()
+    one, other = small_model().eval(), small_model().eval()
     use_bfloat16(other, CPU)
     inputs = minibatch()[0]
     with torch.inference_mode():
@@ -86,28 +88,35 @@ def test_bfloat16_scores_are_those_of_float32_to_its_precision() -> None:
 # ---- updates that are refused
 
 
-def state_of(recipe: main_ctc.CTCRecipe) -> list[torch.Tensor]:
-    moments = recipe.optimizer.state_dict()["state"].values()
+def state_of(run: Run) -> list[torch.Tensor]:
+    moments = run.optimizer.state_dict()["state"].values()
     figures = [value for one in moments for value in one.values()]
-    return [v.clone() for v in (*recipe.model.state_dict().values(), *figures)]
+    return [v.clone() for v in (*run.model.state_dict().values(), *figures)]
 
 
-@pytest.mark.parametrize("fault", [DIVERGED, DOES_NOT_FIT])
-def test_a_gradient_that_is_not_finite_changes_nothing(fault: str) -> None:
-    recipe = recipe_of()
-    assert recipe.step(minibatch()).fault == ""
-    before = state_of(recipe)
-    if fault == DIVERGED:
+@pytest.mark.parametrize("reason", [DIVERGED, DOES_NOT_FIT])
+def test_a_gradient_that_is_not_finite_changes_nothing(
+    reason: str, tmp_path: Path
+) -> None:
+    if reason == DIVERGED:
         inputs, targets = minibatch()
         broken = inputs._replace(data=inputs.data * torch.nan), targets
     else:
         broken = minibatch("a text too long for so few frames", 60)
-    result = recipe.step(broken)
-    assert result.fault == fault and not result.losses.isfinite().all()
-    assert all(torch.equal(a, b) for a, b in zip(before, state_of(recipe)))
-    assert recipe.step(minibatch()).fault == ""
-    after = zip(before, state_of(recipe))
-    assert not all(torch.equal(a, b) for a, b in after)
+    run = run_on([minibatch(), broken, minibatch()], tmp_path)
+    states, reasons, finite = [], [], []
+    for batch in run.minibatches(1):
+        states.append(state_of(run))  # after the step before
+        losses, penalty, scores = take_step(run, batch)
+        reasons.append(run._guard.reason(losses, scores.data))
+        finite.append(bool(losses.isfinite().all()))
+        run.count((losses, penalty, scores), batch)
+    assert reasons == ["", reason, ""] and finite == [True, False, True]
+    assert run.skipped.total == 1
+    _, before, after = states
+    assert len(before) == len(after)
+    assert all(torch.equal(a, b) for a, b in zip(before, after))
+    assert not all(torch.equal(a, b) for a, b in zip(after, state_of(run)))
 
 
 def test_a_gradient_that_overflows_changes_nothing_though_the_loss_is_finite() -> None:
@@ -182,7 +191,7 @@ def test_the_rate_is_halved_where_nothing_is_gained_and_remembers_so() -> None:
         return warmup_plateau(optimizer, 20)
 
     def rate_after(scheduler: SimpleNamespace, heard: float) -> float:
-        tell(scheduler, heard)
+        step_epoch(scheduler, heard)
         scheduler.optimizer.step()
         scheduler.step()
         return scheduler.optimizer.param_groups[0]["lr"]
@@ -195,4 +204,4 @@ def test_the_rate_is_halved_where_nothing_is_gained_and_remembers_so() -> None:
     again.load_state_dict(scheduler.state_dict())
     again.optimizer.load_state_dict(scheduler.optimizer.state_dict())
     assert rate_after(again, 0.4) == rate_after(scheduler, 0.4) == 0.125
-    tell(None, 0.5)
+    step_epoch(None, 0.5)

@@ -23,7 +23,7 @@ from labkit.options import parse
 from labkit.training import state
 from labkit.training.checkpoint import load_checkpoint
 from labkit.training.runfolder import RunFolder
-from labkit.training.state import find_run, mend_states, read_state, write_state
+from labkit.training.state import find_run, read_state, repair_states, write_state
 
 pytestmark = needs_fork
 
@@ -278,7 +278,7 @@ def test_a_damaged_state_is_passed_over_for_the_one_before(
         assert read_state(tmp_path)["n"] == 1
         assert "last.pt: damaged" in capsys.readouterr().err
     # The damaged one must not take the place of the sound one.
-    mend_states(tmp_path)
+    repair_states(tmp_path)
     write_state(tmp_path, {"n": 3})
     assert (read_state(tmp_path)["n"], torch.load(previous)["n"]) == (3, 1)
     last.unlink()

@@ -6,7 +6,7 @@ import csv
 import os
 import random
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -14,13 +14,14 @@ import main_ctc
 import pytest
 import torch
 from data import CharMap
+from helpers.runs import Script, one_utterance, run_on, take_step
 from models import CTCModel
-from torch import Tensor, nn
-from torch.nn.utils.rnn import pack_sequence
+from torch import nn
+from torch.nn.utils.rnn import PackedSequence, pack_sequence
 
 from labkit.base.errors import LabError
 from labkit.base.files import write_atomically
-from labkit.metrics import BatchResult, FoldScore
+from labkit.metrics import FoldScore
 from labkit.options import parse
 from labkit.training.checkpoint import (
     load_checkpoint,
@@ -28,8 +29,9 @@ from labkit.training.checkpoint import (
     save_checkpoint,
 )
 from labkit.training.distributed import World
-from labkit.training.loop import Trainer
 from labkit.training.schedules import warmup_cosine
+from labkit.training.start import load_network
+from labkit.training.state import read_state
 
 Train = Callable[..., Path]
 
@@ -146,112 +148,107 @@ def test_the_mean_of_the_last_epochs_is_kept_where_it_is_best(
     assert not list(run.glob("epoch_*.pt"))
 
 
-def test_a_resumed_trainer_remembers_what_it_had_reached(tmp_path: Path) -> None:
-    states: list[dict] = []
-    trainer = trainer_of(Script([]), [], tmp_path)
-    trainer.write_state = states.append
-    good = FoldScore([3.0], [0.0], ["ab"], ["ab"])
-    worse = FoldScore([9.0], [0.0], ["ab"], ["a"])
-    assert trainer.keep_if_best(good, {}) and not trainer.keep_if_best(worse, {})
-    trainer.refusals.refused(True, 1, "")
-    trainer.keep_state(3, 7, good)
+def test_a_resumed_run_remembers_what_it_had_reached(tmp_path: Path) -> None:
+    run = run_on([one_utterance()], tmp_path)
+    record = run.record
+    good, worse = FoldScore(1, 3.0, 1, 0.0), FoldScore(1, 9.0, 1, 0.0)
+    good.compare([("ab", "ab")])
+    worse.compare([("ab", "a")])
+    assert record.keep_if_best(good, {}) and not record.keep_if_best(worse, {})
+    run.skipped.refused(True, 1, "")
+    run._epoch, run._done, run._score = 3, 7, good
+    run._save_state()
+    state = read_state(record.folder.path)
     for rank, begun in ((0, good), (1, FoldScore())):
-        again = trainer_of(Script([]), [], tmp_path)
+        again = run_on([one_utterance()], tmp_path / str(rank))
         again.world = World(rank, 2)
-        again.resume(states[0])
-        assert (again.epoch, again.stale, again.refusals.total) == (3, 1, 1)
-        assert again._begun == (7, begun)  # counted once, not by every process
-        assert not again.keep_if_best(worse, {})
+        again._resume(state)
+        assert (again._epoch, again._done, again.skipped.total) == (3, 7, 1)
+        assert again._score == begun  # counted once, not by every process
+        assert again.record.stale == 1
+        assert not again.record.keep_if_best(worse, {})
 
 
-# ---- the loop, with a recipe that does what a test wants
+# ---- the loop, with a network that says what a test wants
 
 
-class Script:
-    """Stands for a network: hypotheses of each epoch, in training and evaluation."""
-
-    def __init__(
-        self, steps: list[str], evaluations: list[tuple[str, float]] | None = None
-    ) -> None:
-        self.steps, self.evaluations = list(steps), list(evaluations or [])
-        self.n_steps = 0
-
-    def step(self, minibatch: object) -> BatchResult:
-        """Say the next hypothesis of the training."""
-        self.n_steps += 1
-        return BatchResult(torch.ones(1), ["abcd"], [self.steps.pop(0)])
-
-    def evaluate(self, minibatch: object) -> BatchResult:
-        """Say the next hypothesis of an evaluation."""
-        heard, loss = self.evaluations.pop(0)
-        return BatchResult(torch.tensor([loss]), ["abcd"], [heard])
-
-
-class OneBatch:
-    """Stands for a loader of one minibatch."""
-
-    dataset = ("one utterance",)
-    batch_sampler = SimpleNamespace(set_epoch=lambda epoch, start=0: None)
-
-    def __iter__(self) -> Iterator[tuple[Tensor]]:
-        """Yield the minibatch."""
-        yield (torch.zeros(1),)
-
-
-def trainer_of(script: Script, kept: list[dict], tmp_path: Path) -> Trainer:
-    run = SimpleNamespace(
-        log=lambda row: None,
-        log_decodings=lambda *rows: None,
-        best_model=tmp_path / "none.pt",
-    )
-    device = torch.device("cpu")
-    model = nn.Linear(1, 1)
-    return Trainer(model, script, run, device, kept.append, lambda epoch: None, None)
+def best_epochs(out: str) -> list[int]:
+    lines = (line.split() for line in out.splitlines() if line.endswith("best"))
+    return [int(words[0]) for words in lines]
 
 
 def test_the_network_that_is_kept_has_the_lowest_error_rate_then_loss(
-    tmp_path: Path,
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    heard = [
+    said = [
         *(("abcx", 5.0), ("xxcd", 1.0), ("abcx", 6.0), ("abcx", 4.0)),
         *(("abcd", 9.0), ("abcd", 9.0), ("abcd", 8.0), ("abcx", 0.1)),
     ]
-    kept: list[dict] = []
-    script = Script(["abcd"] * len(heard), heard)
-    trainer_of(script, kept, tmp_path).fit(OneBatch(), OneBatch(), len(heard))
-    assert [row["epoch"] for row in kept] == [1, 4, 5, 7]
+    script = Script(["abcd"] * len(said), said)
+    options = ("--num_epochs", len(said))
+    run = run_on([one_utterance()], tmp_path, *options, transcribe=script.transcribe)
+    script.fit(run)
+    assert best_epochs(capsys.readouterr().out) == [1, 4, 5, 7]
+    path = run.record.folder.best_model
+    assert load_checkpoint(path)["metrics"]["epoch"] == 7
 
 
 def test_overfitting_ends_only_when_evaluation_makes_no_mistake(tmp_path: Path) -> None:
     # Perfect in training at epochs 2, 3 and 5, in evaluation at the third of these.
     steps = ["a", "abcd", "abcd", "abc", "abcd", "abcd"]
-    kept: list[dict] = []
     script = Script(steps, [("", 3.0), ("abc", 2.0), ("abcd", 1.0)])
-    trainer_of(script, kept, tmp_path).overfit(OneBatch(), 6)
-    assert script.n_steps == 5 and kept[-1]["epoch"] == 5
+    options = ("--debug", "--num_epochs", 6)
+    run = run_on([one_utterance()], tmp_path, *options, transcribe=script.transcribe)
+    script.fit(run)
+    kept = load_checkpoint(run.record.folder.best_model)
+    assert script.n_steps == 5 and kept["metrics"]["epoch"] == 5
     script = Script(["a", "abcd", "a"], [("abc", 1.0), ("abc", 1.0)])
+    options = ("--debug", "--num_epochs", 3)
+    run = run_on([one_utterance()], tmp_path, *options, transcribe=script.transcribe)
     with pytest.raises(LabError, match="without a mistake after 3 epochs"):
-        trainer_of(script, kept, tmp_path).overfit(OneBatch(), 3)
+        script.fit(run)
     assert script.n_steps == 3
 
 
 def test_evaluation_is_in_evaluation_mode_and_training_in_training_mode(
     tmp_path: Path,
 ) -> None:
-    script = Script(["a"] * 2, [("a", 1.0)] * 2)
-    trainer, modes = trainer_of(script, [], tmp_path), []
-    for name in ("step", "evaluate"):
-        original = getattr(script, name)
+    run, modes = run_on([one_utterance()], tmp_path, "--num_epochs", 2), []
+    forward = run.model.forward
 
-        def noting(minibatch: object, call: Callable = original) -> BatchResult:
-            modes.append((trainer.model.training, torch.is_grad_enabled()))
-            return call(minibatch)
+    def noting(inputs: PackedSequence) -> PackedSequence:
+        modes.append((run.model.training, torch.is_grad_enabled()))
+        return forward(inputs)
 
-        setattr(script, name, noting)
+    run.model.forward = noting
     # The learning rate moves with the updates, not with the epochs or evaluations.
-    trainer.scheduler = SimpleNamespace(step=lambda: modes.append("rate"))
-    trainer.fit(OneBatch(), OneBatch(), 2)
+    run._scheduler = SimpleNamespace(step=lambda: modes.append("rate"), state_dict=dict)
+    for epoch in run.epochs():
+        for minibatch in run.minibatches(epoch):
+            run.count(take_step(run, minibatch), minibatch)
+        score = main_ctc.evaluate(run.model, run.dev())
+        run.model.forward = forward  # what is drawn does not count
+        run.finish(epoch, score)
+        run.model.forward = noting
     assert modes == [(True, True), "rate", (False, False)] * 2
+
+
+def test_the_error_rate_of_training_is_that_of_a_sample_of_a_large_fold(
+    tmp_path: Path,
+) -> None:
+    decoded = []
+
+    def transcribe(scores: object, minibatch: object) -> list[tuple[str, str]]:
+        decoded.append(minibatch)
+        return [("a", "b")]
+
+    minibatches = [one_utterance() for _ in range(30)]
+    run = run_on(minibatches, tmp_path, "--num_epochs", 1, transcribe=transcribe)
+    run._train_loader.dataset = range(5000)
+    for minibatch in run.minibatches(1):
+        run.count((torch.ones(1), torch.zeros(()), minibatch[0]), minibatch)
+    assert len(decoded) == 3 and run._score.n_utterances == 30
+    assert run._score.cer.rate == 1.0
 
 
 @pytest.mark.parametrize("n_updates", [1, 2, 10, 997])
@@ -302,8 +299,8 @@ def test_error_rates_are_edits_over_the_symbols_of_the_references() -> None:
         score = FoldScore()
         for start in (0, 2):  # two minibatches
             part = pairs[start : start + 2]
-            losses = torch.tensor([1.0 + start, 3.0])
-            score.add(BatchResult(losses, [r for r, _ in part], [h for _, h in part]))
+            score.add(torch.tensor([1.0 + start, 3.0]))
+            score.compare(part)
         characters = sum(edits(r, h) for r, h in pairs)
         words = sum(edits(r.split(), h.split()) for r, h in pairs)
         assert score.cer.rate == characters / sum(len(r) for r, _ in pairs)
@@ -314,7 +311,7 @@ def test_error_rates_are_edits_over_the_symbols_of_the_references() -> None:
 
 def test_a_transcript_without_a_single_letter_can_be_scored() -> None:
     score = FoldScore()
-    score.add(BatchResult(torch.ones(2), ["", "ab"], ["a", "ab"]))
+    score.compare([("", "a"), ("ab", "ab")])
     assert score.cer.rate == 1 / 2 and score.wer.rate == 1 / 1
 
 
@@ -344,7 +341,8 @@ def test_a_checkpoint_gives_the_same_network_back(tmp_path: Path) -> None:
     assert set(torch.load(path, weights_only=True)) > {"weights", "architecture"}
     args = parse(None, ["test", "--modelpath", str(path), "--fold", "test"])
     args.device = torch.device("cpu")
-    loaded, charmap = main_ctc.load_network(args)
+    charmap = CharMap()
+    loaded = load_network(args, main_ctc.make_model, charmap)
     assert tuple(args.normalization) == (-31.5, 12.25) and args.nmels == 7
     assert charmap.idx2char == CharMap().idx2char and not loaded.training
     inputs = pack_sequence([torch.randn(60, 7)])

@@ -64,6 +64,17 @@ def draw_spectrogram(
     axes.figure.colorbar(image, ax=axes, pad=0.01, label=unit)
 
 
+def plot_spectrograms(
+    spectrograms: Sequence[Tensor], titles: Sequence[str], win_step: float, unit: str
+) -> Figure:
+    """Plot spectrograms (T, M) in ``unit`` under one another, each with its title."""
+    figure, rows = stack_axes(len(spectrograms))
+    for axes, spectrogram, title in zip(rows, spectrograms, titles):
+        draw_spectrogram(axes, spectrogram, win_step, unit)
+        axes.set_title(title)
+    return figure
+
+
 def draw_posteriors(
     axes: Axes, probabilities: Tensor, symbols: Sequence[str], seconds: float
 ) -> None:

@@ -8,9 +8,7 @@ Axis letters: T frames, B utterances, M mel bands, U characters of a transcript.
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
 from functools import partial
-from pathlib import Path
 
 import torch
 from matplotlib.figure import Figure
@@ -24,81 +22,33 @@ from torch.nn.utils.rnn import (
 from torchaudio.transforms import AmplitudeToDB, MelSpectrogram
 
 from labkit.audio import SpecAugment, resample
-from labkit.base import run_program
+from labkit.base import FIGURES, run_program
 from labkit.corpus import CommonVoice, default_location
-from labkit.figures import draw_spectrogram, save_figure, stack_axes
+from labkit.figures import plot_spectrograms, save_figure
 from labkit.loading import Loaders, Loading, Utterance, make_loaders
-from labkit.text import normalise
+from labkit.text import Alphabet
 
-_DEFAULT_COMMONVOICE_ROOT, _DEFAULT_COMMONVOICE_VERSION = default_location()
+_DEFAULT_CORPUS = default_location()
+_DEFAULT_COMMONVOICE_ROOT, _DEFAULT_COMMONVOICE_VERSION = _DEFAULT_CORPUS
 _DEFAULT_RATE = 16000  # Hz
 _DEFAULT_WIN_LENGTH = 40  # ms
 _DEFAULT_WIN_STEP = 10  # ms
 _DEFAULT_NUM_MELS = 20  # bands
 _MAX_MASKED_SECONDS = 0.1  # longest time mask of SpecAugment
 _MAX_MASKED_BANDS = 5  # widest frequency mask of SpecAugment
-
-FIGURES = Path("logs/figures")
-
 QUESTION_SENTENCE = "Je vais m'éclater avec des RNNS!"
 
 Minibatch = tuple[PackedSequence, PackedSequence]
 
 
-class CharMap:
-    """The alphabet: 44 symbols, whose order is that of every checkpoint's output.
+class CharMap(Alphabet):
+    """The alphabet of 44 symbols: the blank ``¬``, a-z, 0-9, space, ``' , .``, markers.
 
-    Index 0 is the CTC blank; it never occurs in a transcript. A transcript starts
-    with ``¶`` and ends with ``¦``; a character outside the alphabet becomes ``❌``.
+    A transcript starts with ``¶`` and ends with ``¦``; what has no symbol becomes
+    ``❌``. ``encode(text)`` gives its indices, ``decode(indices)`` the symbols back;
+    ``vocab_size`` is V, ``blankid`` the index of the blank, ``eos`` that of ``¦``;
+    ``idx2char`` and ``char2idx`` are the tables.
     """
-
-    blank = "¬"
-    eoschar = "¦"
-    soschar = "¶"
-    unknown = "❌"
-
-    def __init__(self) -> None:
-        self.idx2char = [
-            *(self.blank, " ", self.eoschar, "'", ",", "."),
-            *"0123456789",
-            *(self.soschar, self.unknown),
-            *"abcdefghijklmnopqrstuvwxyz",
-        ]
-        self.char2idx = {char: index for index, char in enumerate(self.idx2char)}
-
-    @property
-    def vocab_size(self) -> int:
-        """The number of symbols V, the blank among them."""
-        return len(self.idx2char)
-
-    @property
-    def blankid(self) -> int:
-        """The index of the blank."""
-        return self.char2idx[self.blank]
-
-    @property
-    def eos(self) -> int:
-        """The index of the end of a transcript."""
-        return self.char2idx[self.eoschar]
-
-    def encode(self, text: str) -> list[int]:
-        """Turn a sentence into indices, between those of ``¶`` and ``¦``."""
-        # The markers and the blank are the kit's own: no text may hold them.
-        reserved = {self.blank, self.soschar, self.eoschar}
-        unknown = self.char2idx[self.unknown]
-        inside = [
-            unknown if char in reserved else self.char2idx.get(char, unknown)
-            for char in normalise(text)
-        ]
-        return [self.char2idx[self.soschar], *inside, self.eos]
-
-    def decode(self, indices: Sequence[int]) -> str:
-        """Map indices to their symbols, one by one."""
-        return "".join(self.idx2char[index] for index in indices)
-
-    def plain(self, text: str) -> str:
-        """Leave ``¶`` and ``¦`` out of a decoded text, as error rates need it."""
-        return text.replace(self.soschar, "").replace(self.eoschar, "").strip()
 
 
 def question1() -> int:
@@ -109,11 +59,7 @@ def question1() -> int:
 
 
 def question2() -> tuple[list[int], str]:
-    """How is QUESTION_SENTENCE encoded, and what does decoding that give back?
-
-    Returns:
-        The indices, and the text decoded from them.
-    """
+    """Encode QUESTION_SENTENCE; return its indices, and the text decoded from them."""
     # >>> E02
     charmap = CharMap()
     encoded = charmap.encode(QUESTION_SENTENCE)
@@ -150,9 +96,8 @@ class WaveformProcessor:
         self.transform_tospectro = self.build_tospectro(
             rate, n_fft, self.hop_length, nmels
         )
-        self.transform_augment = SpecAugment(
-            _MAX_MASKED_BANDS, round(_MAX_MASKED_SECONDS / win_step)
-        )
+        most_frames = round(_MAX_MASKED_SECONDS / win_step)
+        self.transform_augment = SpecAugment(_MAX_MASKED_BANDS, most_frames)
 
     @staticmethod
     def build_tospectro(
@@ -187,29 +132,18 @@ class WaveformProcessor:
         return self.transform_tospectro(waveform)[0].T  # (M, T) -> (T, M)
 
     def finish(self, log_mel: Tensor, seed: int | None = None) -> Tensor:
-        """Normalise a log-mel and, in training, mask it.
-
-        Args:
-            log_mel: One utterance (T, M), in dB.
-            seed: Seed of the masks; None draws from torch's own generator.
+        """Normalise a log-mel (T, M) in dB and, in training, mask it.
 
         Returns:
-            What the network reads, (T, M).
+            What the network reads, (T, M); ``seed`` decides the masks.
         """
         if self.spectro_normalization:
             mean, std = self.spectro_normalization
             log_mel = (log_mel - mean) / std
-        if not self.augment:
-            return log_mel
-        if seed is None:
-            seed = int(torch.randint(1 << 62, ()))
-        return self.transform_augment(log_mel, seed)
+        return self.transform_augment(log_mel, seed) if self.augment else log_mel
 
     def __call__(self, waveforms: Tensor) -> Tensor:
-        """Turn waveforms (samples, B) into spectrograms (T, B, M).
-
-        Each utterance has masks of its own.
-        """
+        """Turn waveforms (samples, B) into spectrograms (T, B, M), masked apart."""
         decibels = self.transform_tospectro(waveforms.T)  # (B, M, T)
         finished = [self.finish(one.T) for one in decibels]  # B x (T, M)
         return torch.stack(finished, dim=1)  # (T, B, M)
@@ -260,8 +194,7 @@ class BatchCollate:
     def collate(self, utterances: list[Utterance]) -> Minibatch:
         """Make a minibatch out of log-mels.
 
-        Each utterance is finished alone, before it is padded: so it gets the same
-        features alone as in a batch.
+        Each is finished alone, before it is padded: the same alone as in a batch.
 
         Args:
             utterances: B utterances: ``log_mel`` (T_i, M), ``sentence``, ``seed``.
@@ -274,22 +207,18 @@ class BatchCollate:
         #: (3 steps) finish each log-mel with its seed; encode each sentence as a
         #: tensor; pack both
         spectrograms = [self.processor.finish(u.log_mel, u.seed) for u in utterances]
-        transcripts = [
-            torch.tensor(self.charmap.encode(u.sentence)) for u in utterances
-        ]
+        encoded = [self.charmap.encode(u.sentence) for u in utterances]
+        transcripts = [torch.tensor(indices) for indices in encoded]
         return pack_sequences(spectrograms), pack_sequences(transcripts)
         # <<< E05
 
     def __call__(self, batch: list[tuple[Tensor, int, dict[str, str]]]) -> Minibatch:
         """Make a minibatch out of items of ``load_dataset``."""
+        log_mel = self.processor.log_mel
         return self.collate(
             [
-                Utterance(
-                    self.processor.log_mel(waveform, rate),
-                    row["sentence"],
-                    int(torch.randint(1 << 62, ())),
-                )
-                for waveform, rate, row in batch
+                Utterance(log_mel(clip, rate), row["sentence"])
+                for clip, rate, row in batch
             ]
         )
 
@@ -318,11 +247,7 @@ def unpack_minibatch(minibatch: Minibatch) -> list[tuple[Tensor, Tensor]]:
 def load_dataset(
     fold: str, commonvoice_root: str, commonvoice_version: str, lang: str = "fr"
 ) -> CommonVoice:
-    """Open one fold: its items are ``(waveform (1, samples), rate, row)``.
-
-    Raises:
-        LabError: There is no such fold; the message names the ways out.
-    """
+    """Open one fold: its items are ``(waveform (1, samples), rate, row)``."""
     return CommonVoice(fold, commonvoice_root, commonvoice_version, lang)
 
 
@@ -341,7 +266,7 @@ def get_dataloaders(
     normalize: bool = True,
     loading: Loading = Loading(),  # noqa: B008 (it cannot be changed)
 ) -> Loaders:
-    """Make the loaders of the training, validation and test folds.
+    """Make the loaders of the minibatches of the training, dev and test folds.
 
     Args:
         commonvoice_root: Folder of the corpora.
@@ -358,13 +283,10 @@ def get_dataloaders(
         normalize: Bring the spectrograms to mean 0 and standard deviation 1.
         loading: What long runs need besides.
 
-    Returns:
-        Loaders of ``(packed spectrograms, packed transcripts)``.
-
     Raises:
         LabError: A fold is missing, or none of its clips can be used.
     """
-    loaders = make_loaders(
+    return make_loaders(
         partial(BatchCollate, nmels),
         (commonvoice_root, commonvoice_version),
         cuda=cuda,
@@ -374,80 +296,42 @@ def get_dataloaders(
         small_experiment=small_experiment,
         train_augment=train_augment,
         nmels=nmels,
+        logger=logger,
         normalize=normalize,
         loading=loading,
     )
-    if logger:
-        sizes = (len(loader.dataset) for loader in loaders)
-        logger.info("{} training, {} dev, {} test clips".format(*sizes))
-        mean_and_std = loaders[0].collate_fn.normalization
-        logger.info(f"normalisation (mean, standard deviation in dB): {mean_and_std}")
-    return loaders
 
 
 def plot_spectro(
     spectrogram: Tensor, transcript: Tensor, win_step: float, charmap: CharMap
 ) -> Figure:
-    """Plot one spectrogram under its transcript.
-
-    Args:
-        spectrogram: (T, M), in dB.
-        transcript: The indices of the transcript, (U,).
-        win_step: Seconds from one frame to the next.
-        charmap: The alphabet.
-
-    Returns:
-        The figure.
-    """
-    figure, (axes,) = stack_axes(1)
-    draw_spectrogram(axes, spectrogram, win_step, "dB")
-    axes.set_title(charmap.decode(transcript.tolist()))
-    return figure
+    """Plot a spectrogram (T, M) in dB, ``win_step`` s a frame, and its transcript."""
+    title = charmap.decode(transcript.tolist())
+    return plot_spectrograms([spectrogram], [title], win_step, "dB")
 
 
-def ex_pack() -> None:
-    """Show how ``pack_sequences`` packs different lengths, and how they come back."""
-    sequences = [torch.randn(length, 80) for length in (5, 9, 2)]  # (T_i, M)
-    packed = pack_sequences(sequences)
+def show_packing() -> None:
+    """Print how ``pack_sequences`` packs different lengths, and how they come back."""
+    packed = pack_sequences([torch.randn(length, 80) for length in (5, 9, 2)])
     print(f"packing lengths 5, 9, 2: data {tuple(packed.data.shape)}")
     print(f"  utterances alive at each frame: {packed.batch_sizes.tolist()}")
     padded, lengths = pad_packed_sequence(packed)  # (T, B, M), (B,)
     print(f"  unpacked: {tuple(padded.shape)}, lengths {lengths.tolist()}")
 
 
-def test_spectro() -> None:
-    """Plot the log-mel spectrogram of one training clip."""
-    clips = load_dataset(
-        "train", _DEFAULT_COMMONVOICE_ROOT, _DEFAULT_COMMONVOICE_VERSION
-    )
-    waveform, rate, row = clips[min(10, len(clips) - 1)]
-    collate = BatchCollate(_DEFAULT_NUM_MELS, augment=False)
+def show_figures() -> None:
+    """Draw a training clip in dB, and a minibatch normalised and masked."""
+    collate, win_step = BatchCollate(_DEFAULT_NUM_MELS, False), _DEFAULT_WIN_STEP * 1e-3
+    waveform, rate, row = load_dataset("train", *_DEFAULT_CORPUS)[0]
     log_mel = collate.processor.log_mel(waveform, rate)  # (T, M)
-    transcript = torch.tensor(collate.charmap.encode(row["sentence"]))
-    figure = plot_spectro(
-        log_mel, transcript, _DEFAULT_WIN_STEP * 1e-3, collate.charmap
-    )
+    transcript = torch.tensor(collate.charmap.encode(row["sentence"]))  # (U,)
+    figure = plot_spectro(log_mel, transcript, win_step, collate.charmap)
     save_figure(figure, FIGURES / "spectrogram.png")
-
-
-def plot_minibatch() -> None:
-    """Plot a minibatch of the training fold, masked as in training."""
-    train, _, _ = get_dataloaders(
-        _DEFAULT_COMMONVOICE_ROOT,
-        _DEFAULT_COMMONVOICE_VERSION,
-        cuda=False,
-        batch_size=4,
-        small_experiment=True,
-        train_augment=True,
-    )
-    charmap = CharMap()
-    utterances = unpack_minibatch(next(iter(train)))
-    figure, rows = stack_axes(len(utterances))
-    for axes, (spectrogram, transcript) in zip(rows, utterances):
-        draw_spectrogram(
-            axes, spectrogram, _DEFAULT_WIN_STEP * 1e-3, "standard deviations"
-        )
-        axes.set_title(charmap.decode(transcript.tolist()))
+    small = {"batch_size": 4, "small_experiment": True, "train_augment": True}
+    train, _, _ = get_dataloaders(*_DEFAULT_CORPUS, cuda=False, **small)
+    spectrograms, transcripts = zip(*unpack_minibatch(next(iter(train))))
+    titles = [collate.charmap.decode(one.tolist()) for one in transcripts]
+    figure = plot_spectrograms(spectrograms, titles, win_step, "standard deviations")
     save_figure(figure, FIGURES / "minibatch.png")
 
 
@@ -457,9 +341,8 @@ def main() -> None:
     encoded, decoded = question2()
     print(f"{QUESTION_SENTENCE} is encoded as {encoded}")
     print(f"  and decoded as {decoded}")
-    ex_pack()
-    test_spectro()
-    plot_minibatch()
+    show_packing()
+    show_figures()
 
 
 if __name__ == "__main__":

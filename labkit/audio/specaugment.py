@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 
+import torch
 from torch import Tensor
 
 
@@ -22,16 +23,18 @@ class SpecAugment:
         self.max_bands = max_bands
         self.max_frames = max_frames
 
-    def __call__(self, log_mel: Tensor, seed: int) -> Tensor:
+    def __call__(self, log_mel: Tensor, seed: int | None = None) -> Tensor:
         """Mask one utterance.
 
         Args:
             log_mel: (T, M), normalised: 0 is the mean.
-            seed: Decides the masks.
+            seed: Decides the masks; None draws one from torch's own generator.
 
         Returns:
             A masked copy, (T, M).
         """
+        if seed is None:
+            seed = int(torch.randint(1 << 62, ()))
         draw = random.Random(seed).random
         masked = log_mel.clone()
         for axis, most in ((1, self.max_bands), (0, self.max_frames)):

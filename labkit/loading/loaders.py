@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -133,6 +134,7 @@ def make_loaders(
     small_experiment: bool,
     train_augment: bool,
     nmels: int,
+    logger: logging.Logger | None,
     normalize: bool,
     loading: Loading,
 ) -> Loaders:
@@ -149,6 +151,7 @@ def make_loaders(
         small_experiment: One minibatch of the training fold, in all three loaders.
         train_augment: Mask the training spectrograms.
         nmels: Mel bands M.
+        logger: Where the sizes and the normalisation are written.
         normalize: Bring the spectrograms to mean 0 and standard deviation 1.
         loading: The rest.
     """
@@ -189,6 +192,9 @@ def make_loaders(
     normalization = loading.normalization if normalize else None
     if normalize and normalization is None:
         normalization = train.normalization()
+    if logger:
+        logger.info(f"{len(train)} training, {len(dev)} dev, {len(test)} test clips")
+        logger.info(f"normalisation (mean, standard deviation in dB): {normalization}")
     return (
         loader_of(train, train_augment, shuffle=True),
         loader_of(dev, augment=False, shuffle=False),

@@ -27,7 +27,7 @@ class Utterance(NamedTuple):
 
     log_mel: Tensor  # (T, M) in dB
     sentence: str
-    seed: int  # of every random draw made for it in this epoch
+    seed: int | None = None  # of every random draw made for it in this epoch
     clip: str = ""  # name of the file
 
 

@@ -15,7 +15,6 @@ import argparse
 import os
 import sys
 from pathlib import Path
-from typing import NoReturn
 
 os.environ["OMP_NUM_THREADS"] = "1"  # before torch: the tensors are tiny
 os.environ["CUDA_VISIBLE_DEVICES"] = ""
@@ -24,18 +23,12 @@ HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent
 sys.path[:0] = [str(ROOT), str(HERE)]
 
-from labkit.errors import USAGE, LabError, run_program  # noqa: E402 (needs the path)
+from autograder.sandbox import ENVIRONMENT  # noqa: E402 (needs the path)
 
-ENVIRONMENT = 3  # exit code where this computer, not a submission, is at fault
+from labkit.cli import LabParser  # noqa: E402 (needs the path)
+from labkit.errors import LabError, run_program  # noqa: E402 (needs the path)
+
 FORMATS = ("gradescope", "classroom", "prairielearn", "vpl", "junit")
-
-
-class Parser(argparse.ArgumentParser):
-    """A parser whose errors have a cause and a remedy, as all others have."""
-
-    def error(self, message: str) -> NoReturn:
-        """Raise a `LabError` for a wrong command line."""
-        raise LabError(message, f"python {self.prog} --help lists the options", USAGE)
 
 
 def _count(text: str) -> int:
@@ -50,7 +43,7 @@ _count.__name__ = "whole number"
 
 def parse(arguments: list[str]) -> argparse.Namespace:
     """Read the command line."""
-    parser = Parser(
+    parser = LabParser(
         prog="instructor/grade.py",
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
@@ -101,7 +94,7 @@ def main(arguments: list[str]) -> None:
     except ImportError as error:
         raise LabError(
             f"{error}",
-            "python test_implementation.py --doctor tells what to install",
+            "python test_implementation.py --doctor says what to install",
             ENVIRONMENT,
         ) from error
     grade(options, ROOT)

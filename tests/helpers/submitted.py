@@ -12,9 +12,6 @@ from pathlib import Path
 from typing import Any
 
 from shared import REFERENCE, ROOT
-
-sys.path.insert(0, str(ROOT / "instructor"))
-
 from starter import generate, load
 
 REGIONS = load(REFERENCE)

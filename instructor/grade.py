@@ -53,7 +53,12 @@ def parse(arguments: list[str]) -> argparse.Namespace:
     )
     parser.add_argument("-o", "--output", type=Path, default=Path("results"))
     parser.add_argument(
-        *("-j", "--jobs"), type=_count, default=1, metavar="N", help="at a time"
+        "-j",
+        "--jobs",
+        type=_count,
+        default=1,
+        metavar="N",
+        help="at a time",
     )
     parser.add_argument(
         "--seed",
@@ -69,13 +74,13 @@ def parse(arguments: list[str]) -> argparse.Namespace:
     )
     parser.add_argument("--moodle", type=Path, metavar="CSV", help="sheet to fill")
     parser.add_argument(
-        *("--seconds",), type=_count, default=10, help="of computing, an exercise"
+        "--seconds", type=_count, default=10, help="of computing, an exercise"
     )
     parser.add_argument(
-        *("--memory",), type=_count, default=350, metavar="MB", help="an exercise"
+        "--memory", type=_count, default=350, metavar="MB", help="an exercise"
     )
     parser.add_argument("--verbose", action="store_true", help="show tracebacks")
-    # For tests: forgo what this system gives, to see what is left.
+    # For tests: do without what this system gives, to see what is left.
     parser.add_argument(
         "--without",
         action="append",

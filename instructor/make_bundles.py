@@ -23,8 +23,13 @@ from labkit.errors import LabError, run_program
 
 BUNDLES = Path("instructor", "bundles")
 GRADER = (
-    *("labkit", "LabsSolutions", "instructor", "test_implementation.py"),
-    *("conftest.py", "requirements.txt", "pyproject.toml"),
+    "labkit",
+    "LabsSolutions",
+    "instructor",
+    "test_implementation.py",
+    "conftest.py",
+    "requirements.txt",
+    "pyproject.toml",
 )
 OPTIONAL = ("checks",)
 WORKFLOW = ".github/workflows/classroom.yml"

@@ -49,7 +49,7 @@ def back_up(path: Path) -> Path:
 
 
 def loses_work(path: Path, text: str, cut: Iterable[str]) -> bool:
-    """Tell whether ``text`` would replace a file in which a ``cut`` body is written."""
+    """Say whether ``text`` would replace a file in which a ``cut`` body is written."""
     if not path.is_file() or path.read_bytes() == text.encode():
         return False
     there = path.read_text(encoding="utf-8", errors="replace")

@@ -13,8 +13,13 @@ from labkit.files import write_atomically
 
 README = "README.md"
 NEEDED_FILES = (
-    *("test_implementation.py", "conftest.py", "requirements.txt", ".gitignore"),
-    *("pytorch-asr-py3.9.yaml", "pyproject.toml", README),
+    "test_implementation.py",
+    "conftest.py",
+    "requirements.txt",
+    ".gitignore",
+    "pytorch-asr-py3.9.yaml",
+    "pyproject.toml",
+    README,
 )
 ONLY_PYTHON = ("labkit", "checks")  # folders of which nothing else goes
 NEEDED_FOLDERS = ("labkit", "corpora")

@@ -122,7 +122,7 @@ def write_tables(clips: list[Clip], durations: dict[str, float], root: Path) -> 
         lines = ["\t".join(COLUMNS)]
         for clip in clips:
             if clip.fold == fold:
-                row = dict.fromkeys(COLUMNS, "")
+                row: dict[str, str] = dict.fromkeys(COLUMNS, "")
                 row.update(
                     client_id=clip.voice.client_id,
                     path=clip.name,

@@ -67,7 +67,7 @@ def _place(lines: list[str], function: ast.FunctionDef) -> Place:
     has_docstring = ast.get_docstring(function, clean=False) is not None
     code = others if has_docstring else function.body
     shared = inner.strip() or (others and others[0].lineno == first.end_lineno)
-    last = function.end_lineno
+    last = function.end_lineno or function.lineno
     for number, line in enumerate(lines[last:], last + 1):
         if not inner.strip() and re.match(rf"{inner}\s*#", line):
             last = number
@@ -76,7 +76,7 @@ def _place(lines: list[str], function: ast.FunctionDef) -> Place:
     return Place(
         start=_first_line(function),
         margin=lines[function.lineno - 1][: function.col_offset],
-        body=first.end_lineno + 1 if has_docstring and not shared else 0,
+        body=(first.end_lineno or 0) + 1 if has_docstring and not shared else 0,
         code=_first_line(code[0]) if code else 0,
         inner=inner,
         last=last,

@@ -14,14 +14,20 @@ from autograder.sandbox import Limits
 from shared import REFERENCE, ROOT
 
 DEEP = (
-    *("test_implementation.py", "checks/data.py", "checks/deep/oracles.py"),
-    *("labkit/version.py", "labkit/some/room/x.py"),
-    *("LabsSolutions/02-pytorch-asr/data.py", "instructor/autograder/records.py"),
+    "test_implementation.py",
+    "checks/data.py",
+    "checks/deep/oracles.py",
+    "labkit/version.py",
+    "labkit/some/room/x.py",
+    "LabsSolutions/02-pytorch-asr/data.py",
+    "instructor/autograder/records.py",
     "instructor/autograder/marking/marks.py",
 )
 ONLY_SHOWN = (
     "instructor/autograder/output/templates/style.css",
-    *("instructor/make_handout.py", "docs/instructors.md", "tests/test_x.py"),
+    "instructor/make_handout.py",
+    "docs/instructors.md",
+    "tests/test_x.py",
 )
 
 

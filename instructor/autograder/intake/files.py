@@ -24,10 +24,11 @@ MOST_MEMBERS = 20_000
 _DEEPEST_ZIP = 2  # zips within the zip or folder of one submission
 
 OTHER_ARCHIVE = re.compile(r"\.(7z|rar|tar|tgz|gz|bz2|xz|tbz2?|txz)$", re.IGNORECASE)
-NOT_READ = {
-    *("LabsSolutions", "__MACOSX", "__pycache__", "site-packages", "node_modules"),
-    *(".git", ".venv", "venv", ".ipynb_checkpoints", "labkit", "checks", "tests"),
-}
+# Folders whose files are not the student's own.
+NOT_READ = frozenset(
+    "LabsSolutions labkit checks tests __MACOSX __pycache__ site-packages node_modules "
+    ".git .venv venv .ipynb_checkpoints".split()
+)
 _ENCODING_LINE = re.compile(r"^[ \t\f]*#.*?coding[:=][ \t]*[-\w.]+.*$")
 
 

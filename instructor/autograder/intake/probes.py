@@ -38,16 +38,17 @@ def probe_module(source: str, exercises: Mapping[str, Exercise]) -> str:
         id_: exercise.probe.__qualname__.partition(".")[0]
         for id_, exercise in exercises.items()
     }
+    checks = set(owners.values())
     statements = []
     for statement in ast.parse(source).body:
-        is_check = isinstance(statement, ast.ClassDef) and statement.decorator_list
-        if is_check and statement.name in owners.values():
+        is_class = isinstance(statement, ast.ClassDef)
+        if is_class and statement.decorator_list and statement.name in checks:
             statements.append(_without_judge(statement))
         elif isinstance(statement, ast.ImportFrom) and statement.module == "__future__":
             continue
         else:
             statements.append(statement)
-    kept = needed(statements, owners.values(), names_used)
+    kept = needed(statements, checks, names_used)
     body = "\n\n".join(ast.unparse(ast.fix_missing_locations(s)) for s in kept)
     table = "\n".join(f'    "{id_}": {owner}.probe,' for id_, owner in owners.items())
     head = "from __future__ import annotations"

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 
 from autograder.intake.syntax import (
-    FUNCTIONS,
+    Function,
     find_definition,
     names_defined,
     names_perhaps_used,
@@ -48,17 +48,22 @@ class Source:
             self.error = f"line {error.lineno or '?'}: {error.msg}"
             return []
 
-    def function(self, name: str) -> ast.FunctionDef | None:
+    def function(self, name: str) -> Function | None:
         """Find ``function`` or ``Class.method``."""
-        body: list[ast.stmt] = self.body
-        found: ast.stmt | None = None
-        for part in name.split("."):
-            found = find_definition(body, part)
+        owner, _, last = name.rpartition(".")
+        found = find_definition(self.members(owner), last)
+        return None if isinstance(found, ast.ClassDef) else found
+
+    def members(self, owner: str) -> list[ast.stmt]:
+        """Return the statements of ``Class``, or of the module where that is empty."""
+        body = self.body
+        for name in filter(None, owner.split(".")):
+            found = find_definition(body, name)
             body = found.body if isinstance(found, ast.ClassDef) else []
-        return found if isinstance(found, FUNCTIONS) else None
+        return body
 
     def is_unwritten(self, name: str, id_: str) -> bool:
-        """Tell whether a function's body is still the starter's raise."""
+        """Say whether a function's body is still the starter's raise."""
         function = self.function(name)
         if function is None:
             return False
@@ -88,7 +93,7 @@ class Source:
         return f"{text}\n"
 
 
-def _without_docstring(function: ast.FunctionDef) -> list[ast.stmt]:
+def _without_docstring(function: Function) -> list[ast.stmt]:
     """Take the statements of a function but for texts that stand alone."""
     return [
         s
@@ -148,12 +153,11 @@ def transplant(theirs: Source, ours: Source, name: str) -> Transplant | None:
     wanted = names_perhaps_used(function)
     methods: list[ast.stmt] = []
     if owner:
-        classes = (find_definition(source.body, owner) for source in (theirs, ours))
-        methods = _carried(*(class_.body for class_ in classes), wanted)
+        methods = _carried(theirs.members(owner), ours.members(owner), wanted)
         wanted = wanted.union(*map(names_perhaps_used, methods))
     helpers = _carried(theirs.body, ours.body, wanted)
     # Whatever is needed when the function or its class is defined comes before.
-    top = _first_line(find_definition(ours.body, name.partition(".")[0]))
+    top = _first_line(find_definition(ours.body, name.partition(".")[0]) or place)
     lines = _lines(ours.text)
     pieces: list[tuple[str, int]] = [("".join(lines[: top - 1]), 0)]
     pieces += [(theirs.segment(h), _first_line(h)) for h in helpers]

@@ -126,7 +126,7 @@ def _is_script(name: str, files: Sequence[str]) -> bool:
 
 
 def _is_one_students(groups: dict[str, list[Member]], files: Sequence[str]) -> bool:
-    """Tell the top of one student's work from that of a class."""
+    """Say whether this is the top of one student's work, not of a class."""
     return any(_is_script(name, files) for name in groups) and not any(
         _MOODLE.fullmatch(name) for name in groups
     )
@@ -154,14 +154,14 @@ def _without_wrapper(members: list[Member], files: Sequence[str]) -> list[Member
 def _grouped(
     members: list[Member], files: Sequence[str]
 ) -> dict[tuple[str, str], tuple[str, list[Member]]]:
-    """Say which members are whose: by name and identifier, source and members."""
+    """Group the members by student: for each name and identifier, its source too."""
     students: dict[tuple[str, str], tuple[str, list[Member]]] = {}
     for top, group in _entries(members).items():
         is_folder = len(group[0].path.parts) > 1
         moodle = _MOODLE.fullmatch(top)
         is_zip = top.lower().endswith(".zip")
         if not (is_folder or is_zip or moodle):
-            if OTHER_ARCHIVE.search(top):  # somebody's work, which cannot be read
+            if OTHER_ARCHIVE.search(top):  # a student's work, which cannot be read
                 students[(clean(top), top)] = (top, group)
             continue
         if top in NOT_READ or top.startswith("."):

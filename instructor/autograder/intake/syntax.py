@@ -5,16 +5,18 @@ from __future__ import annotations
 import ast
 import threading
 from collections.abc import Callable, Iterable, Set
+from typing import Union
 
-_DEEPEST = 100  # open brackets within one another: more than any honest script has
+_DEEPEST = 100  # open brackets within one another: more than any true script has
 # Python 3.11 counts the depth of all threads' trees in one place.
 _ONE_AT_A_TIME = threading.Lock()
-FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
-_DEFINITIONS = (*FUNCTIONS, ast.ClassDef)
+_DEFINITIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
+Function = Union[ast.FunctionDef, ast.AsyncFunctionDef]
+Definition = Union[Function, ast.ClassDef]
 
 
 def parse(text: str) -> ast.Module:
-    """Parse a script that a stranger wrote.
+    """Parse a script that may be hostile.
 
     Raises:
         SyntaxError: It is no Python, or nested so deeply that a parser may crash.
@@ -92,7 +94,7 @@ def needed(
         wanted.update(*(used(statements[n]) for n in more))
 
 
-def find_definition(body: Iterable[ast.stmt], name: str) -> ast.stmt | None:
+def find_definition(body: Iterable[ast.stmt], name: str) -> Definition | None:
     """Find a function or class; of two of one name, the one in force."""
     found = [n for n in body if isinstance(n, _DEFINITIONS) and n.name == name]
     return found[-1] if found else None

@@ -250,7 +250,7 @@ class Grader:
 
 
 def record_path(folder: Path, submission: Submission) -> Path:
-    """Name the file of a submission's record: readable, and nobody else's."""
+    """Name the file of a submission's record: readable, and of no other one."""
     plain = re.sub(r"[^\w-]+", "_", submission.name)[:60].strip("_") or "student"
     mark = digest_of([submission.name, submission.identifier, submission.source])[:8]
     return folder / f"{plain}_{mark}.json"

@@ -6,6 +6,7 @@ import base64
 import io
 from collections.abc import Mapping, Sequence
 
+from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator, PercentFormatter
@@ -20,7 +21,7 @@ _INK, _BAR = "#1d2430", "#2a6f97"
 _COLOURS = ("#2a6f97", "#89c2d9", "#d1495b", "#e3e6ec", "#b9c0cc", "#5e1020")
 
 
-def _draw_points(axes: object, totals: Sequence[float], total: int) -> None:
+def _draw_points(axes: Axes, totals: Sequence[float], total: int) -> None:
     step = max(1, -(-total // _BINS))
     edges = [*range(0, total, step), max(total, 1)]
     axes.hist(totals, bins=edges, color=_BAR, edgecolor="white", linewidth=1.2)
@@ -30,7 +31,7 @@ def _draw_points(axes: object, totals: Sequence[float], total: int) -> None:
 
 
 def _draw_states(
-    axes: object, counts: Mapping[str, Sequence[int]], names: Sequence[str]
+    axes: Axes, counts: Mapping[str, Sequence[int]], names: Sequence[str]
 ) -> None:
     places = range(len(counts))
     wholes = [max(1, sum(row)) for row in counts.values()]

@@ -35,14 +35,7 @@ _PAIRS = 100  # of similar submissions that are shown
 _SHOWN = 140  # characters of a mistake
 _LONGEST_SEEDS = 60  # characters: a list of seeds that is longer is not shown
 _NUMBER = re.compile(r"[-+]?\d+(?:[.,]\d+)*(?:e[-+]?\d+)?", re.IGNORECASE)
-_MARKS = {
-    "done": "●",
-    "partial": "◐",
-    "fail": "✗",
-    "crash": "!",
-    "blocked": "–",
-    "todo": "·",
-}
+_MARKS = dict(zip(phrases.STATES, "●◐✗·–!"))
 
 
 @dataclass

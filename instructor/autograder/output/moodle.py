@@ -151,7 +151,7 @@ def _grade(record: SubmissionRecord, maximum: str) -> float:
 def fill_worksheet(path: Path, records: Sequence[SubmissionRecord]) -> Filled:
     """Fill the grades and comments of a worksheet into a new file beside it.
 
-    Points are scaled to the row's maximum grade, if the sheet says it. Rows whose
+    Points are scaled to the row's maximum grade, if the sheet has one. Rows whose
     grade cannot be changed, or whose student is not among ``records``, stay as they
     are.
 
@@ -160,7 +160,7 @@ def fill_worksheet(path: Path, records: Sequence[SubmissionRecord]) -> Filled:
         records: The class.
 
     Returns:
-        The new file, ``worksheet.graded.csv``, and what to tell the instructor.
+        The new file, ``worksheet.graded.csv``, and what the instructor should know.
 
     Raises:
         LabError: The file is no such worksheet.
@@ -221,7 +221,7 @@ def zip_feedback(
         path: The zip to write.
 
     Returns:
-        The zip, or None if nobody has a number.
+        The zip, or None if no student has a number.
     """
     pages = {}
     for record in records:

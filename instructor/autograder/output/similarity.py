@@ -5,7 +5,7 @@ An answer becomes tokens of its syntax tree, without what a copyist changes firs
 and winnowed (Schleimer, Wilkerson and Aiken, "Winnowing: local algorithms for document
 fingerprinting", SIGMOD 2003). Passages of the reference are the base: they count
 nothing. The others count by their rarity in the class, so that what the exercise
-suggests to many accuses nobody, and a short answer hardly counts.
+suggests to many counts nothing, and a short answer hardly counts.
 """
 
 from __future__ import annotations

@@ -16,34 +16,39 @@ from labkit.errors import LabError
 
 # Names of the columns in English, French, German, Spanish, Italian, Portuguese, Dutch.
 _COLUMNS = {
-    "identifier": (
-        *("identifier", "identifiant", "id", "identificador", "identificativo"),
-        *("identificador do participante", "kenmerk"),
-    ),
-    "name": (
-        *("full name", "nom complet", "vollständiger name", "nombre completo"),
-        *("nombre", "nom", "name", "nome", "nome completo", "volledige naam"),
-        *("nombre completo del usuario", "apellido(s) y nombre"),
-    ),
-    "grade": (
-        *("grade", "note", "bewertung", "calificación", "valutazione", "nota"),
-        *("cijfer", "grade (noun)"),
-    ),
-    "maximum": (
-        *("maximum grade", "note maximale", "bestwertung", "calificación máxima"),
-        *("valutazione massima", "nota máxima", "maximumcijfer", "maximale bewertung"),
-    ),
-    "changeable": (
-        *("grade can be changed", "la note peut être modifiée"),
-        *("bewertung kann geändert werden", "la calificación puede ser cambiada"),
-        *("la valutazione può essere modificata", "a nota pode ser alterada"),
-    ),
-    "feedback": (
-        *("feedback comments", "feedback par commentaires", "feedback als kommentar"),
-        *("comentarios de retroalimentación", "commentaires", "commenti feedback"),
-        *("comentários de feedback", "feedback als kommentare"),
-        *("comentarios de realimentación", "commentaires de feedback"),
-    ),
+    role: names.split(", ")
+    for role, names in {
+        "identifier": (
+            "identifier, identifiant, id, identificador, identificativo, "
+            "identificador do participante, kenmerk"
+        ),
+        "name": (
+            "full name, nom complet, vollständiger name, nombre completo, "
+            "nombre, nom, name, nome, nome completo, volledige naam, nombre "
+            "completo del usuario, apellido(s) y nombre"
+        ),
+        "grade": (
+            "grade, note, bewertung, calificación, valutazione, nota, cijfer, "
+            "grade (noun)"
+        ),
+        "maximum": (
+            "maximum grade, note maximale, bestwertung, calificación máxima, "
+            "valutazione massima, nota máxima, maximumcijfer, maximale "
+            "bewertung"
+        ),
+        "changeable": (
+            "grade can be changed, la note peut être modifiée, bewertung kann "
+            "geändert werden, la calificación puede ser cambiada, la "
+            "valutazione può essere modificata, a nota pode ser alterada"
+        ),
+        "feedback": (
+            "feedback comments, feedback par commentaires, feedback als "
+            "kommentar, comentarios de retroalimentación, commentaires, "
+            "commenti feedback, comentários de feedback, feedback als "
+            "kommentare, comentarios de realimentación, commentaires de "
+            "feedback"
+        ),
+    }.items()
 }
 _SCALE = ("scale", "barème", "skala", "escala", "scala", "schaal")
 
@@ -80,6 +85,7 @@ def cells_of(text: str, separator: str) -> Iterator[list[Cell]]:
             )
         # What follows a closing quote belongs to the cell, as csv reads it.
         rest = bare.match(text, found.end() if found else at)
+        assert rest is not None  # it may be empty
         value = (found[1].replace('""', '"') if found else "") + rest[0]
         row.append(Cell(value, at, rest.end(), bool(found)))
         at = rest.end()
@@ -125,7 +131,7 @@ def _by_name(header: Sequence[str]) -> dict[str, int]:
 
 
 def is_number(text: str) -> bool:
-    """Tell whether a cell holds a number, with a decimal point or comma."""
+    """Say whether a cell holds a number, with a decimal point or comma."""
     return bool(re.fullmatch(r"\s*\d+(?:[.,]\d+)?\s*", text))
 
 
@@ -226,7 +232,7 @@ class Worksheet:
         return row[place].value if place is not None else ""
 
     def _uses_comma(self) -> bool:
-        """Tell the decimal separator from the sheet's numbers, else its language."""
+        """Find the decimal separator: of the sheet's numbers, else of its language."""
         for row in self.rows:
             for role in ("maximum", "grade"):
                 found = re.fullmatch(r"\s*\d+([.,])\d+\s*", self.value(row, role))

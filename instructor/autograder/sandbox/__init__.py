@@ -1,4 +1,4 @@
-"""Where student code runs: another process, kept from harm. README.md: from what."""
+"""Where student code runs: limited processes. README.md says what they prevent."""
 
 from autograder.sandbox.client import ENVIRONMENT, Limits, Reply, Sandbox, Slot
 

@@ -27,9 +27,13 @@ from labkit.errors import LabError
 ENVIRONMENT = 3  # exit code where this computer, not a submission, is at fault
 
 _HERE = Path(__file__).resolve().parent
-# What the server needs of this room, and all of it that student code can find.
+# What the server needs of this folder, and all of it that student code can find.
 _SERVER_FILES = (
-    *("server.py", "frames.py", "isolation.py", "namespaces.py", "processes.py"),
+    "server.py",
+    "frames.py",
+    "isolation.py",
+    "namespaces.py",
+    "processes.py",
 )
 _SERVER = Path("autograder", "sandbox", "server.py")
 _PREFIX = "asr-lab-grade-"
@@ -69,7 +73,7 @@ class Reply:
         killed: "time" or "memory" if it was stopped for that.
         signal: The signal that ended it, or 0.
         code: Its exit code.
-        trace: Where it was, as faulthandler tells.
+        trace: Where it was, as faulthandler writes it.
         seconds: That it took.
     """
 
@@ -82,7 +86,7 @@ class Reply:
 
 
 def _unused_users(count: int) -> list[int | None]:
-    """Find user numbers that nobody has, if this process may become them."""
+    """Find user numbers that are not in use, if this process may become them."""
     if not hasattr(os, "getuid") or os.getuid() != 0:
         return [None] * count
     import pwd
@@ -142,8 +146,7 @@ class Slot:
         Raises:
             LabError: The server does not start.
         """
-        if self.connection is None:
-            self.sandbox.start([self])
+        connection = self._connected()
         job = {"id": id_, "folder": str(folder), "seeds": len(inputs)}
         seconds = self.settings["limits"]["wall"]
         if not self.sandbox.inline:
@@ -151,14 +154,21 @@ class Slot:
         began = time.monotonic()
         try:
             for content in (json.dumps(job).encode(), *inputs):
-                self.connection.send(content)
-            report = json.loads(self.connection.receive(seconds))
-            content = self.connection.receive(seconds)
+                connection.send(content)
+            report = json.loads(connection.receive(seconds))
+            content = connection.receive(seconds)
         except GoneError:
             self.stop()
             late = time.monotonic() - began >= seconds
             return Reply((), killed="time" if late else "unknown")
         return Reply(_split(content), **report)
+
+    def _connected(self) -> Connection:
+        """Start the server if there is none; return the line to it."""
+        if self.connection is None:
+            self.sandbox.start([self])
+        assert self.connection is not None
+        return self.connection
 
     def stop(self) -> None:
         """End this slot's server; the next job starts another."""
@@ -235,12 +245,12 @@ class Sandbox:
         ignored = shutil.ignore_patterns("__pycache__", "*.pyc", ".*")
         shutil.copytree(kit, target / "labkit", ignore=ignored)
         (target / "probes.py").write_text(probes, encoding="utf-8")
-        room = target / "autograder" / "sandbox"
-        room.mkdir(parents=True)
-        for package in (room.parent, room):
-            (package / "__init__.py").touch()  # empty: the door leads to this side
+        package = target / "autograder" / "sandbox"
+        package.mkdir(parents=True)
+        for folder in (package.parent, package):
+            (folder / "__init__.py").touch()  # empty: the door leads to this side
         for name in _SERVER_FILES:
-            shutil.copy(_HERE / name, room)
+            shutil.copy(_HERE / name, package)
         for path in (target, *target.rglob("*")):
             path.chmod(0o755 if path.is_dir() else 0o644)
 
@@ -250,7 +260,7 @@ class Sandbox:
         Raises:
             LabError: It is not.
         """
-        settings = {"modules": self.modules, "inline": self.inline}
+        settings: Values = {"modules": self.modules, "inline": self.inline}
         ends = [] if self.inline else [socket.socketpair() for _ in slots]
         theirs = [their.fileno() for _, their in ends]
         channels = theirs or [-1]
@@ -269,8 +279,9 @@ class Sandbox:
             # Ctrl-C is for the program that grades; it ends this one.
             start_new_session=not self.inline,
         )
+        assert process.stdin is not None
         frames.send(process.stdin, json.dumps(settings).encode())
-        if self.inline:
+        if process.stdout is not None:  # inline
             connections = [Connection(process.stdout, process.stdin)]
         else:
             connections = []
@@ -314,6 +325,7 @@ class Sandbox:
             slot.stop()
         for process in {slot.process for slot in self.slots if slot.process}:
             with suppress(subprocess.TimeoutExpired):
+                assert process.stdin is not None
                 process.stdin.close()
                 process.wait(timeout=5)
             process.kill()

@@ -6,7 +6,7 @@ import queue
 import socket
 import threading
 from contextlib import suppress
-from typing import BinaryIO
+from typing import IO
 
 from autograder.sandbox import frames
 
@@ -25,14 +25,17 @@ class Connection:
     """
 
     def __init__(
-        self, source: BinaryIO, sink: BinaryIO, socket_: socket.socket | None = None
+        self,
+        source: IO[bytes],
+        sink: IO[bytes],
+        socket_: socket.socket | None = None,
     ) -> None:
         self.sink, self.socket = sink, socket_
         self._arrived: queue.Queue[bytes | None] = queue.Queue()
         reader = threading.Thread(target=self._read, args=(source,), daemon=True)
         reader.start()
 
-    def _read(self, source: BinaryIO) -> None:
+    def _read(self, source: IO[bytes]) -> None:
         with suppress(EOFError, OSError, ValueError):
             while True:
                 self._arrived.put(frames.receive(source, frames.LARGEST + 1024))

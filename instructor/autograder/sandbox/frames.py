@@ -3,19 +3,33 @@
 from __future__ import annotations
 
 import struct
-from typing import BinaryIO
+from typing import Protocol
 
 _LENGTH = struct.Struct(">Q")
-LARGEST = 32 << 20  # bytes: what no honest outcome comes near
+LARGEST = 32 << 20  # bytes: far more than any true outcome has
 
 
-def send(stream: BinaryIO, content: bytes) -> None:
+class Writable(Protocol):
+    """What frames are written to."""
+
+    def write(self, content: bytes, /) -> object: ...  # noqa: D102
+
+    def flush(self) -> object: ...  # noqa: D102
+
+
+class Readable(Protocol):
+    """What frames are read from."""
+
+    def read(self, count: int, /) -> bytes | None: ...  # noqa: D102
+
+
+def send(stream: Writable, content: bytes) -> None:
     """Write one frame."""
     stream.write(_LENGTH.pack(len(content)) + content)
     stream.flush()
 
 
-def receive(stream: BinaryIO, largest: int = LARGEST) -> bytes:
+def receive(stream: Readable, largest: int = LARGEST) -> bytes:
     """Read one frame.
 
     Raises:
@@ -29,7 +43,7 @@ def receive(stream: BinaryIO, largest: int = LARGEST) -> bytes:
     return _exactly(stream, length)
 
 
-def _exactly(stream: BinaryIO, count: int) -> bytes:
+def _exactly(stream: Readable, count: int) -> bytes:
     content = stream.read(count)
     if content is None or len(content) < count:
         raise EOFError("the other side has closed")

@@ -1,4 +1,4 @@
-"""What a POSIX system offers to keep a process from harm: taken as far as it goes.
+"""What a POSIX system offers to limit a process: taken as far as it goes.
 
 Every measure is tried and its success noted, for what is allowed differs: root or not,
 containers, macOS. Standard library alone: this runs in the process that student code
@@ -12,6 +12,7 @@ import os
 import resource
 import sys
 from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
 
 # Of <sys/prctl.h>, <sys/capability.h> and the tables of system calls.
@@ -89,25 +90,20 @@ def _in_use() -> tuple[int, int]:
     return int(fields[0]) * page, int(fields[5]) * page
 
 
-def limit_resources(
-    memory: int, seconds: int, processes: int, file_size: int
-) -> list[str]:
-    """Bound what this process may use from now on.
+def limit_resources(memory: int, seconds: int, processes: int, file_size: int) -> None:
+    """Bound what this process may use from now on, as far as the system does it.
 
     Args:
         memory: Bytes beyond what it uses already.
         seconds: Of the processor.
         processes: Of this user, threads included.
         file_size: Bytes of each file.
-
-    Returns:
-        The limits that the system refused.
     """
     space, data = _in_use()
     wanted = {
         "RLIMIT_CPU": (seconds, seconds + 2),
         "RLIMIT_DATA": (data + memory,) * 2 if data else None,
-        # What is shared counts here alone, and libraries too: leave them room.
+        # What is shared counts here alone, and libraries too: allow for them.
         "RLIMIT_AS": (space + 2 * memory,) * 2 if space else None,
         "RLIMIT_NPROC": (processes,) * 2,
         "RLIMIT_FSIZE": (file_size,) * 2,
@@ -116,16 +112,12 @@ def limit_resources(
         "RLIMIT_MEMLOCK": (0, 0),
         "RLIMIT_MSGQUEUE": (0, 0),
     }
-    refused = []
     for name, bounds in wanted.items():
         kind = getattr(resource, name, None)
         if kind is None or bounds is None:
             continue
-        try:
+        with suppress(OSError, ValueError):
             resource.setrlimit(kind, bounds)
-        except (OSError, ValueError):
-            refused.append(name)
-    return refused
 
 
 def fence(readable: Iterable[Path], writable: Path, network: bool) -> None:

@@ -16,10 +16,8 @@ from pathlib import Path
 from autograder.sandbox.isolation import PR_SET_DUMPABLE, become, call_libc, prctl
 
 # Of <sched.h>, <sys/mount.h> and the tables of system calls.
-_NEWNS, _NEWUSER, _NEWPID, _NEWNET, _NEWIPC = (
-    *(0x00020000, 0x10000000, 0x20000000),
-    *(0x40000000, 0x08000000),
-)
+_NEWNS, _NEWUSER, _NEWPID = 0x00020000, 0x10000000, 0x20000000
+_NEWNET, _NEWIPC = 0x40000000, 0x08000000
 _MS_RDONLY, _MS_NOSUID, _MS_NODEV, _MS_NOEXEC = 1, 2, 4, 8
 _MS_REMOUNT, _MS_NOATIME, _MS_NODIRATIME = 32, 1024, 2048
 _MS_BIND, _MS_REC, _MS_PRIVATE, _MS_RELATIME = 4096, 16384, 1 << 18, 1 << 21
@@ -36,12 +34,12 @@ _KEPT_FLAGS = {
     getattr(os, "ST_RELATIME", 0): _MS_RELATIME,
 }
 
+# What Python needs of the system.
 _SYSTEM = (
-    *("/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32", "/nix"),
-    *("/etc/ld.so.cache", "/etc/localtime", "/etc/alternatives"),
-    *("/dev/null", "/dev/zero", "/dev/random", "/dev/urandom"),
-    *("/sys/devices/system/cpu",),
-)
+    "/usr /bin /sbin /lib /lib32 /lib64 /libx32 /nix "
+    "/etc/ld.so.cache /etc/localtime /etc/alternatives "
+    "/dev/null /dev/zero /dev/random /dev/urandom /sys/devices/system/cpu"
+).split()
 SCRATCH_MB = 64  # of files that student code may write
 
 
@@ -96,7 +94,7 @@ def enter_namespaces(user: int | None) -> dict[str, bool]:
         this process has ``become`` the user.
     """
     names = ("network", "processes", "mounts", "become")
-    none = dict.fromkeys(names, False)
+    none: dict[str, bool] = dict.fromkeys(names, False)
     if sys.platform != "linux":
         return none
     as_root = _unshare(_NEWNS)
@@ -205,7 +203,7 @@ def change_root(
 
 
 def _inside(path: Path, folders: list[Path]) -> bool:
-    """Tell whether another of the folders brings ``path`` along."""
+    """Say whether ``path`` stands in another of the folders."""
     others = (f for f in folders if f.is_dir() and not f.is_symlink())
     return any(f in path.parents for f in others)
 

@@ -24,7 +24,7 @@ import time
 from contextlib import suppress
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any, BinaryIO
+from typing import Any
 
 KIT = Path(__file__).resolve().parents[2]  # the private folder
 sys.path.insert(0, str(KIT))
@@ -55,15 +55,14 @@ def warm_up(modules: list[str]) -> None:
         torch.stft(torch.ones(64), 16, window=torch.ones(16), return_complex=True)
 
 
-def run_probes(job: Values, inputs: list[bytes], stream: BinaryIO) -> None:
+def run_probes(job: Values, inputs: list[bytes], stream: frames.Writable) -> None:
     """Run the probe of one exercise on each of several inputs (student code!)."""
-    from probes import PROBES
-
     from labkit.desk import Lab
     from labkit.exchange import from_bytes, to_bytes
     from labkit.grading import run_probe
 
-    probe = SimpleNamespace(id=job["id"], probe=PROBES[job["id"]])
+    probes = importlib.import_module("probes").PROBES  # written for this grading
+    probe: Any = SimpleNamespace(id=job["id"], probe=probes[job["id"]])
     lab = Lab(Path(job["folder"]))
     for content in inputs:
         try:
@@ -97,7 +96,8 @@ class SlotServer:
         from autograder.sandbox import isolation, namespaces  # not on Windows
 
         self.isolation, self.namespaces = isolation, namespaces
-        taken = dict.fromkeys(("network", "processes", "mounts", "become"), False)
+        names = ("network", "processes", "mounts", "become")
+        taken: dict[str, bool] = dict.fromkeys(names, False)
         if "namespaces" not in self.settings["without"]:
             taken = namespaces.enter_namespaces(self.user)
         unprivileged = self.user is not None
@@ -254,7 +254,7 @@ class SlotServer:
         return content if len(content) <= most else b""
 
 
-def _next_job(stream: BinaryIO) -> tuple[Values, list[bytes]]:
+def _next_job(stream: frames.Readable) -> tuple[Values, list[bytes]]:
     job = json.loads(frames.receive(stream))
     return job, [frames.receive(stream) for _ in range(job["seeds"])]
 

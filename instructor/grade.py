@@ -15,7 +15,6 @@ import argparse
 import os
 import sys
 from pathlib import Path
-from typing import NoReturn
 
 os.environ["OMP_NUM_THREADS"] = "1"  # before torch: the tensors are tiny
 os.environ["CUDA_VISIBLE_DEVICES"] = ""
@@ -24,18 +23,15 @@ HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent
 sys.path[:0] = [str(ROOT), str(HERE)]
 
-from labkit.base import USAGE, LabError, run_program  # noqa: E402 (needs the path)
+from autograder.sandbox import ENVIRONMENT  # noqa: E402 (needs the path)
 
-ENVIRONMENT = 3  # exit code where this computer, not a submission, is at fault
+from labkit.base import (  # noqa: E402 (needs the path)
+    LabError,
+    LabParser,
+    run_program,
+)
+
 FORMATS = ("gradescope", "classroom", "prairielearn", "vpl", "junit")
-
-
-class Parser(argparse.ArgumentParser):
-    """A parser whose errors have a cause and a remedy, as all others have."""
-
-    def error(self, message: str) -> NoReturn:
-        """Raise a `LabError` for a wrong command line."""
-        raise LabError(message, f"python {self.prog} --help lists the options", USAGE)
 
 
 def _count(text: str) -> int:
@@ -50,7 +46,7 @@ _count.__name__ = "whole number"
 
 def parse(arguments: list[str]) -> argparse.Namespace:
     """Read the command line."""
-    parser = Parser(
+    parser = LabParser(
         prog="instructor/grade.py",
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
@@ -60,7 +56,12 @@ def parse(arguments: list[str]) -> argparse.Namespace:
     )
     parser.add_argument("-o", "--output", type=Path, default=Path("results"))
     parser.add_argument(
-        *("-j", "--jobs"), type=_count, default=1, metavar="N", help="at a time"
+        "-j",
+        "--jobs",
+        type=_count,
+        default=1,
+        metavar="N",
+        help="at a time",
     )
     parser.add_argument(
         "--seed",
@@ -76,13 +77,13 @@ def parse(arguments: list[str]) -> argparse.Namespace:
     )
     parser.add_argument("--moodle", type=Path, metavar="CSV", help="sheet to fill")
     parser.add_argument(
-        *("--seconds",), type=_count, default=10, help="of computing, an exercise"
+        "--seconds", type=_count, default=10, help="of computing, an exercise"
     )
     parser.add_argument(
-        *("--memory",), type=_count, default=350, metavar="MB", help="an exercise"
+        "--memory", type=_count, default=350, metavar="MB", help="an exercise"
     )
     parser.add_argument("--verbose", action="store_true", help="show tracebacks")
-    # For tests: forgo what this system gives, to see what is left.
+    # For tests: do without what this system gives, to see what is left.
     parser.add_argument(
         "--without",
         action="append",
@@ -101,7 +102,7 @@ def main(arguments: list[str]) -> None:
     except ImportError as error:
         raise LabError(
             f"{error}",
-            "python test_implementation.py --doctor tells what to install",
+            "python test_implementation.py --doctor says what to install",
             ENVIRONMENT,
         ) from error
     grade(options, ROOT)

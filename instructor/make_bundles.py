@@ -11,24 +11,27 @@ the workflow that grades it). The same files give the same archives, byte for by
 from __future__ import annotations
 
 import sys
-import zipfile
 from pathlib import Path
 
-from make_handout import collect, walk
-from make_starter import ROOT, Parser
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # where labkit is
 
-# After make_starter, which tells Python where labkit is.
-from labkit.base import LabError, run_program, write_atomically
+from bundles import collect, pack, walk
+from starter import ROOT
+
+from labkit.base import LabError, LabParser, run_program
 
 BUNDLES = Path("instructor", "bundles")
 GRADER = (
-    *("labkit", "LabsSolutions", "instructor", "test_implementation.py"),
-    *("conftest.py", "requirements.txt", "pyproject.toml"),
+    "labkit",
+    "LabsSolutions",
+    "instructor",
+    "test_implementation.py",
+    "conftest.py",
+    "requirements.txt",
+    "pyproject.toml",
 )
+OPTIONAL = ("checks",)
 WORKFLOW = ".github/workflows/classroom.yml"
-
-_PROGRAM, _PLAIN = 0o100755, 0o100644  # Unix modes
-_UNIX = 3  # the system whose modes the archive holds
 
 
 def grader(root: Path) -> dict[str, bytes]:
@@ -44,7 +47,7 @@ def grader(root: Path) -> dict[str, bytes]:
         )
     return {
         path.as_posix(): (root / path).read_bytes()
-        for name in GRADER
+        for name in (*GRADER, *OPTIONAL)
         for path in walk(root, name)
     }
 
@@ -70,32 +73,16 @@ def classroom(root: Path) -> dict[str, bytes]:
 ASSEMBLE = {"gradescope": gradescope, "classroom": classroom}
 
 
-def pack(files: dict[str, bytes], archive: Path) -> None:
-    """Write ``files`` as a zip; what starts with ``#!`` can be run."""
-
-    def write(temporary: Path) -> None:
-        with zipfile.ZipFile(temporary, "w", zipfile.ZIP_DEFLATED) as target:
-            for name in sorted(files):
-                entry = zipfile.ZipInfo(name)  # dated 1980, always
-                entry.compress_type = zipfile.ZIP_DEFLATED
-                entry.create_system = _UNIX
-                mode = _PROGRAM if files[name].startswith(b"#!") else _PLAIN
-                entry.external_attr = mode << 16
-                target.writestr(entry, files[name])
-
-    write_atomically(archive, write)
-
-
 def main() -> None:
     """Run the command line."""
-    parser = Parser(description="Pack the grader.")
+    parser = LabParser(description="Pack the grader.")
     parser.add_argument("system", choices=sorted(ASSEMBLE))
     parser.add_argument("--output", type=Path, help="the zip file")
     parser.add_argument("--verbose", action="store_true", help="show tracebacks")
     options = parser.parse_args()
     archive = options.output or ROOT / "dist" / f"{options.system}.zip"
     files = ASSEMBLE[options.system](ROOT)
-    pack(files, archive)
+    pack(files, archive, programs=True)
     print(f"{archive}: {len(files)} files, {archive.stat().st_size / 1e6:.1f} MB")
 
 

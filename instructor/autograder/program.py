@@ -13,17 +13,37 @@ from contextlib import suppress
 from pathlib import Path
 
 import torch
-from make_starter import REFERENCE, generate, load
+from starter import REFERENCE, generate, load
 from tqdm import tqdm
 
-from autograder import classreport, feedback, formats, grades, moodle, plain
-from autograder.engine import Grader, digest_of, earlier_record, keep_record
-from autograder.probehalf import probe_module
+from autograder.intake import (
+    Source,
+    Submission,
+    find_submissions,
+    imported_modules,
+    probe_module,
+)
+from autograder.marking import (
+    Grader,
+    Material,
+    digest_of,
+    earlier_record,
+    keep_record,
+)
+from autograder.output import (
+    FILE_NAMES,
+    FORMATS,
+    fill_worksheet,
+    name_of,
+    number_text,
+    total_earned,
+    write_feedback,
+    write_grades,
+    write_report,
+    zip_feedback,
+)
 from autograder.records import SubmissionRecord
 from autograder.sandbox import ENVIRONMENT, Limits, Sandbox
-from autograder.sources import Source, imported_modules
-from autograder.submissions import Submission, find_submissions
-from autograder.work import Lab
 from labkit.base import USAGE, LabError, write_atomically
 from labkit.exercises import SEED_VARIABLE
 
@@ -31,7 +51,18 @@ CHECKS = "test_implementation.py"
 _SECRET_BITS = 48
 
 
-def open_lab(root: Path) -> Lab:
+def digest_of_lab(root: Path) -> str:
+    """Sum up every file that a mark depends on: a change grades everyone again.
+
+    Those are the checks, the kit, the reference and the grader itself, at any depth;
+    its templates only say how a mark is shown.
+    """
+    folders = ("checks", "labkit", REFERENCE, Path("instructor", "autograder"))
+    scripts = [path for name in folders for path in sorted((root / name).rglob("*.py"))]
+    return digest_of(p.read_text(encoding="utf-8") for p in (root / CHECKS, *scripts))
+
+
+def open_material(root: Path) -> Material:
     """Read the checks, the reference and the starter of the lab at ``root``.
 
     Raises:
@@ -44,21 +75,14 @@ def open_lab(root: Path) -> Lab:
     if missing:
         remedy = f"give it a region in {REFERENCE}, or take it out of {CHECKS}"
         raise LabError(f"no solution of {', '.join(missing)}", remedy, ENVIRONMENT)
-    files = tuple(dict.fromkeys(e.file for e in EXERCISES.values()))
-    scripts = sorted((root / REFERENCE).rglob("*.py"))
-    files += tuple(f for s in regions.values() if (f := s.name) not in files)
-    files = tuple(dict.fromkeys(files))
-    kit = sorted((root / "labkit").rglob("*.py"))
-    own = sorted(Path(__file__).parent.rglob("*.py"))
-    digest = digest_of(
-        p.read_text(encoding="utf-8") for p in (root / CHECKS, *kit, *scripts, *own)
-    )
-    return Lab(
+    scripts = [exercise.file for exercise in EXERCISES.values()]
+    scripts += [script.name for script in regions.values()]
+    return Material(
         EXERCISES,
-        files,
-        generate(regions, ()),
-        generate(regions, regions),
-        digest,
+        tuple(dict.fromkeys(scripts)),
+        reference=generate(regions, ()),
+        starter=generate(regions, regions),
+        digest=digest_of_lab(root),
     )
 
 
@@ -119,7 +143,7 @@ def describe(sandbox: Sandbox) -> list[str]:
 
 
 class _Report:
-    """Tells how far grading is: a bar on a terminal, lines elsewhere."""
+    """Shows how far grading is: a bar on a terminal, lines elsewhere."""
 
     def __init__(self, total: int, quiet: bool) -> None:
         self.total, self.quiet, self.count = total, quiet, 0
@@ -128,12 +152,12 @@ class _Report:
 
     def add(self, record: SubmissionRecord) -> None:
         self.count += 1
-        points = f"{plain.number(plain.total_earned(record)):>5}/{record.total}"
+        points = f"{number_text(total_earned(record)):>5}/{record.total}"
         note = f"  ({record.problems[0]})" if record.problems else ""
-        line = f"{plain.name_of(record)}  {points}{note}"
+        line = f"{name_of(record)}  {points}{note}"
         if self.bar is not None:
             self.bar.update()
-            self.bar.set_postfix_str(plain.name_of(record)[:30])
+            self.bar.set_postfix_str(name_of(record)[:30])
         elif not self.quiet:
             print(f"{self.count:3}/{self.total}  {line}", flush=True)
 
@@ -143,7 +167,7 @@ class _Report:
 
 
 def open_sandbox(
-    lab: Lab,
+    material: Material,
     root: Path,
     limits: Limits,
     jobs: int,
@@ -153,7 +177,7 @@ def open_sandbox(
     """Prepare where student code runs.
 
     Args:
-        lab: What submissions are graded against.
+        material: What submissions are graded against.
         root: Where its files are.
         limits: What an exercise may use.
         jobs: How many run at a time.
@@ -164,12 +188,12 @@ def open_sandbox(
         The sandbox; it is yet to be started.
     """
     checks = (root / CHECKS).read_text(encoding="utf-8")
-    sources = [*map(Source, lab.reference.values()), Source(checks)]
-    own = [file[: -len(".py")] for file in lab.files]
-    secret = ("LabsSolutions", CHECKS, "instructor", "tests", ".git")
+    sources = [*map(Source, material.reference.values()), Source(checks)]
+    own = [file[: -len(".py")] for file in material.files]
+    secret = ("LabsSolutions", CHECKS, "checks", "instructor", "tests", ".git")
     return Sandbox(
         root / "labkit",
-        probe_module(checks, lab.exercises),
+        probe_module(checks, material.exercises),
         imported_modules(sources, own),
         jobs,
         limits,
@@ -186,8 +210,8 @@ def grade(options: argparse.Namespace, root: Path) -> None:
         LabError: Nothing can be graded, or this computer is at fault.
     """
     torch.set_num_threads(1)
-    lab = open_lab(root)
-    submissions = find_submissions(options.submissions, lab.files)
+    material = open_material(root)
+    submissions = find_submissions(options.submissions, material.files)
     if options.format and len(submissions) != 1:
         found = f"{len(submissions)} submissions"
         raise LabError(f"--format is for one, not {found}", "give one zip", USAGE)
@@ -199,8 +223,8 @@ def grade(options: argparse.Namespace, root: Path) -> None:
     )
     jobs = min(options.jobs, max(2, len(submissions)))
     hidden = (options.submissions, options.output)
-    sandbox = open_sandbox(lab, root, limits, jobs, hidden, options.without)
-    grader = Grader(lab, sandbox, limits, secret)
+    sandbox = open_sandbox(material, root, limits, jobs, hidden, options.without)
+    grader = Grader(material, sandbox, limits, secret)
     quiet = bool(options.format)
     try:
         records, reference = _grade_class(grader, submissions, options, quiet)
@@ -231,7 +255,7 @@ def _grade_class(
         sandbox.start(sandbox.slots)
     out = sys.stderr if quiet else sys.stdout
     print("\n".join(describe(sandbox)), file=out, flush=True)
-    reference, _ = grader.see_that_it_grades_right()
+    reference, _ = grader.check_reference_and_starter()
     total = reference.total
     print(
         f"reference {total}/{total}, untouched starter 0/{total}: as they must be "
@@ -270,22 +294,22 @@ def _write(
     """Write everything that is made from the records."""
     output: Path = options.output
     for record in records:
-        feedback.write_feedback(record, output / "feedback")
-    grades.write_grades(records, output / "grades.csv")
+        write_feedback(record, output / "feedback")
+    write_grades(records, output / "grades.csv")
     if options.format:
-        text = formats.FORMATS[options.format](records[0])
-        path = output / formats.FILE_NAMES[options.format]
+        text = FORMATS[options.format](records[0])
+        path = output / FILE_NAMES[options.format]
         write_atomically(path, lambda part: part.write_text(text, encoding="utf-8"))
         print(text)
         return
-    page = classreport.write_report(records, output, reference)
+    page = write_report(records, output, reference)
     print(f"{output / 'grades.csv'}: {len(records)} submissions")
     print(f"{output / 'feedback'}: a page for each; {page}: the class")
-    pages = moodle.zip_feedback(records, output / "feedback", output / "feedback.zip")
+    pages = zip_feedback(records, output / "feedback", output / "feedback.zip")
     if pages:
         print(f"{pages}: the pages as Moodle takes them")
     if options.moodle is not None:
-        filled = moodle.fill_worksheet(options.moodle, records)
+        filled = fill_worksheet(options.moodle, records)
         for remark in filled.remarks:
             print(remark)
         print(f"{filled.path}: {filled.graded} grades")

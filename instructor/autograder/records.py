@@ -53,7 +53,7 @@ class SubmissionRecord:
     """The marks of one submission.
 
     Attributes:
-        name: The student's name as the folder or zip tells it.
+        name: The student's name as the folder or zip has it.
         identifier: Moodle's participant number, or "".
         source: The folder or zip, relative to what was given.
         exercises: In the order of the registry.

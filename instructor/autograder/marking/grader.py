@@ -1,0 +1,273 @@
+"""Grading a class: every exercise twice at most, every submission once."""
+
+from __future__ import annotations
+
+import hashlib
+import platform
+import queue
+import re
+import threading
+import time
+import traceback
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
+from datetime import datetime, timezone
+from pathlib import Path
+
+import torch
+
+from autograder.intake import Submission
+from autograder.marking.trials import Material, StoppedError, Trials
+from autograder.records import SubmissionRecord, read_record, write_record
+from autograder.sandbox import ENVIRONMENT, Limits, Sandbox, Slot
+from labkit.base import KIT_VERSION, LabError
+from labkit.exercises import DONE, TODO
+
+_SHORTEST_SECRET = 25  # characters of a line of the reference that feedback withholds
+_SEED_RANGE = 1 << 31
+
+
+def digest_of(parts: Iterable[str]) -> str:
+    """Sum up texts in a few characters."""
+    digest = hashlib.sha256()
+    for part in parts:
+        digest.update(f"{len(part)} {part}".encode("utf-8", "surrogatepass"))
+    return digest.hexdigest()[:20]
+
+
+def seed_of(secret: int, scripts: dict[str, str]) -> int:
+    """Draw the seed of a submission's checks: the same for the same scripts."""
+    text = digest_of([str(secret), *(f"{k}\n{v}" for k, v in sorted(scripts.items()))])
+    return int(text, 16) % _SEED_RANGE
+
+
+def _now() -> str:
+    return datetime.now(timezone.utc).isoformat(timespec="seconds")
+
+
+class Grader:
+    """Grades submissions.
+
+    Args:
+        material: What they are graded against.
+        sandbox: Where student code runs.
+        limits: What it may use there.
+        secret: What the seeds are drawn from.
+    """
+
+    def __init__(
+        self, material: Material, sandbox: Sandbox, limits: Limits, secret: int
+    ) -> None:
+        self.material = material
+        self.sandbox = sandbox
+        self.limits = limits
+        self.secret = secret
+        self.stopped = threading.Event()
+        starter = "".join(material.starter.values())
+        stripped = {
+            line.strip()
+            for text in material.reference.values()
+            for line in text.split("\n")
+        }
+        self._secrets = frozenset(
+            line
+            for line in stripped
+            if len(line) >= _SHORTEST_SECRET and line not in starter
+        )
+        self._versions = {
+            "python": platform.python_version(),
+            "torch": torch.__version__,
+            "labkit": KIT_VERSION,
+        }
+
+    def key_of(self, submission: Submission) -> str:
+        """Sum up all that a submission's marks depend on."""
+        scripts = (f"{k}\n{v}" for k, v in sorted(submission.scripts.items()))
+        limits = str(sorted(vars(self.limits).items()))
+        versions = str(sorted(self._versions.items()))
+        return digest_of(
+            [self.material.digest, str(self.secret), limits, versions, *scripts]
+        )
+
+    def grade(
+        self, submission: Submission, slot: Slot, only: Sequence[str] = ()
+    ) -> SubmissionRecord:
+        """Grade one submission.
+
+        Args:
+            submission: Whose scripts.
+            slot: Where they run.
+            only: Ids of exercises; all if there is none.
+
+        Returns:
+            Its record.
+
+        Raises:
+            LabError: The server of student code does not start.
+        """
+        began = time.monotonic()
+        seed = seed_of(self.secret, submission.scripts)
+        trials = Trials(
+            self.material,
+            submission,
+            slot,
+            seed,
+            self.limits,
+            self._secrets,
+            self.stopped,
+        )
+        try:
+            chosen = only or self.material.exercises
+            exercises = tuple(
+                trials.grade(self.material.exercises[id_]) for id_ in chosen
+            )
+        finally:
+            trials.clear()
+        problems = [*submission.problems, *trials.problems()]
+        return SubmissionRecord(
+            submission.name,
+            submission.identifier,
+            submission.source,
+            exercises,
+            tuple(problems),
+            seed,
+            self._versions,
+            _now(),
+            time.monotonic() - began,
+            self.key_of(submission),
+        )
+
+    def _grade_safely(self, submission: Submission, slot: Slot) -> SubmissionRecord:
+        """Grade a submission; what goes wrong here is its own problem alone."""
+        try:
+            return self.grade(submission, slot)
+        except (LabError, OSError, StoppedError):
+            raise  # of this computer
+        except Exception as error:
+            where = traceback.extract_tb(error.__traceback__)[-1]
+            problem = (
+                f"not graded: {type(error).__name__}: {error} "
+                f"({Path(where.filename).name}:{where.lineno}); grade it by hand"
+            )
+            return SubmissionRecord(
+                submission.name,
+                submission.identifier,
+                submission.source,
+                problems=(*submission.problems, " ".join(problem.split())),
+                versions=self._versions,
+                graded_at=_now(),
+            )
+
+    def grade_all(
+        self,
+        submissions: Sequence[Submission],
+        finished: Callable[[Submission, SubmissionRecord], None],
+    ) -> None:
+        """Grade submissions, as many at a time as there are slots.
+
+        Args:
+            submissions: Which.
+            finished: Called with each record, one call at a time.
+
+        Raises:
+            Exception: What went wrong first, in any of the slots.
+        """
+        waiting: queue.SimpleQueue[Submission] = queue.SimpleQueue()
+        for submission in submissions:
+            waiting.put(submission)
+        errors: list[BaseException] = []
+        lock = threading.Lock()
+
+        def work(slot: Slot) -> None:
+            try:
+                while not self.stopped.is_set():
+                    submission = waiting.get_nowait()
+                    record = self._grade_safely(submission, slot)
+                    with lock:
+                        finished(submission, record)
+            except (queue.Empty, StoppedError):
+                pass
+            except BaseException as error:
+                errors.append(error)
+                self.stopped.set()
+
+        threads = [
+            threading.Thread(target=work, args=(slot,), daemon=True)
+            for slot in self.sandbox.slots[: len(submissions)]
+        ]
+        for thread in threads:
+            thread.start()
+        try:
+            while any(thread.is_alive() for thread in threads):
+                for thread in threads:
+                    thread.join(0.1)  # so that Ctrl-C arrives
+        except KeyboardInterrupt:
+            self.stopped.set()
+            raise
+        if errors:
+            raise errors[0]
+
+    def check_reference_and_starter(self) -> tuple[SubmissionRecord, SubmissionRecord]:
+        """Grade the reference and the starter.
+
+        Returns:
+            Their records.
+
+        Raises:
+            LabError: The reference does not earn everything, or the starter something.
+        """
+        given = [
+            Submission(
+                "reference", source="reference", scripts=self.material.reference
+            ),
+            Submission("starter", source="starter", scripts=self.material.starter),
+        ]
+        records: dict[str, SubmissionRecord] = {}
+
+        def keep(submission: Submission, record: SubmissionRecord) -> None:
+            records[submission.name] = record
+
+        self.grade_all(given, keep)
+        reference, starter = records["reference"], records["starter"]
+        wrong = [e for e in reference.exercises if e.state != DONE]
+        if wrong:
+            ids = ", ".join(f"{e.id} {e.state}" for e in wrong)
+            reason = "; ".join(" ".join(line.split()) for line in wrong[0].lines[3:5])
+            raise LabError(
+                f"the reference does not pass here: {ids}: {reason}",
+                "python -m pytest --lab=LabsSolutions/02-pytorch-asr must pass first",
+                ENVIRONMENT,
+            )
+        given_away = [e.id for e in starter.exercises if e.state != TODO]
+        if given_away:
+            raise LabError(
+                f"the untouched starter is not all to do: {', '.join(given_away)}",
+                "python instructor/make_starter.py --check must pass first",
+                ENVIRONMENT,
+            )
+        return reference, starter
+
+
+def record_path(folder: Path, submission: Submission) -> Path:
+    """Name the file of a submission's record: readable, and of no other one."""
+    plain = re.sub(r"[^\w-]+", "_", submission.name)[:60].strip("_") or "student"
+    mark = digest_of([submission.name, submission.identifier, submission.source])[:8]
+    return folder / f"{plain}_{mark}.json"
+
+
+def earlier_record(
+    folder: Path, submission: Submission, key: str
+) -> SubmissionRecord | None:
+    """Read what an earlier run found, if nothing has changed since."""
+    try:
+        record = read_record(record_path(folder, submission))
+    except (OSError, ValueError, TypeError, KeyError, AttributeError):
+        return None
+    if record.key != key:
+        return None
+    return replace(record, source=submission.source)
+
+
+def keep_record(folder: Path, submission: Submission, record: SubmissionRecord) -> None:
+    """Write a record where ``earlier_record`` finds it."""
+    write_record(record_path(folder, submission), record)

@@ -1,0 +1,207 @@
+"""The class report: which exercise is badly explained, who did what, who copied."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter, defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from statistics import median
+from typing import Any
+from urllib.parse import quote
+
+from autograder.output import phrases
+from autograder.output.chart import as_data_uri, draw
+from autograder.output.html import render
+from autograder.output.similarity import Pair, pairs
+from autograder.output.text import (
+    brief,
+    file_stem,
+    mistake_words,
+    name_of,
+    number_text,
+    one_line,
+    state_words,
+    time_words,
+    total_earned,
+)
+from autograder.records import ExerciseRecord, SubmissionRecord
+from labkit.base import write_atomically
+
+FEEDBACK = "feedback"  # folder of the students' pages, beside the report
+_MISTAKES = 3  # shown of each exercise
+_PAIRS = 100  # of similar submissions that are shown
+_SHOWN = 140  # characters of a mistake
+_LONGEST_SEEDS = 60  # characters: a list of seeds that is longer is not shown
+_NUMBER = re.compile(r"[-+]?\d+(?:[.,]\d+)*(?:e[-+]?\d+)?", re.IGNORECASE)
+_MARKS = dict(zip(phrases.STATES, "●◐✗·–!"))
+
+
+@dataclass
+class Summary:
+    """How the class did in one exercise.
+
+    Attributes:
+        id: Of the exercise.
+        title: Of the exercise.
+        minutes: How long it is meant to take; 0 if unknown.
+        states: How many students are in each state.
+        mistakes: The usual ones, as one student met them, with their numbers.
+    """
+
+    id: str
+    title: str
+    minutes: int
+    states: Counter[str] = field(default_factory=Counter)
+    mistakes: list[tuple[str, int]] = field(default_factory=list)
+
+    @property
+    def rate(self) -> float:
+        """Share of the class that is done."""
+        return self.states["done"] / max(1, sum(self.states.values()))
+
+
+def usual_mistakes(exercises: Sequence[ExerciseRecord]) -> list[tuple[str, int]]:
+    """Count the mistakes that differ in numbers alone as one.
+
+    Args:
+        exercises: The records of one exercise.
+
+    Returns:
+        The most frequent, each as its most frequent wording, and how many made it.
+    """
+    wordings: dict[str, Counter[str]] = defaultdict(Counter)
+    for exercise in exercises:
+        if exercise.state in ("fail", "partial", "crash"):
+            text = mistake_words(exercise) or phrases.STATES["fail"]
+            wordings[_NUMBER.sub("0", text)][text] += 1
+    groups = [
+        (counts.most_common(1)[0][0], sum(counts.values()))
+        for counts in wordings.values()
+    ]
+    groups.sort(key=lambda group: (-group[1], group[0]))
+    return groups[:_MISTAKES]
+
+
+def summarise(records: Sequence[SubmissionRecord]) -> list[Summary]:
+    """Sum up each exercise over the class."""
+    by_id: dict[str, list[ExerciseRecord]] = defaultdict(list)
+    for record in records:
+        for exercise in record.exercises:
+            by_id[exercise.id].append(exercise)
+    return [
+        Summary(
+            id_,
+            one_line(same[0].title),
+            max(exercise.minutes for exercise in same),
+            Counter(exercise.state for exercise in same),
+            [(brief(text, _SHOWN), count) for text, count in usual_mistakes(same)],
+        )
+        for id_, same in by_id.items()
+    ]
+
+
+def _student(record: SubmissionRecord, folder: Path) -> dict[str, Any]:
+    """Put together the row of a student; ``folder`` shows whether there is a page."""
+    page = f"{file_stem(record)}.html"
+    has_page = (folder / FEEDBACK / page).is_file()
+    return {
+        "name": name_of(record),
+        "page": f"{FEEDBACK}/{quote(page)}" if has_page else "",
+        "identifier": one_line(record.identifier),
+        "points": number_text(total_earned(record)),
+        "states": [(e.state, f"{e.id} {state_words(e)}") for e in record.exercises],
+        "problems": brief("; ".join(record.problems), 300),
+    }
+
+
+def _pair(pair: Pair, records: Sequence[SubmissionRecord]) -> dict[str, str]:
+    alike = (f"{id_} {100 * share:.0f} %" for id_, share in pair.exercises)
+    return {
+        "first": name_of(records[pair.first]),
+        "second": name_of(records[pair.second]),
+        "alike": ", ".join(alike),
+        "evidence": f"{pair.evidence:.0f}",
+    }
+
+
+def _picture(
+    totals: list[float], total: int, summaries: Sequence[Summary]
+) -> dict[str, str]:
+    """Draw the class, and say in words what the picture shows."""
+    hardest = min(summaries, key=lambda item: item.rate)
+    words = phrases.PICTURE_ALT.format(
+        median=number_text(median(totals)), total=total, hardest=hardest.id
+    )
+    states = list(phrases.STATES)
+    names = [phrases.STATE_NAMES[state] for state in states]
+    shares = {item.id: [item.states[state] for state in states] for item in summaries}
+    png = draw(totals, total, shares, names)
+    return {"picture": as_data_uri(png), "picture_words": words}
+
+
+def _colophon(records: Sequence[SubmissionRecord]) -> str:
+    seeds = ", ".join(sorted({str(record.seed) for record in records}))
+    newest = max(records, key=lambda record: record.graded_at)
+    versions = {f"{k} {v}" for r in records for k, v in r.versions.items()}
+    return phrases.CLASS_GRADED.format(
+        time=time_words(newest),
+        seed=seeds if len(seeds) < _LONGEST_SEEDS else phrases.SEVERAL,
+        versions=one_line(", ".join(sorted(versions))) or phrases.NO_VERSIONS,
+    )
+
+
+def as_html(
+    records: Sequence[SubmissionRecord],
+    folder: Path,
+    reference: SubmissionRecord | None = None,
+) -> str:
+    """Write the report; ``folder`` shows which students' pages to link to."""
+    if not records:
+        return render("class.html.j2", students=())
+    totals = [total_earned(record) for record in records]
+    total = max(record.total for record in records)
+    facts = {"median": median(totals), "lowest": min(totals), "highest": max(totals)}
+    summary = phrases.CLASS_SUMMARY.format(
+        students=len(records),
+        total=total,
+        **{name: number_text(value) for name, value in facts.items()},
+    )
+    summaries = summarise(records)
+    picture = _picture(totals, total, summaries) if summaries else {}
+    ordered = sorted(records, key=lambda r: (name_of(r).casefold(), r.source))
+    found = pairs(records, reference)
+    return render(
+        "class.html.j2",
+        **picture,
+        summary=summary,
+        exercises=summaries,
+        marks=_MARKS,
+        students=[_student(record, folder) for record in ordered],
+        pairs=[_pair(pair, records) for pair in found[:_PAIRS]],
+        more_pairs=max(0, len(found) - _PAIRS),
+        colophon=_colophon(records),
+    )
+
+
+def write_report(
+    records: Sequence[SubmissionRecord],
+    folder: Path,
+    reference: SubmissionRecord | None = None,
+) -> Path:
+    """Write ``class.html``.
+
+    Args:
+        records: The class, without reference and starter.
+        folder: Where it goes; pages in its ``feedback`` folder are linked to.
+        reference: The record of the reference; its answers are the base of the
+            comparison of answers.
+
+    Returns:
+        The file.
+    """
+    path = folder / "class.html"
+    content = as_html(records, folder, reference).encode()
+    write_atomically(path, lambda part: part.write_bytes(content))
+    return path

@@ -1,0 +1,242 @@
+"""Moodle's offline grading worksheet: fill in grades, leave all else as it is.
+
+Moodle exports the worksheet in the language of the course and finds its columns again
+by their names, so nothing but the two cells of a row may change: not a quote, a line
+end, a byte order mark. (Moodle, mod/assign/feedback/offline/importgradeslib.php.)
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+import zipfile
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from html import escape
+from pathlib import Path
+
+from autograder.output import phrases
+from autograder.output.text import (
+    brief,
+    file_stem,
+    mistake_words,
+    name_of,
+    number_text,
+    one_line,
+    state_words,
+    total_earned,
+)
+from autograder.output.worksheet import Cell, Worksheet, fold, is_number
+from autograder.records import ExerciseRecord, SubmissionRecord
+from labkit.base import write_atomically
+
+_NO = ("no", "non", "nein", "não", "nee")
+_MAX_FEEDBACK = 8000  # characters
+_NO_COMMENTS = (
+    "the worksheet has no column for comments: switch Feedback comments on in the "
+    "assignment's settings to upload them too"
+)
+_ZIP_TIME = (1980, 1, 1, 0, 0, 0)  # the same pages give the same file
+
+
+@dataclass(frozen=True)
+class Filled:
+    """What filling a worksheet did.
+
+    Attributes:
+        path: The new file.
+        graded: How many rows got a grade.
+        remarks: One line for each student without a row, row without a student,
+            left alone, and for how points became grades.
+    """
+
+    path: Path
+    graded: int
+    remarks: tuple[str, ...]
+
+
+def _name_key(text: str) -> tuple[str, ...]:
+    """Make "Lefèvre Zoé", "LEFEVRE, Zoé" and "Zoé Lefèvre" (in NFD) one key."""
+    letters = unicodedata.normalize("NFKD", text).casefold()
+    letters = "".join(char for char in letters if not unicodedata.combining(char))
+    return tuple(sorted(re.findall(r"\w+", letters.replace("_", " "))))
+
+
+def _number_of(identifier: str) -> str:
+    """Cut the localised word before the number: "Teilnehmer/in1234" gives "1234"."""
+    found = re.search(r"(\d+)\s*$", identifier)
+    return found[1] if found else ""
+
+
+def _item(exercise: ExerciseRecord) -> str:
+    text = phrases.WORKSHEET_STATE.format(
+        id=exercise.id,
+        title=one_line(exercise.title),
+        state=state_words(exercise),
+    )
+    mistake = brief(mistake_words(exercise), 160)
+    with_mistake = exercise.state in ("fail", "partial") and mistake
+    return f"{text} ({mistake})" if with_mistake else text
+
+
+def _comment(record: SubmissionRecord) -> str:
+    """Say briefly, in HTML on one line, what a student's page says at length."""
+    words = phrases.WORKSHEET_POINTS.format(
+        earned=number_text(total_earned(record)), total=record.total
+    )
+    items = [brief(text, 300) for text in record.problems]
+    untouched = []
+    for exercise in record.exercises:
+        if exercise.state == "todo":
+            untouched.append(exercise.id)
+        elif exercise.state != "done":
+            items.append(_item(exercise))
+    if untouched:
+        items.append(f"{phrases.STATES['todo']}: {', '.join(untouched)}")
+    listed, length = "", len(words)
+    for item in items:
+        piece = f"<li>{escape(item)}</li>"
+        length += len(piece)
+        if length > _MAX_FEEDBACK:
+            listed += "<li>…</li>"
+            break
+        listed += piece
+    return f"<p>{escape(words)}</p>" + (f"<ul>{listed}</ul>" if listed else "")
+
+
+def _match(
+    sheet: Worksheet, records: Sequence[SubmissionRecord]
+) -> tuple[dict[int, SubmissionRecord], list[str]]:
+    """Pair rows with records: by number, else by a name that only one has.
+
+    Returns:
+        The record of each row that has one, and a remark for each record without row.
+    """
+    numbers = {
+        _number_of(sheet.value(row, "identifier")): place
+        for place, row in enumerate(sheet.rows)
+    }
+    names = [_name_key(sheet.value(row, "name")) for row in sheet.rows]
+    in_sheet = Counter(names)
+    in_class = Counter(_name_key(record.name) for record in records)
+    pairs: dict[int, SubmissionRecord] = {}
+    remarks = []
+    for record in records:
+        key, place, reason = _name_key(record.name), None, "has no row"
+        if record.identifier and "identifier" in sheet.columns:
+            place = numbers.get(record.identifier)
+            reason = f"has no row (number {one_line(record.identifier)})"
+        elif key and in_sheet[key] == in_class[key] == 1:
+            place = names.index(key)
+        elif in_sheet[key]:
+            reason = "is a name of two students"
+        if place in pairs:
+            place, reason = None, "has two submissions; this one is left out"
+        if place is None:
+            remarks.append(f"{name_of(record)}: {reason}; see its grade yourself")
+        else:
+            pairs[place] = record
+    return pairs, remarks
+
+
+def _grade(record: SubmissionRecord, maximum: str) -> float:
+    """Turn points into a grade: scaled to the sheet's maximum, if it has one."""
+    earned = total_earned(record)
+    if not is_number(maximum) or not record.total:
+        return earned
+    return earned * float(maximum.strip().replace(",", ".")) / record.total
+
+
+def fill_worksheet(path: Path, records: Sequence[SubmissionRecord]) -> Filled:
+    """Fill the grades and comments of a worksheet into a new file beside it.
+
+    Points are scaled to the row's maximum grade, if the sheet has one. Rows whose
+    grade cannot be changed, or whose student is not among ``records``, stay as they
+    are.
+
+    Args:
+        path: What Moodle exported, ``worksheet.csv``.
+        records: The class.
+
+    Returns:
+        The new file, ``worksheet.graded.csv``, and what the instructor should know.
+
+    Raises:
+        LabError: The file is no such worksheet.
+        OSError: It cannot be read, or the new one cannot be written.
+    """
+    sheet = Worksheet(path.read_bytes())
+    pairs, remarks = _match(sheet, records)
+    changes: dict[tuple[int, int], str] = {}
+    graded = 0
+    for place, row in enumerate(sheet.rows):
+        who = one_line(sheet.value(row, "name") or sheet.value(row, "identifier"))
+        if place not in pairs:
+            remarks.append(f"{who}: no submission; the row stays as it is")
+        elif fold(sheet.value(row, "changeable")) in _NO:
+            remarks.append(f"{who}: the grade cannot be changed; the row stays")
+        else:
+            changes.update(_changes(sheet, row, pairs[place]))
+            graded += 1
+    if sheet.guessed:
+        remarks.append(f"columns guessed, please check: {'; '.join(sheet.guessed)}")
+    if sheet.ragged:
+        remarks.append(f"{sheet.ragged} rows have other columns than the first; left")
+    if "feedback" not in sheet.columns:
+        remarks.append(_NO_COMMENTS)
+    target = path.with_name(f"{path.stem}.graded.csv")
+    content = sheet.encoded(changes)
+    write_atomically(target, lambda part: part.write_bytes(content))
+    return Filled(target, graded, tuple(remarks))
+
+
+def _changes(
+    sheet: Worksheet, row: Sequence[Cell], record: SubmissionRecord
+) -> dict[tuple[int, int], str]:
+    """Write the grade and the comment of one row: text by place in the file."""
+    grade = number_text(_grade(record, sheet.value(row, "maximum")))
+    values = {"grade": grade.replace(".", ",") if sheet.comma else grade}
+    if "feedback" in sheet.columns:
+        values["feedback"] = _comment(record)
+    cells = {role: row[sheet.columns[role]] for role in values}
+    return {
+        (cell.start, cell.end): sheet.written(cell, values[role])
+        for role, cell in cells.items()
+    }
+
+
+def zip_feedback(
+    records: Sequence[SubmissionRecord], folder: Path, path: Path
+) -> Path | None:
+    """Pack the students' pages so that Moodle hands each to its student.
+
+    Moodle reads the number of the participant from the name of a folder (Moodle,
+    mod/assign/feedback/file/importziplib.php; "Upload multiple feedback files in a
+    zip").
+
+    Args:
+        records: The class; those without Moodle's number are left out.
+        folder: Where ``feedback.write_feedback`` wrote the pages.
+        path: The zip to write.
+
+    Returns:
+        The zip, or None if no student has a number.
+    """
+    pages = {}
+    for record in records:
+        page = folder / f"{file_stem(record)}.html"
+        if record.identifier and page.is_file():
+            name = re.sub(r"[_/\\:]+", " ", name_of(record))
+            entry = f"{name}_{record.identifier}_assignfeedback_file_/feedback.html"
+            pages[entry] = page.read_bytes()
+    if not pages:
+        return None
+
+    def write(part: Path) -> None:
+        with zipfile.ZipFile(part, "w", zipfile.ZIP_DEFLATED) as archive:
+            for entry, content in pages.items():
+                archive.writestr(zipfile.ZipInfo(entry, _ZIP_TIME), content)
+
+    write_atomically(path, write)
+    return path

@@ -1,0 +1,87 @@
+"""Every phrase that students and instructors read in what grading writes.
+
+To translate, change the texts on the right and leave the names in braces. What the
+checks themselves say (titles, failure blocks, hints) stands in
+``test_implementation.py``.
+"""
+
+from __future__ import annotations
+
+LANGUAGE = "en"  # of the HTML pages
+
+# What separates decimals in grades.csv. With a comma, cells are separated by
+# semicolons, as Excel wants it in French, German or Spanish; with a point, by commas.
+DECIMAL = ","
+
+# States of an exercise.
+STATES = {
+    "done": "done",
+    "partial": "partly right",
+    "fail": "wrong",
+    "todo": "not attempted",
+    "blocked": "waits for {exercise}",
+    "crash": "crashed: {mistake}",
+}
+STATE_NAMES = {
+    "done": "done",
+    "partial": "partly",
+    "fail": "wrong",
+    "todo": "not attempted",
+    "blocked": "waiting",
+    "crash": "crashed",
+}
+BLOCKED_BY_UNKNOWN = "waits for another exercise"
+CRASHED = "crashed"
+
+# A student's page.
+FEEDBACK_TITLE = "Feedback: {name}"
+NO_NAME = "no name"
+TOTAL = "{earned} of {total} points"
+EXERCISE, STATE, POINTS, WHERE = "Exercise", "State", "Points", "Where"
+PROBLEMS = "Problems with your files"
+TO_FIX = "What to fix"
+HINT = "Hint: {hint}"
+NEXT = "What to look at next"
+NEXT_PROBLEM = "Fix the files first: what cannot be read cannot be graded."
+NEXT_EXERCISE = "{id}, {title}: {where}. Check it with: pytest -k {id}"
+ALL_DONE = "Everything is done. Train the network and listen to what it writes."
+NOTHING_GRADED = "Nothing could be graded."
+GRADED = "Graded {time}, seed {seed}, {seconds} s; {versions}."
+NO_VERSIONS = "versions unknown"
+CUT = "[... {count} characters left out ...]"
+
+# The class report.
+CLASS_TITLE = "Class report"
+CLASS_SUMMARY = (
+    "{students} submissions, {total} points to earn. Median {median}, lowest {lowest}, "
+    "highest {highest}."
+)
+NO_SUBMISSIONS = "No submission was graded."
+PICTURE_POINTS, PICTURE_STUDENTS = "points", "students"
+PICTURE_RATES = "share of the class"
+PICTURE_ALT = (
+    "Left: how many students earned how many points; the median is {median} of "
+    "{total}. Right: the share of the class in each state, for each exercise; "
+    "least often done: {hardest}."
+)
+EXERCISES, STUDENTS, SIMILAR = "Exercises", "Students", "Similar answers"
+MINUTES, DONE_RATE, MISTAKES = "Min.", "Solved", "Usual mistakes (how many students)"
+NAME, IDENTIFIER, REMARKS = "Name", "Identifier", "Remarks"
+PAIR, SHARED, EVIDENCE = "Students", "Alike in", "Evidence"
+NO_SIMILAR = "No pair of submissions is alike beyond chance."
+MORE_PAIRS = "... and {count} more pairs, less alike."
+SIMILAR_CAVEAT = (
+    "This list is where to look, not a verdict. Compared are the answers without "
+    "names of variables, comments and layout. What equals the reference does not "
+    "count, what many students wrote counts little, and a short answer hardly "
+    "counts. Evidence is the number of rare passages (about nine tokens each) that "
+    "two students share. Read both answers, and talk to both, before you conclude: "
+    "pairs may have worked side by side as you allowed, or share a source."
+)
+
+CLASS_GRADED = "Last graded {time}, seed {seed}; {versions}."
+SEVERAL = "several"
+
+# A worksheet.
+WORKSHEET_POINTS = "{earned} of {total} points."
+WORKSHEET_STATE = "{id} {title}: {state}"

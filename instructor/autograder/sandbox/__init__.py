@@ -1,0 +1,5 @@
+"""Where student code runs: limited processes. README.md says what they prevent."""
+
+from autograder.sandbox.client import ENVIRONMENT, Limits, Reply, Sandbox, Slot
+
+__all__ = ["ENVIRONMENT", "Limits", "Reply", "Sandbox", "Slot"]

@@ -1,0 +1,333 @@
+"""Running student code elsewhere: this side starts the server and asks it to.
+
+Nothing of a student is imported here, and what comes back is bytes to be judged.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+from autograder.sandbox import frames
+from autograder.sandbox.connection import Connection, GoneError
+from labkit.base import LabError
+
+ENVIRONMENT = 3  # exit code where this computer, not a submission, is at fault
+
+_HERE = Path(__file__).resolve().parent
+# What the server needs of this folder, and all of it that student code can find.
+_SERVER_FILES = (
+    "server.py",
+    "frames.py",
+    "isolation.py",
+    "namespaces.py",
+    "processes.py",
+)
+_SERVER = Path("autograder", "sandbox", "server.py")
+_PREFIX = "asr-lab-grade-"
+_START_SECONDS = 180  # torch may come from a slow disk
+_MARGIN_SECONDS = 20  # beyond the time that the server itself allows
+_HIGHEST_USER = 64_999  # user numbers are taken downwards from here
+
+Values = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What the check of one exercise may use.
+
+    Attributes:
+        seconds: Of the processor.
+        wall: Seconds on the clock.
+        memory: Bytes beyond what Python and torch take.
+        processes: Processes and threads.
+        file_size: Bytes of each file.
+    """
+
+    seconds: int = 10
+    wall: int = 25
+    memory: int = 350 << 20
+    processes: int = 16
+    file_size: int = 40 << 20
+
+
+@dataclass(frozen=True)
+class Reply:
+    """How a job ended.
+
+    Attributes:
+        outcomes: What the probe brought back, one for each inputs; fewer if the
+            process died.
+        killed: "time" or "memory" if it was stopped for that.
+        signal: The signal that ended it, or 0.
+        code: Its exit code.
+        trace: Where it was, as faulthandler writes it.
+        seconds: That it took.
+    """
+
+    outcomes: tuple[bytes, ...]
+    killed: str = ""
+    signal: int = 0
+    code: int = 0
+    trace: str = ""
+    seconds: float = 0.0
+
+
+def _unused_users(count: int) -> list[int | None]:
+    """Find user numbers that are not in use, if this process may become them."""
+    if not hasattr(os, "getuid") or os.getuid() != 0:
+        return [None] * count
+    import pwd
+
+    taken = {entry.pw_uid for entry in pwd.getpwall()}
+    for folder in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError):
+            taken.add(folder.stat().st_uid)
+    # Two gradings at the same time must not kill each other's processes.
+    start = _HIGHEST_USER - (os.getpid() * 8) % 3000
+    free = (user for user in range(start, 1000, -1) if user not in taken)
+    return [user for user, _ in zip(free, range(count))]
+
+
+def _remove_leftovers(parent: Path) -> None:
+    """Remove what a killed grading left."""
+    for folder in parent.glob(f"{_PREFIX}*"):
+        owner = folder.name[len(_PREFIX) :].partition("-")[0]
+        if owner.isdigit() and not Path("/proc", owner).exists() and os.name == "posix":
+            with suppress(ProcessLookupError, PermissionError):
+                os.kill(int(owner), 0)
+                continue
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+@dataclass
+class Slot:
+    """A place where one job at a time runs.
+
+    Attributes:
+        lab: The folder for the scripts of one submission; no other is in sight.
+        measures: What the system gives, as the server reports.
+    """
+
+    settings: Values
+    sandbox: Sandbox
+    measures: Values = field(default_factory=dict)
+    connection: Connection | None = None
+    process: subprocess.Popen | None = None
+
+    @property
+    def lab(self) -> Path:
+        """Where the scripts of the submission at hand are written."""
+        return Path(self.settings["folder"], "lab")
+
+    def run(self, id_: str, folder: Path, inputs: Sequence[bytes]) -> Reply:
+        """Run the probe of an exercise on student scripts.
+
+        Args:
+            id_: The exercise.
+            folder: The scripts, a folder within ``lab``.
+            inputs: As ``labkit.exercises`` (exchange) writes them.
+
+        Returns:
+            How it ended.
+
+        Raises:
+            LabError: The server does not start.
+        """
+        connection = self._connected()
+        job = {"id": id_, "folder": str(folder), "seeds": len(inputs)}
+        seconds = self.settings["limits"]["wall"]
+        if not self.sandbox.inline:
+            seconds += _MARGIN_SECONDS  # the server itself keeps the time
+        began = time.monotonic()
+        try:
+            for content in (json.dumps(job).encode(), *inputs):
+                connection.send(content)
+            report = json.loads(connection.receive(seconds))
+            content = connection.receive(seconds)
+        except GoneError:
+            self.stop()
+            late = time.monotonic() - began >= seconds
+            return Reply((), killed="time" if late else "unknown")
+        return Reply(_split(content), **report)
+
+    def _connected(self) -> Connection:
+        """Start the server if there is none; return the line to it."""
+        if self.connection is None:
+            self.sandbox.start([self])
+        assert self.connection is not None
+        return self.connection
+
+    def stop(self) -> None:
+        """End this slot's server; the next job starts another."""
+        if self.connection is not None:
+            self.connection.close()
+        self.connection = None
+        if self.sandbox.inline and self.process is not None:
+            self.process.kill()
+            self.process.wait()
+
+
+def _split(content: bytes) -> tuple[bytes, ...]:
+    stream, outcomes = BytesIO(content), []
+    with suppress(EOFError, ValueError):
+        while True:
+            outcomes.append(frames.receive(stream))
+    return tuple(outcomes)
+
+
+class Sandbox:
+    """The server and its slots.
+
+    Args:
+        kit: The folder of ``labkit``.
+        probes: The text of the module of the probes.
+        modules: What to import once for all.
+        count: How many jobs run at a time.
+        limits: What a job may use.
+        hidden: Paths that student code must not see.
+        without: Measures not to take, for tests: ``namespaces``, ``user``.
+        inline: Do without fork, as on Windows.
+    """
+
+    def __init__(
+        self,
+        kit: Path,
+        probes: str,
+        modules: Sequence[str],
+        count: int,
+        limits: Limits,
+        hidden: Sequence[Path] = (),
+        without: Sequence[str] = (),
+        inline: bool = not hasattr(os, "fork"),
+    ) -> None:
+        self.inline = inline
+        self.modules = list(modules)
+        _remove_leftovers(Path(tempfile.gettempdir()))
+        made = tempfile.mkdtemp(prefix=f"{_PREFIX}{os.getpid()}-")
+        self.work = Path(made).resolve()
+        self.work.chmod(0o711)
+        self._copy_kit(kit, probes)
+        users = _unused_users(count) if "user" not in without else [None] * count
+        self.slots = []
+        for number, user in enumerate(users):
+            folder = self.work / f"slot{number}"
+            for name in ("lab", "scratch", "root"):
+                (folder / name).mkdir(parents=True)
+                (folder / name).chmod(0o755)
+            folder.chmod(0o711)
+            (folder / "scratch").chmod(0o700)
+            if user is not None:
+                os.chown(folder / "scratch", user, user)
+            settings = {
+                "folder": str(folder),
+                "user": user,
+                "limits": vars(limits),
+                "hidden": [str(Path(path).resolve()) for path in hidden],
+                "without": list(without),
+            }
+            self.slots.append(Slot(settings, self))
+
+    def _copy_kit(self, kit: Path, probes: str) -> None:
+        target = self.work / "kit"
+        ignored = shutil.ignore_patterns("__pycache__", "*.pyc", ".*")
+        shutil.copytree(kit, target / "labkit", ignore=ignored)
+        (target / "probes.py").write_text(probes, encoding="utf-8")
+        package = target / "autograder" / "sandbox"
+        package.mkdir(parents=True)
+        for folder in (package.parent, package):
+            (folder / "__init__.py").touch()  # empty: the door leads to this side
+        for name in _SERVER_FILES:
+            shutil.copy(_HERE / name, package)
+        for path in (target, *target.rglob("*")):
+            path.chmod(0o755 if path.is_dir() else 0o644)
+
+    def start(self, slots: Sequence[Slot]) -> None:
+        """Start a server for some slots, and wait until it is ready.
+
+        Raises:
+            LabError: It is not.
+        """
+        settings: Values = {"modules": self.modules, "inline": self.inline}
+        ends = [] if self.inline else [socket.socketpair() for _ in slots]
+        theirs = [their.fileno() for _, their in ends]
+        channels = theirs or [-1]
+        settings["slots"] = [
+            {**slot.settings, "channel": channel}
+            for slot, channel in zip(slots, channels)
+        ]
+        process = subprocess.Popen(
+            [sys.executable, "-I", "-B", str(self.work / "kit" / _SERVER)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE if self.inline else subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            cwd=self.work,
+            env=self._environment(slots[0]),
+            pass_fds=theirs,
+            # Ctrl-C is for the program that grades; it ends this one.
+            start_new_session=not self.inline,
+        )
+        assert process.stdin is not None
+        frames.send(process.stdin, json.dumps(settings).encode())
+        if process.stdout is not None:  # inline
+            connections = [Connection(process.stdout, process.stdin)]
+        else:
+            connections = []
+            for ours, their in ends:
+                their.close()
+                files = ours.makefile("rb"), ours.makefile("wb")
+                connections.append(Connection(*files, socket_=ours))
+        for slot, connection in zip(slots, connections):
+            slot.connection, slot.process = connection, process
+            try:
+                slot.measures = json.loads(connection.receive(_START_SECONDS))
+            except GoneError:
+                process.kill()
+                raise LabError(
+                    "the process for student code does not start",
+                    "see whether this works: python test_implementation.py --doctor",
+                    ENVIRONMENT,
+                ) from None
+
+    def _environment(self, slot: Slot) -> dict[str, str]:
+        """Give the server nothing of this process's environment but what it needs."""
+        kept = ("PATH", "SYSTEMROOT", "LD_LIBRARY_PATH", "LANG")
+        scratch = str(Path(slot.settings["folder"], "scratch"))
+        return {
+            **{name: os.environ[name] for name in kept if name in os.environ},
+            "CUDA_VISIBLE_DEVICES": "",
+            "OMP_NUM_THREADS": "1",
+            "MKL_NUM_THREADS": "1",
+            "OMP_WAIT_POLICY": "PASSIVE",
+            "MPLBACKEND": "Agg",
+            "PYTHONUTF8": "1",
+            "USER": "student",
+            "HOME": scratch,
+            "TMPDIR": scratch,
+            "MPLCONFIGDIR": scratch,
+        }
+
+    def close(self) -> None:
+        """End all servers and remove what they used."""
+        for slot in self.slots:
+            slot.stop()
+        for process in {slot.process for slot in self.slots if slot.process}:
+            with suppress(subprocess.TimeoutExpired):
+                assert process.stdin is not None
+                process.stdin.close()
+                process.wait(timeout=5)
+            process.kill()
+            process.wait()
+        shutil.rmtree(self.work, ignore_errors=True)

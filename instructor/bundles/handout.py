@@ -1,0 +1,136 @@
+"""What students get, file by file, and the zip that depends on nothing else."""
+
+from __future__ import annotations
+
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+
+from starter import REFERENCE, generate, load, read_source
+
+from labkit.base import LabError, write_atomically
+
+README = "README.md"
+NEEDED_FILES = (
+    "test_implementation.py",
+    "conftest.py",
+    "requirements.txt",
+    ".gitignore",
+    "pytorch-asr-py3.9.yaml",
+    "pyproject.toml",
+    README,
+)
+ONLY_PYTHON = ("labkit", "checks")  # folders of which nothing else goes
+NEEDED_FOLDERS = ("labkit", "corpora")
+OPTIONAL = ("LICENSE", "checks", "docs", "pretrained")
+FOR_INSTRUCTORS = "docs/instructors"  # how their paths begin
+
+OPENING = "<!-- not for students -->"
+CLOSING = "<!-- /not for students -->"
+
+PROGRAM, REGULAR_FILE = 0o100755, 0o100644  # Unix modes
+UNIX = 3  # the system whose modes the archive holds
+
+
+def cut_regions(text: str, file: str) -> str:
+    """Cut what is not for students, and the blank lines that this leaves.
+
+    Args:
+        text: A Markdown text.
+        file: How errors name it.
+
+    Returns:
+        The rest.
+
+    Raises:
+        LabError: Regions are nested, unclosed or unopened, or a marker is not alone
+            on its line.
+    """
+    remedy = f"write both on lines of their own: {OPENING} and {CLOSING}"
+    rest: list[str] = []
+    opened = 0  # the line of the opening marker
+    after_cut = False
+    for number, line in enumerate(text.splitlines(), 1):
+        mark = line.strip()
+        where = f"{file}:{number}"
+        if mark == OPENING:
+            if opened:
+                raise LabError(f"{where}: opened on line {opened} already", remedy)
+            opened = number
+        elif mark == CLOSING:
+            if not opened:
+                raise LabError(f"{where}: closes what was never opened", remedy)
+            opened, after_cut = 0, True
+        elif "not for students -->" in mark:
+            raise LabError(f"{where}: malformed marker: {mark}", remedy)
+        elif not opened:
+            doubled = not mark and (not rest or not rest[-1].strip())
+            if after_cut and doubled:
+                continue
+            after_cut = False
+            rest.append(line)
+    if opened:
+        raise LabError(f"{file}:{opened}: never closed", remedy)
+    while rest and not rest[-1].strip():
+        rest.pop()
+    return "".join(f"{line}\n" for line in rest)
+
+
+def walk(root: Path, name: str) -> Iterator[Path]:
+    """Yield a file, or the files of a folder that are worth handing out."""
+    start = root / name
+    for path in start.rglob("*") if start.is_dir() else [start]:
+        relative = path.relative_to(root)
+        is_debris = path.suffix == ".pyc" or any(
+            part.startswith(".") or part == "__pycache__" for part in relative.parts[1:]
+        )
+        is_ours = relative.as_posix().startswith(FOR_INSTRUCTORS)
+        is_stray = name in ONLY_PYTHON and path.suffix != ".py"
+        if path.is_file() and not (is_debris or is_ours or is_stray):
+            yield relative
+
+
+def collect(root: Path) -> dict[str, bytes]:
+    """Map the path of each file in the archive to its content.
+
+    Raises:
+        LabError: A needed file is missing, or the reference or README is wrong.
+    """
+    missing = [name for name in NEEDED_FILES if not (root / name).is_file()]
+    missing += [f"{name}/" for name in NEEDED_FOLDERS if not any(walk(root, name))]
+    if missing:
+        names = ", ".join(missing)
+        raise LabError(f"{root}: missing: {names}", "the handout needs them all")
+    files = {
+        path.as_posix(): (root / path).read_bytes()
+        for name in (*NEEDED_FILES, *NEEDED_FOLDERS, *OPTIONAL)
+        for path in walk(root, name)
+    }
+    readme = root / README
+    files[README] = cut_regions(read_source(readme), str(readme)).encode()
+    exercises = load(root / REFERENCE)
+    for name, text in generate(exercises, exercises).items():
+        files[name] = text.encode()
+    return files
+
+
+def pack(files: dict[str, bytes], archive: Path, programs: bool = False) -> None:
+    """Write ``files`` as a zip file that depends on nothing else.
+
+    Args:
+        files: Content by path.
+        archive: The zip file.
+        programs: Mark what begins with ``#!`` as a program.
+    """
+
+    def write(temporary: Path) -> None:
+        with zipfile.ZipFile(temporary, "w", zipfile.ZIP_DEFLATED) as target:
+            for name in sorted(files):
+                entry = zipfile.ZipInfo(name)  # dated 1980, always
+                entry.compress_type = zipfile.ZIP_DEFLATED
+                entry.create_system = UNIX
+                is_program = programs and files[name].startswith(b"#!")
+                entry.external_attr = (PROGRAM if is_program else REGULAR_FILE) << 16
+                target.writestr(entry, files[name])
+
+    write_atomically(archive, write)

@@ -1,0 +1,25 @@
+"""The students' scripts, made out of the reference by cutting its exercises."""
+
+from starter.regions import (
+    REFERENCE,
+    ROOT,
+    Script,
+    find_functions,
+    generate,
+    line_ending,
+    load,
+    read_source,
+    split_lines,
+)
+
+__all__ = [
+    "REFERENCE",
+    "ROOT",
+    "Script",
+    "find_functions",
+    "generate",
+    "line_ending",
+    "load",
+    "read_source",
+    "split_lines",
+]

@@ -23,7 +23,7 @@ import torch
 from data import CharMap
 
 from labkit.base import available_cores
-from labkit.options import parse
+from labkit.part import CTC, parse
 from labkit.training import RunFolder, Trainer
 
 ROUNDS = 15
@@ -42,7 +42,7 @@ def measure(layers: int, hidden: int, logdir: Path) -> tuple[float, float]:
     """Time both sides in turn; return the medians in seconds."""
     options = ["train", "--debug", "--device", "cpu"]
     options += ["--nlayers_rnn", str(layers), "--nhidden_rnn", str(hidden)]
-    args = parse(None, options)
+    args = parse(CTC, None, options)
     args.device, args.nthreads = torch.device("cpu"), available_cores()
     torch.set_num_threads(args.nthreads)
     charmap = CharMap()

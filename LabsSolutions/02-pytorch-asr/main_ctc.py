@@ -11,10 +11,10 @@ of a transcript, V symbols of the alphabet.
 
 from __future__ import annotations
 
-from labkit.options import parse
+from labkit.part import CTC, parse
 
 if __name__ == "__main__":
-    ARGS = parse(__doc__)  # before torch is imported: --help answers at once
+    ARGS = parse(CTC, __doc__)  # before torch is imported: --help answers at once
 
 import argparse
 from collections.abc import Callable, Iterator
@@ -57,6 +57,7 @@ from labkit.training import (
     adopt_checkpoint,
     begin,
     checked_penalty,
+    checkpoint_content,
     load_checkpoint,
     load_weights,
     newest_checkpoint,
@@ -64,8 +65,6 @@ from labkit.training import (
 )
 
 WIN_STEP = _DEFAULT_WIN_STEP * 1e-3  # s
-# The options that make a network, kept in its checkpoint.
-ARCHITECTURE = "model nmels nhidden_rnn nlayers_rnn cell_type dropout l1".split()
 
 
 def ctc_losses(
@@ -306,11 +305,8 @@ def train(args: argparse.Namespace) -> None:
     network = prepare(model, args)
     optimizer = build_optimizer(model, args)
     recipe = CTCRecipe(model, charmap, optimizer, args.grad_clip, network)
-    content = {
-        "architecture": {name: getattr(args, name) for name in ARCHITECTURE},
-        "alphabet": charmap.idx2char,
-        "normalization": folds[1].collate_fn.normalization,
-    }
+    normalization = folds[1].collate_fn.normalization
+    content = checkpoint_content(args, charmap.idx2char, normalization)
 
     def draw(run: RunFolder, epoch: int) -> None:
         run.log_figure("posteriors", plot_first(model, folds[1], args.device), epoch)
@@ -348,8 +344,9 @@ def load_network(
     Raises:
         LabError: There is no checkpoint, or it contradicts the options given.
     """
-    path = Path(name or args.modelpath or newest_checkpoint(Path(args.baselogdir)))
-    checkpoint = load_checkpoint(path)
+    name = name or args.modelpath
+    path = Path(name or newest_checkpoint(Path(args.baselogdir), args.part))
+    checkpoint = load_checkpoint(path, args.part)
     charmap = CharMap()
     adopt_checkpoint(checkpoint, args, charmap, path)
     model = make_model(args, charmap)

@@ -3,6 +3,7 @@
 from labkit.training.checkpoint import (
     DEBUG_PREFIX,
     adopt_checkpoint,
+    checkpoint_content,
     load_checkpoint,
     load_weights,
     newest_checkpoint,
@@ -24,6 +25,7 @@ __all__ = [
     "adopt_checkpoint",
     "begin",
     "checked_penalty",
+    "checkpoint_content",
     "load_checkpoint",
     "load_weights",
     "newest_checkpoint",

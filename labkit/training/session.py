@@ -53,7 +53,7 @@ def begin(args: argparse.Namespace) -> None:
     args.state = args.run = None
     if args.resume is not None:
         if args.world.first:
-            args.run = find_run(args.resume, Path(args.baselogdir))
+            args.run = find_run(args.resume, Path(args.baselogdir), args.part)
             mend_states(args.run)
         args.run = args.world.from_first(args.run)
         args.state = read_state(args.run)

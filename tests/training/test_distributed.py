@@ -51,10 +51,10 @@ def small_model() -> CTCModel:
 
 def learn(corpus: Path, world: World) -> dict:
     """Take ten steps; return the gradients of the first and the loss of each."""
-    from labkit.options import parse
+    from labkit.part import CTC, parse
 
     words = ["train", *map(str, where(corpus, corpus)), *TINY, "--num_epochs", "9"]
-    args = parse(None, words)
+    args = parse(CTC, None, words)
     args.device, args.world = torch.device("cpu"), world
     model = small_model()
     loader, _, _ = main_ctc.open_corpus(args, model, CHARMAP, world)

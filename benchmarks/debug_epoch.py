@@ -28,7 +28,7 @@ from torch import nn
 
 from labkit.loading import open_corpus
 from labkit.metrics import FoldScore
-from labkit.options import parse
+from labkit.part import CTC, parse
 from labkit.training import Run, begin
 
 ROUNDS = 15
@@ -60,7 +60,7 @@ def measure(layers: int, hidden: int, logdir: Path) -> tuple[float, float]:
     """Time both sides in turn; return the medians in seconds."""
     options = ["train", "--debug", "--device", "cpu", "--baselogdir", str(logdir)]
     options += ["--nlayers_rnn", str(layers), "--nhidden_rnn", str(hidden)]
-    args = parse(None, options)
+    args = parse(CTC, None, options)
     begin(args)
     model = main_ctc.make_model(args, CHARMAP)
     loaders = open_corpus(args, get_dataloaders)

@@ -22,10 +22,10 @@ from tempfile import TemporaryDirectory
 ROOT = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(ROOT / "LabsSolutions" / "02-pytorch-asr"), str(ROOT)]
 
-from labkit.options import parse
+from labkit.part import CTC, parse
 
 if __name__ == "__main__":
-    ARGS = parse(__doc__, ["train", *sys.argv[1:]])
+    ARGS = parse(CTC, __doc__, ["train", *sys.argv[1:]])
 
 import argparse
 from functools import partial

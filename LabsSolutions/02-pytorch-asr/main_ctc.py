@@ -11,10 +11,10 @@ of a transcript, V symbols of the alphabet.
 
 from __future__ import annotations
 
-from labkit.options import parse
+from labkit.part import CTC, parse
 
 if __name__ == "__main__":
-    ARGS = parse(__doc__)  # before torch is imported: --help answers at once
+    ARGS = parse(CTC, __doc__)  # before torch is imported: --help answers at once
 
 import argparse
 from collections.abc import Callable, Iterable

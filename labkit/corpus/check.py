@@ -23,13 +23,17 @@ from labkit.base import (
     ModuleParser,
     run_program,
 )
+from labkit.part import CTC
 from labkit.text import Alphabet
 
 if TYPE_CHECKING:
     from labkit.corpus.inspection import Audio, Fold
 
 
-LANGUAGE = "fr"  # taken where a release holds several and none is named
+# What the programs of the lab take where nothing is said.
+LANGUAGE, SHORTEST, LONGEST = (
+    CTC.options.rows[name].default for name in ("lang", "min_duration", "max_duration")
+)
 
 _TSV_FILES = ("train", "dev", "test", "validated", "invalidated", "other")
 _FOLDERS = 8  # that are named where one must be chosen
@@ -125,9 +129,9 @@ def _command(folder: Path, low: float, high: float) -> str:
     options = ["--datasetroot", str(version.parent), "--datasetversion", version.name]
     if lang != LANGUAGE:
         options += ["--lang", lang]
-    if (low, high) != (1, 5):
+    if (low, high) != (SHORTEST, LONGEST):
         options += ["--min_duration", f"{low:g}", "--max_duration", f"{high:g}"]
-    return shlex.join(["python", "main_ctc.py", "train", *options, "--scheduler"])
+    return shlex.join(["python", CTC.script, "train", *options, "--scheduler"])
 
 
 def check(args: argparse.Namespace) -> None:
@@ -186,19 +190,25 @@ def _parser() -> LabParser:
     checking.add_argument(
         "folder", metavar="FOLDER", type=Path, help="of a release: ROOT/VERSION"
     )
-    checking.add_argument("--lang", help="folder of one language (default: fr)")
+    checking.add_argument(
+        "--lang", help=f"folder of one language (default: {LANGUAGE})"
+    )
     checking.add_argument(
         "--all", action="store_true", help="read every clip, not a sample"
     )
     checking.add_argument(
         "--min_duration",
         type=float,
-        default=1.0,
+        default=SHORTEST,
         metavar="S",
         help="shortest clip kept",
     )
     checking.add_argument(
-        "--max_duration", type=float, default=5.0, metavar="S", help="longest clip kept"
+        "--max_duration",
+        type=float,
+        default=LONGEST,
+        metavar="S",
+        help="longest clip kept",
     )
     checking.add_argument(
         "--verbose", action="store_true", help="show the traceback of an error"

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import argparse
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import lru_cache
 from pathlib import Path
 from typing import Protocol
@@ -23,11 +24,15 @@ from labkit.decoding.fusion.hotwords import compile_hotwords
 from labkit.decoding.fusion.ngram import Fusion, compile_ngram
 from labkit.decoding.hypothesis import Hypothesis
 from labkit.lm import SHIPPED, load_language_model, shipped
+from labkit.options import CTC_OPTIONS
 
 # (log-probabilities (T', B, V), lengths (B,)) to the n-best list of each utterance.
 Search = Callable[[Tensor, Tensor], list[list[Hypothesis]]]
 # Of each prefix two log probabilities.
 Prefixes = dict[tuple[int, ...], tuple[float, float]]
+
+
+_ROWS = CTC_OPTIONS.rows  # their defaults stand there alone
 
 
 class Alphabet(Protocol):
@@ -59,17 +64,23 @@ class SearchOptions:
         silence_score: What Flashlight adds for each separator.
     """
 
-    beam_size: int = 10
-    lm: str | None = None
-    lm_weight: float = 0.5
-    word_bonus: float = 0.0
-    hotwords: tuple[str, ...] = ()
-    hotword_weight: float = 8.0
-    lexicon: str | None = None
-    symbols_per_frame: int | None = None
-    beam_threshold: float = 25.0
-    unknown_score: float = float("-inf")
-    silence_score: float = 0.0
+    beam_size: int = _ROWS["beamwidth"].default
+    lm: str | None = _ROWS["lm"].default
+    lm_weight: float = _ROWS["lm_weight"].default
+    word_bonus: float = _ROWS["word_bonus"].default
+    hotwords: tuple[str, ...] = _ROWS["hotwords"].default
+    hotword_weight: float = _ROWS["hotword_weight"].default
+    lexicon: str | None = _ROWS["lexicon"].default
+    symbols_per_frame: int | None = _ROWS["symbols_per_frame"].default
+    beam_threshold: float = _ROWS["beam_threshold"].default
+    unknown_score: float = _ROWS["unknown_score"].default
+    silence_score: float = _ROWS["silence_score"].default
+
+    @classmethod
+    def of(cls, args: argparse.Namespace) -> SearchOptions:
+        """Take them from the options of the command line."""
+        values = {**vars(args), "beam_size": args.beamwidth}  # the one other name
+        return cls(**{field.name: values[field.name] for field in fields(cls)})
 
 
 def _model_path(lm: str) -> Path:

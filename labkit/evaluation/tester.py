@@ -7,7 +7,7 @@ import math
 import sys
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import nullcontext
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
@@ -42,12 +42,6 @@ from labkit.evaluation.tables import print_comparison, print_nbest
 from labkit.evaluation.timed import TimedHypothesis, describe
 from labkit.evaluation.transcripts import Names, Transcript, TranscriptFolder, open_fold
 from labkit.figures import save_figure
-
-# What --compare scores where it names no decoder.
-_COMPARED = (
-    *(("greedy", None), ("prefix", None), ("beam", None), ("beam", "char")),
-    *(("flashlight", None), ("flashlight", "char"), ("flashlight", "word")),
-)
 
 _SHOWN_POINTS = 5  # the best of a sweep
 # Nats a symbol by which a whole transcript costs more than the best path: 0 to 1 with
@@ -84,10 +78,7 @@ class Tester:
 
     def options(self, lm: str | None, **changes: float) -> SearchOptions:
         """Return the options of a search: those given, and ``changes``."""
-        given = vars(self.args)
-        known = [field.name for field in fields(SearchOptions) if field.name in given]
-        options = SearchOptions(**{name: given[name] for name in known})
-        return replace(options, beam_size=self.args.beamwidth, lm=lm, **changes)
+        return replace(SearchOptions.of(self.args), lm=lm, **changes)
 
     def make_search(self, decoder: str, lm: str | None, **changes: float) -> Search:
         """Make a search of the table that finds something, or says that it did not."""
@@ -250,7 +241,7 @@ class Tester:
     def compare(self, loader: DataLoader) -> None:
         """Print the error rates of several decoders in one table."""
         searches = {}
-        for decoder, lm in self.args.compare or _COMPARED:
+        for decoder, lm in self.args.part.options.used(self.args):
             name = f"{decoder}+{lm}" if lm else decoder
             try:
                 search = self.make_search(decoder, lm)

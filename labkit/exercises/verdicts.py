@@ -19,6 +19,7 @@ import torch
 from labkit.base import Lab, unwritten_exercise
 from labkit.exercises.expect import PARTS, MismatchError, shown
 from labkit.exercises.registry import Exercise, Values
+from labkit.part import CTC
 
 DONE, TODO, BLOCKED, FAIL = "done", "todo", "blocked", "fail"
 
@@ -206,7 +207,7 @@ def render(exercises: dict[str, Exercise], verdicts: dict[str, Verdict]) -> list
     lines.append(f"total {score}/{total}")
     following = _what_next(exercises, verdicts)
     if following is None and len(verdicts) == len(exercises):
-        lines.append("all done: python main_ctc.py train --debug")
+        lines.append(f"all done: python {CTC.script} train --debug")
     elif following is None:
         lines.append("done; what is next: pytest")
     else:

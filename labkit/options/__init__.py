@@ -1,10 +1,24 @@
-"""The command lines of the scripts. No torch at import."""
+"""The command lines of the scripts, as tables of options. No torch at import.
 
-from labkit.options.table import MODEL_OPTIONS, PROCESS_OPTIONS, RESUME_OPTIONS, parse
+An option is one row: ``common`` holds those of data, training and the run,
+``searching`` those of testing, ``ctc`` those of part one. Help, defaults, refusals and
+``docs/options.md`` follow from it. Another part of the lab is a file like ``ctc`` and a
+row in ``labkit.part``.
+"""
+
+from labkit.options.ctc import CTC_OPTIONS
+from labkit.options.document import list_decoders, list_options
+from labkit.options.option import Decoder, Option, OptionTable, changed, group
+from labkit.options.parse import read_command_line
 
 __all__ = [
-    "MODEL_OPTIONS",
-    "PROCESS_OPTIONS",
-    "RESUME_OPTIONS",
-    "parse",
+    "CTC_OPTIONS",
+    "Decoder",
+    "Option",
+    "OptionTable",
+    "changed",
+    "group",
+    "list_decoders",
+    "list_options",
+    "read_command_line",
 ]

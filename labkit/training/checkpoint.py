@@ -10,16 +10,36 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from labkit.base import KIT_VERSION, PRETRAINED, USAGE, LabError, write_atomically
-from labkit.options import MODEL_OPTIONS
+from labkit.base import KIT_VERSION, USAGE, LabError, write_atomically
+from labkit.part import CTC, Part
 
 _FORMAT = 1
 _CONTENT = {"weights", "architecture", "alphabet", "normalization", "metrics"}
-ARCHITECTURE = (*MODEL_OPTIONS, "dropout", "l1")
 DEBUG_PREFIX = "debug_"  # of the name of a --debug run's folder
 _GATES = {3: "GRU", 4: "LSTM"}  # gates of a cell, from the height of its weights
 
 Weights = dict[str, Tensor]
+
+
+def checkpoint_content(
+    args: argparse.Namespace,
+    alphabet: list[str],
+    normalization: tuple[float, float],
+) -> dict[str, Any]:
+    """Gather what a checkpoint says of its network, besides the weights.
+
+    Args:
+        args: The options of the training.
+        alphabet: The symbols.
+        normalization: Mean and standard deviation of the log-mels, in dB.
+    """
+    part: Part = args.part
+    return {
+        "part": part.name,
+        "architecture": {name: getattr(args, name) for name in part.architecture},
+        "alphabet": alphabet,
+        "normalization": normalization,
+    }
 
 
 def save_checkpoint(path: Path, model: nn.Module, content: dict[str, Any]) -> None:
@@ -28,7 +48,7 @@ def save_checkpoint(path: Path, model: nn.Module, content: dict[str, Any]) -> No
     Args:
         path: The file.
         model: The network, whose weights are kept on the CPU.
-        content: Plain types: the network's arguments, the alphabet, ...
+        content: What ``checkpoint_content`` returns, and "metrics".
     """
     weights = {name: value.cpu() for name, value in model.state_dict().items()}
     whole = {"format": _FORMAT, "kit": KIT_VERSION, **content, "weights": weights}
@@ -46,11 +66,12 @@ def save_tensors(path: Path, content: dict[str, Any]) -> None:
     write_atomically(path, lambda temporary: temporary.write_bytes(buffer.getbuffer()))
 
 
-def load_checkpoint(path: Path) -> dict[str, Any]:
+def load_checkpoint(path: Path, part: Part = CTC) -> dict[str, Any]:
     """Read a checkpoint.
 
     Args:
         path: The file.
+        part: The part of the lab that asks, for the message.
 
     Returns:
         What ``save_checkpoint`` was given, and "weights". A bare ``state_dict``
@@ -62,7 +83,7 @@ def load_checkpoint(path: Path) -> dict[str, Any]:
     if not path.is_file():
         raise LabError(
             f"{path}: no such checkpoint",
-            "train first (python main_ctc.py train), or check --modelpath",
+            f"train first (python {part.script} train), or check --modelpath",
             USAGE,
         )
     remedy = "--modelpath takes the best_model.pt of a run's folder"
@@ -100,10 +121,17 @@ def check_options(
         path: The file, for the message.
 
     Raises:
-        LabError: They disagree.
+        LabError: They disagree, or the checkpoint is of another part of the lab.
     """
+    part, found = args.part, part_of(checkpoint)
+    if found != part.name:
+        raise LabError(
+            f"{path}: a network of the part {found}, not of {part.name}",
+            f"use main_{found}.py for it; {part.script} takes those of its own runs",
+            USAGE,
+        )
     architecture = checkpoint["architecture"]
-    for name in args.given & set(MODEL_OPTIONS):
+    for name in args.given & set(part.shape):
         if getattr(args, name) != architecture[name]:
             raise LabError(
                 f"{path}: --{name} {getattr(args, name)} contradicts the checkpoint, "
@@ -185,12 +213,27 @@ def describe_weights(weights: Weights) -> str:
     return f"--cell_type {cell} --nlayers_rnn {nlayers} --nhidden_rnn {nhidden}"
 
 
-def newest_checkpoint(logdir: Path, pretrained: Path = PRETRAINED) -> Path:
+def part_of(content: dict[str, Any]) -> str:
+    """Return the name of the part that a checkpoint or a state was written by."""
+    options = content.get("options", content)  # a state keeps it among these
+    return options.get("part", CTC.name)  # there was no other before it was noted
+
+
+def belongs_to(part: Part, path: Path) -> bool:
+    """Tell whether a checkpoint or a state is of a part, its weights left unread."""
+    try:
+        content = torch.load(path, map_location="cpu", mmap=True, weights_only=True)
+        return part_of(content) == part.name
+    except Exception:  # of any kind, from bytes that were damaged
+        return True  # not to be passed over in silence: loading it says what is wrong
+
+
+def newest_checkpoint(logdir: Path, part: Part = CTC) -> Path:
     """Find the checkpoint to test when none is named.
 
     Args:
         logdir: The folder of the runs.
-        pretrained: The network of the kit, for where there is no run.
+        part: The part of the lab whose runs are looked at.
 
     Returns:
         That of the newest run; of a ``--debug`` run only where there is no other; else
@@ -200,18 +243,21 @@ def newest_checkpoint(logdir: Path, pretrained: Path = PRETRAINED) -> Path:
         LabError: There is none at all.
     """
     paths = sorted(
-        logdir.glob("*/best_model.pt"), key=lambda path: path.stat().st_mtime
+        logdir.glob("*/best_model.pt"),
+        key=lambda path: (
+            not path.parent.name.startswith(DEBUG_PREFIX),
+            path.stat().st_mtime,
+        ),
+        reverse=True,
     )
-    # The name tells, so that a large checkpoint need not be read to be passed over.
-    real = [path for path in paths if not path.parent.name.startswith(DEBUG_PREFIX)]
-    for candidates in (real, paths):
-        if candidates:
-            return candidates[-1]
-    if pretrained.is_file():
+    for path in paths:
+        if belongs_to(part, path):
+            return path
+    if part.pretrained and part.pretrained.is_file():
         print(f"no run under {logdir}: the network of the kit (pretrained/README.md)")
-        return pretrained
+        return part.pretrained
     raise LabError(
         f"no trained network under {logdir}",
-        "train one (python main_ctc.py train), or pass --modelpath",
+        f"train one (python {part.script} train), or pass --modelpath",
         USAGE,
     )

@@ -13,7 +13,11 @@ from torch.utils.data import DataLoader
 from labkit.base import LabError, uninterrupted
 from labkit.metrics import FoldScore
 from labkit.training.averaging import EpochWeights
-from labkit.training.checkpoint import ARCHITECTURE, DEBUG_PREFIX, save_checkpoint
+from labkit.training.checkpoint import (
+    DEBUG_PREFIX,
+    checkpoint_content,
+    save_checkpoint,
+)
 from labkit.training.figures import plot_first
 from labkit.training.runfolder import RunFolder, SilentRun
 from labkit.training.state import (
@@ -96,13 +100,10 @@ class Record:
         self.best, self.stale = rank, 0
         if self._first:
             args = self._args
-            content = {
-                "architecture": {n: getattr(args, n) for n in ARCHITECTURE},
-                "alphabet": self._model.charmap.idx2char,
-                "normalization": args.normalization,
-                "metrics": row,
-            }
-            save_checkpoint(self.folder.best_model, self._model, content)
+            alphabet = self._model.charmap.idx2char
+            content = checkpoint_content(args, alphabet, args.normalization)
+            path, content = self.folder.best_model, {**content, "metrics": row}
+            save_checkpoint(path, self._model, content)
         return True
 
     def write_epoch(

@@ -37,7 +37,7 @@ def begin(args: argparse.Namespace) -> None:
     args.state = args.run = None
     if args.resume is not None:
         if args.world.first:
-            args.run = find_run(args.resume, Path(args.baselogdir))
+            args.run = find_run(args.resume, Path(args.baselogdir), args.part)
             repair_states(args.run)
         args.run = args.world.from_first(args.run)
         args.state = read_state(args.run)
@@ -67,8 +67,9 @@ def load_network(
     Raises:
         LabError: There is no checkpoint, or it contradicts the options given.
     """
-    path = Path(name or args.modelpath or newest_checkpoint(Path(args.baselogdir)))
-    checkpoint = load_checkpoint(path)
+    name = name or args.modelpath
+    path = Path(name or newest_checkpoint(Path(args.baselogdir), args.part))
+    checkpoint = load_checkpoint(path, args.part)
     adopt_checkpoint(checkpoint, args, charmap, path)
     model = make_model(args, charmap)
     load_weights(model, checkpoint["weights"], path)

@@ -16,12 +16,13 @@ from typing import Any
 import torch
 
 from labkit.base import INTERRUPTED, KIT_VERSION, USAGE, LabError, write_atomically
-from labkit.options import PROCESS_OPTIONS, RESUME_OPTIONS
+from labkit.part import CTC, Part
+from labkit.training.checkpoint import belongs_to, part_of
 
 _FORMAT = 1
 _NAMES = ("last.pt", "last.previous.pt")  # the newest first
 # What stands among the options without being one.
-NO_OPTIONS = ("given", "world", "run", "state")
+NO_OPTIONS = ("part", "given", "world", "run", "state")
 _TERMINATED = 143  # what a shell reports after SIGTERM
 
 State = dict[str, Any]
@@ -108,13 +109,14 @@ def remove_states(folder: Path) -> None:
         (folder / name).unlink(missing_ok=True)
 
 
-def find_run(name: str, logdir: Path) -> Path:
+def find_run(name: str, logdir: Path, part: Part = CTC) -> Path:
     """Find the folder of the run to resume.
 
     Args:
         name: A folder, or its name within ``logdir``; empty for the newest run there
             that is unfinished.
         logdir: The folder of the runs.
+        part: The part of the lab whose runs are looked at.
 
     Raises:
         LabError: There is none.
@@ -125,29 +127,40 @@ def find_run(name: str, logdir: Path) -> Path:
                 return folder
         raise LabError(f"{name}: no such run", f"look into {logdir}", USAGE)
     states = [path for name in _NAMES for path in logdir.glob(f"*/{name}")]
-    if not states:
-        raise LabError(
-            f"no unfinished run under {logdir}",
-            "start one (python main_ctc.py train), or pass --resume RUN",
-            USAGE,
-        )
-    return max(states, key=lambda path: path.stat().st_mtime).parent
+    states.sort(key=lambda path: path.stat().st_mtime, reverse=True)
+    for path in states:
+        if belongs_to(part, path):
+            return path.parent
+    raise LabError(
+        f"no unfinished run under {logdir}",
+        f"start one (python {part.script} train), or pass --resume RUN",
+        USAGE,
+    )
 
 
 def options_of(args: argparse.Namespace) -> dict[str, Any]:
     """Return the options to keep in the state of a run, as plain types."""
-    apart = {*NO_OPTIONS, *PROCESS_OPTIONS}
-    return {name: value for name, value in vars(args).items() if name not in apart}
+    apart = {"command", *NO_OPTIONS, *args.part.options.names(process=True)}
+    options = {n: value for n, value in vars(args).items() if n not in apart}
+    return {"part": args.part.name, **options}
 
 
 def adopt_options(args: argparse.Namespace, state: State, folder: Path) -> None:
     """Give ``args`` the options of the run that is resumed.
 
     Raises:
-        LabError: An option of the command line contradicts them.
+        LabError: An option of the command line contradicts them, or the run is of
+            another part of the lab.
     """
-    options = state["options"]
-    free = set(RESUME_OPTIONS)
+    found = part_of(state)
+    if found != args.part.name:
+        raise LabError(
+            f"{folder}: a run of the part {found}, not of {args.part.name}",
+            f"go on with: python main_{found}.py train --resume {folder}",
+            USAGE,
+        )
+    options = {name: v for name, v in state["options"].items() if name != "part"}
+    free = set(args.part.options.names(anew=True))
     if options["scheduler"] is True:
         free.remove("num_epochs")  # the cosine was laid out for that many
     for name in sorted(args.given & set(options) - free):

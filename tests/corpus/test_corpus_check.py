@@ -18,7 +18,7 @@ from shared import ROOT
 
 from labkit.corpus import check as program
 from labkit.corpus import inspection
-from labkit.options import parse
+from labkit.part import CTC, parse
 
 Check = Callable[..., tuple[int, str, list[str]]]
 
@@ -72,7 +72,7 @@ def test_a_sound_corpus_is_ready_and_its_command_is_one(
     assert "release 1 to 4" in output
     command = shlex.split(output.splitlines()[-1].partition("ready: ")[2])
     assert command[:2] == ["python", "main_ctc.py"]
-    args = parse(None, command[2:])
+    args = parse(CTC, None, command[2:])
     assert Path(args.datasetroot).samefile(corpus) and args.datasetversion == "v"
 
 

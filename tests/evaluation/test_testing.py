@@ -33,7 +33,7 @@ from labkit.evaluation.sweep import SweepPoint
 from labkit.lm.arpa import write_arpa
 from labkit.lm.ngram import estimate
 from labkit.metrics import ErrorRate
-from labkit.options import parse
+from labkit.part import CTC, parse
 from labkit.training.checkpoint import save_checkpoint
 
 CHARMAP = CharMap()
@@ -80,7 +80,7 @@ class Heard:
         """Read a command line."""
         logs = ("--baselogdir", self.logs, "--nthreads", 1)
         words = ("test", "--modelpath", self.model, "--device", "cpu", *logs, *options)
-        return parse(None, [str(word) for word in words])
+        return parse(CTC, None, [str(word) for word in words])
 
     def __call__(self, *options: object) -> str:
         """Run the program."""
@@ -434,7 +434,7 @@ def test_a_minute_of_speech_is_decoded(heard: Heard, tmp_path: Path) -> None:
         ("--fold dev --tune", "--tune goes with --lm"),
         ("--fold dev --compare --lm char", "--compare names"),
         ("--fold dev --compare sphinx", "sphinx is no decoder"),
-        ("--fold dev --compare greedy+char", "hears no language model"),
+        ("--fold dev --compare greedy+char", "takes no language model"),
         ("--audiofile a --compare", "--compare goes with --fold"),
         ("--audiofile a --fold dev --output srt", "without --fold"),
         ("--fold dev --compare --output txt", "--output goes with one decoder"),
@@ -465,7 +465,7 @@ def test_options_that_cannot_go_together_are_refused(
     options: str, cause: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     with pytest.raises(SystemExit) as stop:
-        parse(None, ["test", *options.split()])
+        parse(CTC, None, ["test", *options.split()])
     error, remedy = capsys.readouterr().err.splitlines()
     assert stop.value.code == 2
     assert error.startswith("error: ") and cause in error
@@ -490,11 +490,11 @@ def test_what_stops_a_run_is_said(
 
 def test_a_negative_number_is_no_option() -> None:
     options = "--lm word --decoder flashlight --unknown_score -inf --word_bonus -1e1"
-    args = parse(None, f"test --audiofile a {options}".split())
+    args = parse(CTC, None, f"test --audiofile a {options}".split())
     assert (args.unknown_score, args.word_bonus) == (-math.inf, -10.0)
     # With several decoders, an option is for those that take it.
     options = "--compare --hotwords x --lm_weight .5 --word_bonus -.5 --lexicon x"
-    args = parse(None, f"test --fold dev {options}".split())
+    args = parse(CTC, None, f"test --fold dev {options}".split())
     assert (args.hotwords, args.word_bonus) == (("x",), -0.5)
 
 

@@ -14,7 +14,7 @@ import pytest
 import torch
 
 from labkit.base.errors import run_program
-from labkit.options import parse
+from labkit.part import CTC, parse
 
 needs_fork = pytest.mark.skipif(
     not sys.platform.startswith("linux"), reason="processes are forked"
@@ -64,7 +64,7 @@ def main(*words: object) -> Callable[[], int]:
     def work() -> int:
         argv = [str(word) for word in words]
         sys.argv = ["main_ctc.py", *argv]
-        return run_program(lambda: main_ctc.main(parse(None, argv)))
+        return run_program(lambda: main_ctc.main(parse(CTC, None, argv)))
 
     return work
 

@@ -17,7 +17,7 @@ from torch.nn.utils.rnn import pack_sequence
 
 from labkit.loading import open_corpus
 from labkit.metrics import FoldScore
-from labkit.options import parse
+from labkit.part import CTC, parse
 from labkit.training import Run, begin
 from labkit.training.distributed import World
 
@@ -53,7 +53,7 @@ def one_utterance(text: str = "abcd", n_frames: int = 80) -> main_ctc.Minibatch:
 def options_of_run(folder: Path, *words: object) -> argparse.Namespace:
     """Read the options of ``train``, on one thread of the CPU."""
     rest = ("--baselogdir", folder, "--device", "cpu", "--nthreads", 1)
-    args = parse(None, ["train", *map(str, (*words, *rest))])
+    args = parse(CTC, None, ["train", *map(str, (*words, *rest))])
     begin(args)
     return args
 

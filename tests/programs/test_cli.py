@@ -20,7 +20,7 @@ from shared import REFERENCE, ROOT, Run
 from labkit import doctor
 from labkit.base.desk import SCRIPTS
 from labkit.exercises import program
-from labkit.options import parse
+from labkit.part import CTC, parse
 from labkit.training.checkpoint import save_checkpoint
 from test_implementation import EXERCISES
 from test_implementation import __doc__ as description
@@ -50,20 +50,20 @@ def test_every_option_is_read_before_and_after_the_command() -> None:
         [*TRAIN, "train"],
         [*TRAIN[:4], "train", *TRAIN[4:]],
     ):
-        args = vars(parse(None, argv))
+        args = vars(parse(CTC, None, argv))
         assert args["command"] == "train"
         assert {name: args[name] for name in wanted} == wanted
     for argv in (["test", *TEST], [*TEST, "test"]):
-        args = parse(None, argv)
+        args = parse(CTC, None, argv)
         assert (args.command, args.modelpath, args.audiofile) == ("test", "m", ["a"])
         assert (args.beamsearch, args.beamwidth) == (True, 7)
 
 
 def test_debug_has_defaults_of_its_own_and_options_win_over_both() -> None:
-    plain, debug = (parse(None, ["train", *o]) for o in ((), ("--debug",)))
+    plain, debug = (parse(CTC, None, ["train", *o]) for o in ((), ("--debug",)))
     assert (plain.debug, debug.debug) == (False, True)
     assert debug.num_epochs > plain.num_epochs and debug.dropout == 0 < plain.dropout
-    assert parse(None, ["train", "--debug", "--num_epochs", "3"]).num_epochs == 3
+    assert parse(CTC, None, ["train", "--debug", "--num_epochs", "3"]).num_epochs == 3
 
 
 def test_help_names_every_option_and_answers_without_torch(run: Run) -> None:
@@ -105,7 +105,7 @@ def heard(model: Path, capsys: pytest.CaptureFixture[str], *options: object) -> 
     logs = ("--baselogdir", model.parents[1] / "logs", "--nthreads", 1)
     words = ("test", "--modelpath", model, "--device", "cpu", *logs, *options)
     capsys.readouterr()
-    main_ctc.main(parse(None, [str(word) for word in words]))
+    main_ctc.main(parse(CTC, None, [str(word) for word in words]))
     return capsys.readouterr().out
 
 

@@ -21,7 +21,7 @@ from labkit.corpus.commonvoice import CommonVoice, DatasetFilter, newest_version
 from labkit.corpus.durations import read_durations
 from labkit.loading.utterances import UtteranceSet
 from labkit.metrics import FoldScore
-from labkit.options import parse
+from labkit.part import CTC, parse
 from labkit.training.checkpoint import load_checkpoint, load_weights
 from labkit.training.runfolder import RunFolder
 
@@ -151,7 +151,7 @@ def test_half_a_checkpoint_is_refused(tmp_path: Path, content: dict) -> None:
 )
 def test_an_impossible_value_is_a_wrong_command_line(options: tuple[str, ...]) -> None:
     with pytest.raises(SystemExit) as stopped:
-        parse(None, ["train", *options])
+        parse(CTC, None, ["train", *options])
     assert stopped.value.code == 2
 
 

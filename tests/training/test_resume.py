@@ -19,7 +19,7 @@ from helpers.processes import fork, main, needs_fork, wait
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from labkit.base.errors import LabError
-from labkit.options import parse
+from labkit.part import CTC, parse
 from labkit.training import state
 from labkit.training.checkpoint import load_checkpoint
 from labkit.training.runfolder import RunFolder
@@ -302,13 +302,14 @@ def test_what_cannot_be_resumed_is_told(bench: Bench) -> None:
 
 
 def test_a_run_that_is_resumed_knows_its_options(bench: Bench) -> None:
-    pid = bench.start("logs", *OFTEN, "--num_epochs", 999, "--patience", 900)
+    pid = bench.start("logs", *OFTEN, *"--num_epochs 999 --patience 9 --seed 1".split())
     bench.until(lambda: unfinished(bench.folder / "logs"))
     os.kill(pid, signal.SIGKILL)
     wait(pid)
     cases = {
         ("--dropout", 0.7): "--dropout 0.7 contradicts the run, whose dropout is 0.1",
         ("--scheduler",): "--scheduler True contradicts",
+        ("--seed", 0): "--seed 0 contradicts the run, whose seed is 1",
     }
     for options, cause in cases.items():
         assert wait(bench.start("logs", "--resume", *options)) == 2
@@ -340,8 +341,8 @@ def test_an_option_whose_value_is_left_out_does_not_take_the_command() -> None:
         "train": (None, False),
     }
     for words, wanted in cases.items():
-        args = parse(None, words.split())
+        args = parse(CTC, None, words.split())
         assert (args.resume, args.scheduler) == wanted, words
     for words in ("--debug --resume", "--debug --average 3", "--resume --init_from x"):
         with pytest.raises(SystemExit):
-            parse(None, ["train", *words.split()])
+            parse(CTC, None, ["train", *words.split()])

@@ -7,6 +7,7 @@ import os
 import random
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -22,7 +23,7 @@ from torch.nn.utils.rnn import PackedSequence, pack_sequence
 from labkit.base.errors import LabError
 from labkit.base.files import write_atomically
 from labkit.metrics import FoldScore
-from labkit.options import parse
+from labkit.part import CTC, parse
 from labkit.training.checkpoint import (
     load_checkpoint,
     newest_checkpoint,
@@ -48,7 +49,7 @@ def train(corpus: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Trai
         rest = ("--device", "cpu", "--nthreads", 1, "--baselogdir", logs)
         argv = [str(word) for word in ("train", *where, *tiny, *rest, *options)]
         monkeypatch.setattr(sys, "argv", ["main_ctc.py", *argv])
-        main_ctc.main(parse(None, argv))
+        main_ctc.main(parse(CTC, None, argv))
         (run,) = set(logs.glob("*")) - before
         return run
 
@@ -339,7 +340,7 @@ def test_a_checkpoint_gives_the_same_network_back(tmp_path: Path) -> None:
     path = tmp_path / "new" / "model.pt"
     model = save_small(path, 1)
     assert set(torch.load(path, weights_only=True)) > {"weights", "architecture"}
-    args = parse(None, ["test", "--modelpath", str(path), "--fold", "test"])
+    args = parse(CTC, None, ["test", "--modelpath", str(path), "--fold", "test"])
     args.device = torch.device("cpu")
     charmap = CharMap()
     loaded = load_network(args, main_ctc.make_model, charmap)
@@ -354,7 +355,7 @@ def test_the_newest_checkpoint_is_that_of_a_real_run_if_there_is_one(
     tmp_path: Path,
 ) -> None:
     with pytest.raises(LabError, match="no trained network"):
-        newest_checkpoint(tmp_path, tmp_path / "none.pt")
+        newest_checkpoint(tmp_path, replace(CTC, pretrained=tmp_path / "none.pt"))
     runs = (
         ("debug_ctc_0", 50),
         ("debug_ctc_1", 90),

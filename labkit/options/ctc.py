@@ -1,0 +1,70 @@
+"""The options of part one: its network and its decoders."""
+
+from __future__ import annotations
+
+from labkit.options.common import (
+    DATA,
+    LAYERS,
+    LONG_RUNS,
+    PROBABILITY,
+    RUN,
+    SIZE,
+    TRAINING,
+    refuse_normalization,
+)
+from labkit.options.option import TRAIN, Decoder, Option, OptionTable, changed, group
+from labkit.options.searching import (
+    DECODING,
+    FLASHLIGHT,
+    TESTING,
+    one_of,
+    refuse_searches,
+)
+
+# The only place where decoders are named for the command line; decoding.py makes them.
+DECODERS = (
+    Decoder("greedy", "the best symbol of each frame", takes_lm=False),
+    Decoder("prefix", "prefix beam search in plain Python: the exercises E22 to E24"),
+    Decoder(
+        "beam",
+        "the same search over a whole batch, in tensors (`--beamsearch`)",
+        compared=(None, "char"),
+    ),
+    Decoder(
+        "flashlight",
+        "Flashlight's, with a lexicon for a word model; not on Python 3.13",
+        compared=(None, "char", "word"),
+    ),
+)
+NETWORK = group(
+    "network",
+    Option(
+        "model",
+        "CTCModel",
+        "LinearModel is the trivial baseline",
+        choices=("CTCModel", "LinearModel"),
+    ),
+    Option("nlayers_rnn", 2, "recurrent layers", LAYERS, debug=1),
+    Option("nhidden_rnn", 128, "units of each direction", SIZE, debug=256),
+    Option("cell_type", "GRU", "recurrent cell", choices=("GRU", "LSTM")),
+    Option(
+        "dropout",
+        0.1,
+        "probability of dropping a unit",
+        PROBABILITY,
+        debug=0.0,
+        only=TRAIN,
+    ),
+    architecture=True,
+)
+
+CTC_OPTIONS = OptionTable(
+    changed(
+        (DATA, NETWORK, TRAINING, LONG_RUNS, TESTING, DECODING, FLASHLIGHT, RUN),
+        logname={"default": "ctc"},
+        decoder={"choices": tuple(decoder.name for decoder in DECODERS)},
+        compare={"type": one_of(DECODERS)},
+    ),
+    DECODERS,
+    (refuse_searches, refuse_normalization),
+)

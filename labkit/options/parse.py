@@ -1,0 +1,133 @@
+"""Reading a command line by its table: help, defaults, refusals."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Iterator
+
+from labkit.base import LabParser
+from labkit.options.option import COMMANDS, TEST, TRAIN, Option, OptionTable, shown
+
+
+def read_command_line(
+    table: OptionTable, description: str | None, argv: list[str] | None = None
+) -> argparse.Namespace:
+    """Read a command line, before torch is imported.
+
+    Args:
+        table: The options.
+        description: What the program does, with commands to paste.
+        argv: The arguments; None for those of the process.
+
+    Returns:
+        Every option by name; ``given`` holds the names of those that were given.
+
+    Raises:
+        SystemExit: 2 for a wrong command line, 0 for ``--help``.
+    """
+    words = _command_first(sys.argv[1:] if argv is None else argv, table)
+    parser = _make_parser(table, description, words[0] if words else "")
+    args = _fill_in(parser.parse_args(words), table)
+    for cause in _refusals(args, table):
+        parser.error(cause)
+    # Torch's threads wait for one another by spinning. Where another program wants a
+    # core too, that makes training several times slower; sleeping costs nothing.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    return args
+
+
+def _command_first(words: list[str], table: OptionTable) -> list[str]:
+    """Put the command before the options, or --scheduler and --resume would eat it."""
+    valued = [
+        f"--{row.name}"
+        for row in table.rows.values()
+        if not row.is_flag and row.nargs != "?"
+    ]
+
+    def takes_value(word: str) -> bool:  # an option may be shortened
+        return word[:2] == "--" and any(name.startswith(word) for name in valued)
+
+    for i, (before, word) in enumerate(zip(["", *words], words)):
+        if word in COMMANDS and not takes_value(before):
+            return [word, *words[:i], *words[i + 1 :]]
+    return words
+
+
+def _make_parser(
+    table: OptionTable, description: str | None, command: str
+) -> LabParser:
+    """Make a parser of all options, whose help lists those of the command."""
+    asked = command if command in COMMANDS else None
+    parser = LabParser(
+        description=description,
+        epilog=_table_of_defaults(table, asked),
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument(
+        "command", choices=COMMANDS, help="with --help: the options of one command"
+    )
+    for title, rows in table.groups:
+        group = parser.add_argument_group(title)
+        for row in rows:
+            row.add_to(group, listed=row.taken_by(asked))
+    return parser
+
+
+def _table_of_defaults(table: OptionTable, command: str | None) -> str:
+    """Write the defaults that depend on the command."""
+    columns = {"train": (TRAIN,), "train --debug": (TRAIN, True), "test": (TEST,)}
+    columns = {name: c for name, c in columns.items() if command in (None, c[0])}
+
+    def cell(row: Option, column: tuple) -> str:
+        if not row.taken_by(column[0]):
+            return ""
+        fixed = row.architecture and column[0] == TEST
+        return "as trained" if fixed else shown(row.default_of(*column))
+
+    lines = ["defaults      " + "".join(f"{name:>15}" for name in columns)]
+    for row in table.rows.values():
+        if row.varies and row.taken_by(command):
+            cells = "".join(f"{cell(row, column):>15}" for column in columns.values())
+            lines.append(f"  --{row.name:13}{cells[3:]}".rstrip())
+    return "\n".join(lines)
+
+
+def _fill_in(found: argparse.Namespace, table: OptionTable) -> argparse.Namespace:
+    """Give the options that were left out their values; note which were given."""
+    command, rows = found.command, table.rows
+    given = {name: value for name, value in vars(found).items() if name in rows}
+    debug = given.get("debug", False)
+    values = {name: row.default_of(command, debug) for name, row in rows.items()}
+    for name in given:
+        values.update([rows[name].implies] if rows[name].implies else [])
+    values.update(given)
+    return argparse.Namespace(command=command, **values, given=set(given))
+
+
+def _refusals(args: argparse.Namespace, table: OptionTable) -> Iterator[str]:
+    """Yield what is wrong with the options that were given."""
+    rows = [row for row in table.rows.values() if row.name in args.given]
+    for row in rows:
+        if not row.taken_by(args.command):
+            yield f"--{row.name} is no option of {args.command}"
+    for row in rows:
+        missing = [name for name in row.needs if name not in args.given]
+        if missing:
+            yield f"--{row.name} goes with --{missing[0]}"
+        others = [name for name in row.without if name in args.given]
+        if others:
+            *most, last = (f"--{name}" for name in row.without)
+            every = f"{', '.join(most)} and {last}" if most else last
+            why = row.refusal.format(other=others[0]) or f"goes without {every}"
+            yield f"--{row.name} {why}"
+    for rule in table.rules:
+        yield from rule(args, table)
+    used = {decoder for decoder, _ in table.used(args)}
+    for row in rows:
+        if row.decoders and used.isdisjoint(row.decoders):
+            named = "--decoder " + " or ".join(row.decoders)
+            if used == {"greedy"} and "beam" in row.decoders:
+                named = "--beamsearch or another --decoder"
+            yield f"--{row.name} goes with {named}"

@@ -1,0 +1,184 @@
+"""The options of testing, which every part has: what is tested, how it is searched."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable, Iterator
+
+from labkit.base import number, text
+from labkit.options.common import COUNT, POSITIVE
+from labkit.options.option import TEST, Decoder, Option, OptionTable, group
+
+_SEARCHES = ("prefix", "beam", "flashlight")
+_SEARCHING = ("beamsearch", "lm", "hotwords")  # options that ask for a search
+
+_BEAM = number(int, 1, high=10_000)  # hypotheses: more fit no memory
+# Nats: with more, nothing else would count, and float32 would run out of digits.
+_WEIGHT = number(float, 0, high=1000)
+_NATS = number(float, -1000, high=1000)
+_NATS_OR_NEVER = number(float, float("-inf"), high=1000)
+
+
+def _phrases(given: str) -> tuple[str, ...]:
+    return tuple(phrase for phrase in text(given).split(",") if phrase.strip())
+
+
+def one_of(decoders: tuple[Decoder, ...]) -> Callable[[str], tuple[str, str | None]]:
+    """Make a reader of "beam" or "beam+char", for argparse."""
+    takes_lm = {decoder.name: decoder.takes_lm for decoder in decoders}
+
+    def read(text: str) -> tuple[str, str | None]:
+        name, plus, lm = text.partition("+")
+        if name not in takes_lm:
+            names = ", ".join(takes_lm)
+            raise argparse.ArgumentTypeError(f"{name} is no decoder ({names})")
+        if lm and not takes_lm[name]:
+            raise argparse.ArgumentTypeError(f"{name} decoding takes no language model")
+        if plus and not lm:
+            raise argparse.ArgumentTypeError(f"{text}: no language model behind the +")
+        return name, lm or None
+
+    return read
+
+
+TESTING = group(
+    "testing",
+    Option("modelpath", None, "a best_model.pt (default: that of the newest run)"),
+    Option(
+        "audiofile",
+        None,
+        "a clip to transcribe: mp3, wav, flac or ogg; may be repeated",
+        action="append",
+    ),
+    Option(
+        "fold",
+        None,
+        "score a whole fold: CER, WER and the worst utterances",
+        choices=("train", "dev", "test"),
+    ),
+    Option(
+        "transcript",
+        None,
+        "find when TEXT, all that is said, is said in the --audiofile",
+        text,
+        metavar="TEXT",
+        needs=("audiofile",),
+        without=("decoder", *_SEARCHING),
+        refusal="is aligned, not searched: leave --{other} out",
+    ),
+    Option(
+        "output",
+        None,
+        "write the transcripts to files too, with times",
+        choices=("txt", "json", "srt"),
+    ),
+    Option(
+        "compare",
+        None,
+        "score the --fold with several decoders, such as: greedy beam beam+char "
+        "flashlight+word (default: all that there are)",
+        nargs="*",
+        metavar="DECODER[+LM]",
+        needs=("fold",),
+        without=("decoder", "beamsearch", "lm", "tune"),
+        refusal="names its decoders and models: beam beam+char",
+    ),
+    Option(
+        "tune",
+        False,
+        "try weights and bonuses of the --lm on the --fold (take dev)",
+        needs=("fold", "lm"),
+        without=("lm_weight", "word_bonus"),
+        refusal="goes with --lm, whose weight and bonus it chooses",
+    ),
+    only=TEST,
+)
+
+
+DECODING = group(
+    "decoding",
+    Option(
+        "decoder",
+        "greedy",
+        "greedy; prefix (your search, in plain Python); beam (the same over a "
+        "batch); flashlight (default: greedy, or beam where an option asks for "
+        "it)",
+    ),
+    Option("beamsearch", False, "as --decoder beam", implies=("decoder", "beam")),
+    Option("beamwidth", 10, "hypotheses kept", _BEAM, decoders=_SEARCHES),
+    Option("nbest", 10, "hypotheses shown", COUNT),
+    Option(
+        "lm",
+        None,
+        "language model: char, word (those of the kit), or an ARPA file",
+        text,
+        implies=("decoder", "beam"),
+        decoders=_SEARCHES,
+    ),
+    Option("lm_weight", 0.5, "of its log probability", _WEIGHT),
+    Option(
+        "word_bonus",
+        0.0,
+        "nats added for each word, by prefix and beam for each space",
+        _NATS,
+    ),
+    Option(
+        "hotwords",
+        (),
+        "what the speaker is likely to say",
+        _phrases,
+        metavar="A,B",
+        implies=("decoder", "beam"),
+        decoders=("beam",),
+    ),
+    Option("hotword_weight", 8.0, "nats for each hot word", _NATS, needs=("hotwords",)),
+    only=TEST,
+)
+
+
+FLASHLIGHT = group(
+    "decoding, --decoder flashlight alone",
+    Option(
+        "lexicon",
+        None,
+        "words and their spelling (default: the words of the --lm)",
+        text,
+    ),
+    Option(
+        "symbols_per_frame",
+        None,
+        "the likeliest that are tried at each frame (default: all)",
+        COUNT,
+    ),
+    Option("beam_threshold", 25.0, "nats below the best", POSITIVE),
+    Option(
+        "unknown_score", float("-inf"), "for a word not in the lexicon", _NATS_OR_NEVER
+    ),
+    Option("silence_score", 0.0, "for each space", _NATS),
+    only=TEST,
+    decoders=("flashlight",),
+)
+
+
+def refuse_searches(args: argparse.Namespace, table: OptionTable) -> Iterator[str]:
+    """Refuse what cannot be tested, and options that would be read and not used."""
+    if args.command != TEST:
+        return
+    if not (args.audiofile or args.fold):
+        yield "test needs --audiofile CLIP or --fold test"
+    if args.beamsearch and args.decoder != "beam":
+        yield f"--beamsearch contradicts --decoder {args.decoder}"
+    if args.transcript is not None and len(args.audiofile) > 1:
+        yield "--transcript goes with one --audiofile"
+    if args.output == "srt" and (args.fold or not args.audiofile):
+        yield "--output srt goes with --audiofile, and without --fold"
+    if args.output and args.given & {"compare", "tune"} and not args.audiofile:
+        yield "--output goes with one decoder: leave --compare and --tune out"
+    if "nbest" in args.given and args.nbest > args.beamwidth:
+        default = table.rows["beamwidth"].default
+        yield f"--nbest is at most --beamwidth (default: {default})"
+    if args.compare is not None and len({*args.compare}) < len(args.compare):
+        yield "--compare names a decoder twice"
+    for name in ("lm_weight", "word_bonus"):
+        if name in args.given and {lm for _, lm in table.used(args)} == {None}:
+            yield f"--{name} goes with --lm or a model in --compare"

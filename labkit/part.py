@@ -1,0 +1,81 @@
+"""The parts of the lab, and what the machinery must know of each."""
+
+from __future__ import annotations
+
+import argparse
+from dataclasses import dataclass
+from pathlib import Path
+
+from labkit.base import PRETRAINED
+from labkit.options import (
+    CTC_OPTIONS,
+    OptionTable,
+    list_options,
+    read_command_line,
+)
+
+
+@dataclass(frozen=True)
+class Part:
+    """A part of the lab: a script that trains and tests networks of its own kind.
+
+    Attributes:
+        name: In checkpoints and messages.
+        script: The file name of its program, main_NAME.py.
+        options: The command line of that program.
+        pretrained: The network of the kit, if there is one for this part.
+    """
+
+    name: str
+    script: str
+    options: OptionTable
+    pretrained: Path | None = None
+
+    @property
+    def architecture(self) -> tuple[str, ...]:
+        """The options that make a network, which its checkpoint keeps."""
+        return self.options.names(architecture=True)
+
+    @property
+    def shape(self) -> tuple[str, ...]:
+        """Those of them that the shapes of its weights depend on."""
+        return self.options.names(architecture=True, only=None)
+
+
+CTC = Part("ctc", "main_ctc.py", CTC_OPTIONS, PRETRAINED)
+
+
+def parse(
+    part: Part, description: str | None, argv: list[str] | None = None
+) -> argparse.Namespace:
+    """Read the command line of a part, before torch is imported.
+
+    Args:
+        part: The part of the lab.
+        description: What the program does, with commands to paste.
+        argv: The arguments; None for those of the process.
+
+    Returns:
+        Every option by name; ``given`` holds the names of those that were given, and
+        ``part`` the part.
+
+    Raises:
+        SystemExit: 2 for a wrong command line, 0 for ``--help``.
+    """
+    args = read_command_line(part.options, description, argv)
+    args.part = part
+    return args
+
+
+def describe(part: Part) -> str:
+    """Write the page of a part's options, in Markdown."""
+    return (
+        f"# The options of {part.script}\n\n"
+        "They stand before or after the command, `train` or `test`. The shapes of a\n"
+        "network are kept in its checkpoint, so `test` need not be given them.\n\n"
+        f"{list_options(part.options)}"
+    )
+
+
+if __name__ == "__main__":
+    print(describe(CTC), end="")

@@ -324,10 +324,8 @@ def test_wrong_use_is_two_lines_and_exit_code_2(
         given, options = tmp_path / "nowhere", []
     done = grade(given, tmp_path / "results", *options)
     assert done.returncode == 2
-    assert [line.split(":")[0] for line in done.stderr.splitlines()] == [
-        "error",
-        "to do",
-    ]
+    heads = [line.split(":")[0] for line in done.stderr.splitlines()]
+    assert heads == ["error", "to do"]
 
 
 def test_a_reference_that_fails_stops_everything(tmp_path: Path) -> None:

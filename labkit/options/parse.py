@@ -100,8 +100,9 @@ def _fill_in(found: argparse.Namespace, table: OptionTable) -> argparse.Namespac
     given = {name: value for name, value in vars(found).items() if name in rows}
     debug = given.get("debug", False)
     values = {name: row.default_of(command, debug) for name, row in rows.items()}
-    for name in given:
-        values.update([rows[name].implies] if rows[name].implies else [])
+    for implied in (rows[name].implies for name in given):
+        if implied:
+            values[implied[0]] = implied[1]
     values.update(given)
     return argparse.Namespace(command=command, **values, given=set(given))
 

@@ -24,6 +24,7 @@ sys.path[:0] = [str(ROOT), str(Path(__file__).parent)]
 
 import torch
 from posteriors import FRAME_SECONDS, N_FRAMES, make_posteriors
+from torch.nn.utils.rnn import pack_padded_sequence
 
 from labkit.base import Lab, run_program
 from labkit.decoding import (
@@ -31,7 +32,6 @@ from labkit.decoding import (
     FlashlightOptions,
     Fusion,
     Hypothesis,
-    SearchOptions,
     compile_ngram,
     import_decoder,
     name_tokens,
@@ -93,8 +93,15 @@ class Benchmark:
 
     def greedy(self) -> Decode:
         """Collapse the best paths."""
-        search = self.decoding.greedy_decoder(self.charmap, SearchOptions())
-        return lambda n: _best(search(self.log_probs[:, :n], self.lengths[:n]))
+
+        def decode(n: int) -> list[list[int]]:
+            scores = pack_padded_sequence(self.log_probs[:, :n], self.lengths[:n])
+            return [
+                self.decoding.collapse(path, self.blank)
+                for _, path in self.decoding.best_paths(scores)
+            ]
+
+        return decode
 
     def plain(self, beam: int, fusion: Fusion | None = None) -> Decode:
         """Search with the reference's ``prefix_search``, in plain Python."""

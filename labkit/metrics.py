@@ -35,6 +35,15 @@ class ErrorRate:
         """Errors for each symbol of the references; above 1 is possible."""
         return self.errors / max(self.total, 1)
 
+    def __add__(self, other: ErrorRate) -> ErrorRate:
+        """Count the errors of two sets of references together."""
+        return ErrorRate(
+            self.substitutions + other.substitutions,
+            self.deletions + other.deletions,
+            self.insertions + other.insertions,
+            self.total + other.total,
+        )
+
     def __str__(self) -> str:
         """Give the rate in per cent."""
         return f"{100 * self.rate:.1f} %"

@@ -17,7 +17,7 @@ if __name__ == "__main__":
     ARGS = parse(__doc__)  # before torch is imported: --help answers at once
 
 import argparse
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
@@ -41,10 +41,9 @@ from torch.nn.utils import clip_grad_norm_
 from torch.nn.utils.rnn import PackedSequence, pack_sequence, pad_packed_sequence
 from torch.utils.data import DataLoader
 
-from labkit.audio import read_audio
 from labkit.base import run_program
 from labkit.corpus import newest_version
-from labkit.evaluation import Clip, Tester
+from labkit.evaluation import Setup, score_fold, transcribe
 from labkit.figures import plot_posteriors
 from labkit.loading import describe_folds
 from labkit.metrics import BatchResult
@@ -357,29 +356,16 @@ def load_network(
     return model.to(args.device).eval(), charmap
 
 
-def read_clip(args: argparse.Namespace, name: str) -> Clip:
-    """Read a clip to transcribe: name, seconds, log-mel (T, M), packed input."""
-    processor = BatchCollate(args.nmels, False, args.normalization).processor
-    waveform, rate = read_audio(name)  # (1, samples)
-    log_mel = processor.log_mel(waveform, rate)  # (T, M)
-    inputs = pack_sequence([processor.finish(log_mel).to(args.device)])
-    return name, waveform.shape[1] / rate, log_mel, inputs
-
-
 def test(args: argparse.Namespace) -> None:
     """Transcribe clips, score a fold, or both."""
     model, charmap = load_network(args)
-    tester = Tester(args, model, charmap, DECODERS, WIN_STEP, model.stride)
+    processor = BatchCollate(args.nmels, False, args.normalization).processor
+    setup = Setup(args, model, DECODERS, processor)
     with torch.inference_mode():
         if args.audiofile:
-            tester.transcribe(partial(read_clip, args))
+            transcribe(setup)
         if args.fold:
-            args.debug = args.train_augment = False
-            folds = dict(
-                zip(("train", "dev", "test"), open_corpus(args, model, charmap))
-            )
-            print(describe_folds(**{args.fold: folds[args.fold]}))
-            tester.score(folds[args.fold])
+            score_fold(setup, open_corpus(args, model, charmap))
 
 
 def main(args: argparse.Namespace) -> None:

@@ -1,43 +1,28 @@
-"""What every decoder is given, whichever searches."""
+"""The decoders: each makes a search of a network's encodings out of options."""
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import Protocol
 
-import torch
-from torch import Tensor
-from torch.nn.utils.rnn import PackedSequence, pad_packed_sequence
+from torch.nn.utils.rnn import PackedSequence
 
-from labkit.base import LabError
 from labkit.decoding.beam import prefix_beam_search
+from labkit.decoding.check import Prefixes, check_advance, check_found
+from labkit.decoding.encoding import Alphabet, Encoding, Recogniser, log_posteriors
 from labkit.decoding.flashlight.decoder import FlashlightDecoder
 from labkit.decoding.flashlight.lexicon import Lexicon, choose_lexicon
 from labkit.decoding.flashlight.setup import FlashlightOptions
 from labkit.decoding.fusion.automaton import Automaton
 from labkit.decoding.fusion.hotwords import compile_hotwords
 from labkit.decoding.fusion.ngram import Fusion, compile_ngram
-from labkit.decoding.hypothesis import Hypothesis
+from labkit.decoding.hypothesis import Hypothesis, NBest
 from labkit.lm import SHIPPED, load_language_model, shipped
 
-# (log-probabilities (T', B, V), lengths (B,)) to the n-best list of each utterance.
-Search = Callable[[Tensor, Tensor], list[list[Hypothesis]]]
-# Of each prefix two log probabilities.
-Prefixes = dict[tuple[int, ...], tuple[float, float]]
-
-
-class Alphabet(Protocol):
-    """What a decoder asks of the alphabet; ``CharMap`` has it."""
-
-    idx2char: list[str]
-
-    @property
-    def blankid(self) -> int:
-        """The index of the blank."""
+# The n-best list of each utterance, best first.
+Search = Callable[[Encoding], list[list[Hypothesis]]]
 
 
 @dataclass(frozen=True)
@@ -101,17 +86,73 @@ def make_fusion(options: SearchOptions, charmap: Alphabet) -> Fusion | None:
     return Fusion(lm, options.lm_weight, bonus, alphabet.index(" "), hotwords)
 
 
-def beam_decoder(charmap: Alphabet, options: SearchOptions) -> Search:
-    """Make the decoder that searches a whole batch at once, on any device."""
-    fusion = make_fusion(options, charmap)
+def plain_decoder(
+    prefix_search: Callable[..., list[Hypothesis]],
+    advance: Callable[[Prefixes, list[float], int], Prefixes],
+    recogniser: Recogniser,
+    options: SearchOptions,
+) -> Search:
+    """Make the decoder that searches one utterance after another.
 
-    def search(log_probs: Tensor, lengths: Tensor) -> list[list[Hypothesis]]:
-        with torch.inference_mode():
-            return prefix_beam_search(
-                *(log_probs, lengths, options.beam_size, charmap.blankid, fusion)
-            )
+    Args:
+        prefix_search: ``(log_probs (T', V), beam_size, blank, fusion)`` to the n-best
+            list of an utterance.
+        advance: The step of ``prefix_search``, which is tried first, so that what is
+            wrong with it is named.
+        recogniser: The network.
+        options: The options.
+    """
+    charmap = recogniser.charmap
+    fusion, blank = make_fusion(options, charmap), charmap.blankid
+
+    def search(encoding: Encoding) -> list[list[Hypothesis]]:
+        log_probs, lengths = log_posteriors(encoding.scores)  # (T', B, V), (B,)
+        n_symbols = log_probs.shape[2]
+        check_advance(advance, n_symbols, blank)
+        found = []
+        for b, length in enumerate(lengths.tolist()):
+            own = log_probs[:length, b]  # (T', V)
+            found.append(prefix_search(own, options.beam_size, blank, fusion))
+            check_found(found[-1], n_symbols, blank)
+        return found
 
     return search
+
+
+def beam_decoder(recogniser: Recogniser, options: SearchOptions) -> Search:
+    """Make the decoder that searches a whole batch at once, on any device."""
+    charmap = recogniser.charmap
+    fusion = make_fusion(options, charmap)
+
+    def search(encoding: Encoding) -> list[list[Hypothesis]]:
+        log_probs, lengths = log_posteriors(encoding.scores)
+        return prefix_beam_search(
+            log_probs, lengths, options.beam_size, charmap.blankid, fusion
+        )
+
+    return search
+
+
+def beam_search(
+    scores: PackedSequence, charmap: Alphabet, beam_size: int, blank_id: int
+) -> list[NBest]:
+    """Decode a batch by prefix beam search (Hannun et al. 2014).
+
+    The probability of a text is the sum over all its paths, not of one.
+
+    Args:
+        scores: Packed scores (T', B, V).
+        charmap: The alphabet.
+        beam_size: Prefixes kept at each frame.
+        blank_id: The index of the blank.
+
+    Returns:
+        The n-best list of each utterance, at most ``beam_size`` long.
+    """
+    found = prefix_beam_search(*log_posteriors(scores), beam_size, blank_id)
+    return [
+        [(-one.score, charmap.decode(one.indices)) for one in nbest] for nbest in found
+    ]
 
 
 @lru_cache(maxsize=2)
@@ -142,68 +183,17 @@ def flashlight_options(charmap: Alphabet, options: SearchOptions) -> FlashlightO
     )
 
 
-def flashlight_decoder(charmap: Alphabet, options: SearchOptions) -> Search:
+def flashlight_decoder(recogniser: Recogniser, options: SearchOptions) -> Search:
     """Make the decoder of Flashlight.
 
     Raises:
         LabError: There is no Flashlight on this Python, or a file cannot be used.
     """
+    charmap = recogniser.charmap
     settings = flashlight_options(charmap, options)
-    return FlashlightDecoder(charmap.idx2char, charmap.blankid, settings).search
+    decoder = FlashlightDecoder(charmap.idx2char, charmap.blankid, settings)
 
+    def search(encoding: Encoding) -> list[list[Hypothesis]]:
+        return decoder.search(*log_posteriors(encoding.scores))
 
-def check_advance(
-    advance: Callable[[Prefixes, list[float], int], Prefixes],
-    n_symbols: int,
-    blank: int,
-) -> None:
-    """Try the step of a prefix search, exercise E22, on two frames.
-
-    Raises:
-        LabError: No search can go on with what it returns.
-    """
-    beam: Prefixes = {(): (0.0, -math.inf)}
-    for _ in range(2):
-        beam = advance(beam, [-math.log(n_symbols)] * n_symbols, blank)
-        check_prefixes(beam, n_symbols, blank)
-
-
-def check_prefixes(beam: Prefixes, n_symbols: int, blank: int) -> None:
-    """See that a beam holds prefixes of symbols, each with two numbers.
-
-    Raises:
-        LabError: It does not; exercise E22 is to be mended.
-    """
-    fault = ""
-    if not isinstance(beam, dict) or not beam:
-        fault = "no prefix comes back"
-    for prefix, sums in beam.items() if not fault else ():
-        spelled = isinstance(prefix, tuple) and all(
-            isinstance(k, int) and 0 <= k < n_symbols and k != blank for k in prefix
-        )
-        summed = isinstance(sums, (tuple, list)) and len(sums) == 2
-        if not spelled:
-            fault = f"{prefix!r} is no tuple of symbols without blank"
-        elif not (summed and all(isinstance(s, float) and s < math.inf for s in sums)):
-            fault = f"{sums!r} of the prefix {prefix!r} are not two log-probabilities"
-    if fault:
-        raise LabError(
-            f"exercise E22 is wrong: {fault}", "check it with: pytest -k E22"
-        )
-
-
-def log_posteriors(scores: PackedSequence) -> tuple[Tensor, Tensor]:
-    """Turn packed scores (T', B, V) into log-probabilities.
-
-    Returns:
-        The log-probabilities (T', B, V) and the lengths (B,).
-
-    Raises:
-        LabError: They hold NaN.
-    """
-    padded, lengths = pad_packed_sequence(scores)  # (T', B, V), (B,)
-    if padded.isnan().any():
-        raise LabError(
-            "the scores hold NaN", "the network has diverged: train it again, slower"
-        )
-    return padded.log_softmax(dim=2), lengths
+    return search

@@ -66,8 +66,7 @@ class TimedHypothesis:
         text: Its symbols, those of start and end included.
         tokens: Its indices.
         score: What the decoder ranks by.
-        acoustic: Log probability under the network alone.
-        lm: Log probability under the language model alone, not weighted; 0 without.
+        parts: Log probability under each model that had a say, as in ``Hypothesis``.
         characters: Each token with its times; none if no path spells the hypothesis.
         words: The words of ``plain`` with their times; none likewise.
     """
@@ -75,8 +74,7 @@ class TimedHypothesis:
     text: str
     tokens: list[int]
     score: float
-    acoustic: float
-    lm: float
+    parts: dict[str, float]
     characters: list[Character]
     words: list[Word]
 
@@ -85,20 +83,21 @@ class TimedHypothesis:
         """The text without the symbols of start and end, as people see it."""
         return "".join(c for c in self.text if c not in _MARKERS).strip()
 
-    @property
-    def frames(self) -> list[tuple[int, int]]:
-        """First frame of each token, and the one after its last."""
-        return [(c.first, c.stop) for c in self.characters]
-
     def as_dict(self) -> dict[str, Any]:
-        """Give plain types for JSON; a score that is not finite becomes None."""
+        """Give plain types for JSON; a score that is not finite becomes None.
+
+        Of the parts, ``acoustic`` (that of the CTC layer) and ``lm`` have keys of
+        their own too.
+        """
+        parts = {name: _rounded(part) for name, part in self.parts.items()}
         return {
             "text": self.plain,
             "sequence": self.text,
             "tokens": list(self.tokens),
             "score": _rounded(self.score),
-            "acoustic": _rounded(self.acoustic),
-            "lm": _rounded(self.lm),
+            "acoustic": parts.get("ctc"),
+            "lm": parts.get("lm", 0.0),
+            "parts": parts,
             "words": [_as_dict(word) for word in self.words],
             "characters": [_as_dict(character) for character in self.characters],
         }
@@ -175,8 +174,7 @@ def _describe(
         "".join(alphabet[index] for index in tokens),
         tokens,
         found.score,
-        found.acoustic,
-        found.lm,
+        found.parts,
         characters,
         group_words(characters),
     )

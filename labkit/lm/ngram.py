@@ -96,28 +96,6 @@ class NGram:
             ngram = ngram[1:]
         return backoff + self.log_probs[ngram]
 
-    def score(self, symbols: Sequence[str]) -> float:
-        """Return ln p of a whole sentence, its ``</s>`` included."""
-        sentence = (START, *symbols, END)
-        return sum(
-            self.log_prob(sentence[max(0, i - self.order + 1) : i], sentence[i])
-            for i in range(1, len(sentence))
-        )
-
-    def perplexity(self, sentences: Iterable[Sequence[str]]) -> float:
-        """Return the perplexity a symbol, each ``</s>`` counted as one.
-
-        Raises:
-            LabError: There is no sentence.
-        """
-        total, n_symbols = 0.0, 0
-        for symbols in sentences:
-            total += self.score(symbols)
-            n_symbols += len(symbols) + 1
-        if not n_symbols:
-            raise LabError("no sentence to measure", "give a text that is not empty")
-        return math.exp(-total / n_symbols)
-
 
 def estimate(
     sentences: Iterable[Sequence[str]], order: int, min_counts: Sequence[int] = (1,)

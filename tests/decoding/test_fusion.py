@@ -11,6 +11,7 @@ from itertools import chain, groupby, product
 import pytest
 import torch
 from data import CharMap
+from helpers import language
 from torch import Tensor
 
 from labkit.base.errors import LabError
@@ -76,8 +77,8 @@ class Case:
 
     def language(self, transcript: Transcript) -> float:
         """Return ln p of a transcript that ends."""
-        return self.model.score(
-            [self.alphabet[k].replace(" ", "|") for k in transcript]
+        return language.score(
+            self.model, [self.alphabet[k].replace(" ", "|") for k in transcript]
         )
 
     def gain(self, transcript: Transcript) -> float:
@@ -148,17 +149,24 @@ def dictionary_search(
 
 
 def remembered(fusion: Fusion) -> Gain:
-    """Make an oracle of the gains of prefixes from ``step`` and ``final``."""
-    known = {(): (0.0, fusion.start)}
+    """Make an oracle of the gains of prefixes, symbol by symbol."""
+    zeros = torch.zeros(1, CHARMAP.vocab_size)
+    nothing = Automaton(0, zeros.int(), zeros, zeros[:, 0])
+    lm, hotwords = fusion.lm or nothing, fusion.hotwords or nothing
+    known = {(): (0.0, (lm.start, hotwords.start))}
 
     def grow(prefix: Transcript, finish: bool) -> float:
         if prefix not in known:
             grow(prefix[:-1], False)
-            before, state = known[prefix[:-1]]
-            gain, state = fusion.step(state, prefix[-1])
-            known[prefix] = before + gain, state
-        total, state = known[prefix]
-        return total + fusion.final(state) if finish else total
+            total, (said, hot) = known[prefix[:-1]]
+            log_prob, said = lm.step(said, prefix[-1])
+            gain, hot = hotwords.step(hot, prefix[-1])
+            bonus = fusion.word_bonus if prefix[-1] == fusion.space else 0.0
+            total += fusion.lm_weight * log_prob + bonus + gain
+            known[prefix] = total, (said, hot)
+        total, (said, hot) = known[prefix]
+        end = fusion.lm_weight * lm.end(said) + hotwords.end(hot)
+        return total + end if finish else total
 
     return grow
 
@@ -185,8 +193,8 @@ def test_an_unbounded_beam_ranks_all_transcripts_as_brute_force_does(
         for one in nbest:
             transcript = tuple(one.indices)
             assert_close(one.score, total[transcript])
-            assert_close(one.acoustic, acoustic[transcript], 1e-9)
-            assert_close(one.lm, case.language(transcript))
+            assert_close(one.parts["ctc"], acoustic[transcript], 1e-9)
+            assert_close(one.parts["lm"], case.language(transcript))
 
 
 @pytest.mark.parametrize("beam", [1, 3, 10, 25])
@@ -202,8 +210,8 @@ def test_a_bounded_beam_is_that_of_a_plain_dictionary(beam: int) -> None:
             assert [tuple(one.indices) for one in nbest] == [w[2] for w in wanted]
             for one, (score, acoustic, transcript) in zip(nbest, wanted):
                 assert_close(one.score, score)
-                assert_close(one.acoustic, acoustic, 1e-8)
-                assert_close(one.lm, case.language(transcript))
+                assert_close(one.parts["ctc"], acoustic, 1e-8)
+                assert_close(one.parts["lm"], case.language(transcript))
 
 
 @pytest.mark.parametrize("n_symbols", [2, 16, 43, 44])
@@ -216,7 +224,7 @@ def test_the_best_of_an_alphabet_of_any_size_are_kept(n_symbols: int) -> None:
             assert [tuple(one.indices) for one in nbest] == [w[2] for w in wanted]
             for one, (score, _, _) in zip(nbest, wanted):
                 assert_close(one.score, score, 1e-9)
-                assert (one.acoustic, one.lm) == (one.score, 0.0)
+                assert one.parts == {"ctc": one.score}
 
 
 def test_an_utterance_is_found_alone_as_in_a_batch() -> None:
@@ -228,21 +236,22 @@ def test_an_utterance_is_found_alone_as_in_a_batch() -> None:
         (alone,) = case.search(log_probs[:n, b : b + 1], 6)
         assert [one.indices for one in together[b]] == [one.indices for one in alone]
         for one, other in zip(together[b], alone):
-            for score, wanted in zip(one[:3], other[:3]):
-                assert_close(score, wanted, 1e-5)
+            assert_close(one.score, other.score, 1e-5)
+            for part, score in one.parts.items():
+                assert_close(score, other.parts[part], 1e-5)
 
 
 def test_no_frame_is_the_empty_transcript_and_its_end() -> None:
     case = Case("¬ ab", 3, hot=True)
-    ended = case.model.score([])
+    ended = language.score(case.model, [])
     for log_probs in (torch.zeros(0, 2, 4), torch.zeros(3, 2, 4)):
         lengths = torch.zeros(2, dtype=torch.long)
         for fusion, lm in ((case.fusion, ended), (None, 0.0)):
             for nbest in prefix_beam_search(log_probs, lengths, 5, 0, fusion):
-                ((score, acoustic, spoken, indices),) = nbest
-                assert (acoustic, indices) == (0.0, [])
-                assert_close(spoken, lm)
-                assert_close(score, 0.7 * lm)
+                (one,) = nbest
+                assert (one.parts["ctc"], one.indices) == (0.0, [])
+                assert_close(one.parts.get("lm", 0.0), lm)
+                assert_close(one.score, 0.7 * lm)
     assert prefix_beam_search(torch.zeros(4, 0, 4), lengths[:0], 5) == []
 
 
@@ -255,8 +264,9 @@ def test_weights_of_zero_change_nothing(hot: bool) -> None:
     case.fusion = Fusion(case.fusion.lm, 0.0, 0.0, 1, silent)
     for nbest, wanted in zip(case.search(log_probs, 7), plain):
         for one, other in zip(nbest, wanted):
-            assert one._replace(lm=0.0) == other
-            assert_close(one.lm, case.language(one.indices))
+            assert (one.score, one.indices) == (other.score, other.indices)
+            assert one.parts["ctc"] == other.parts["ctc"]
+            assert_close(one.parts["lm"], case.language(one.indices))
 
 
 def test_a_word_bonus_needs_no_language_model() -> None:
@@ -264,7 +274,7 @@ def test_a_word_bonus_needs_no_language_model() -> None:
     log_probs = random_log_probs(4, 5, 1, 4)
     (nbest,) = prefix_beam_search(log_probs, whole(log_probs), UNBOUNDED, 0, fusion)
     for one in nbest:
-        assert_close(one.score - one.acoustic, 1.5 * one.indices.count(2), 1e-9)
+        assert_close(one.score - one.parts["ctc"], 1.5 * one.indices.count(2), 1e-9)
 
 
 def test_every_score_is_the_sum_of_its_steps() -> None:
@@ -276,8 +286,8 @@ def test_every_score_is_the_sum_of_its_steps() -> None:
     for nbest in prefix_beam_search(log_probs, whole(log_probs), 8, 0, fusion):
         for one in nbest:
             gain = grow(tuple(one.indices), True)
-            assert_close(one.score, one.acoustic + gain, 1e-3)
-            assert_close(one.lm, fusion.lm_log_prob(one.indices))
+            assert_close(one.score, one.parts["ctc"] + gain, 1e-3)
+            assert_close(one.parts["lm"], lm.total(one.indices))
             parts = 0.4 * lm.total(one.indices) + hotwords.total(one.indices)
             spaces = one.indices.count(CHARMAP.char2idx[" "])
             assert_close(gain, parts + 0.8 * spaces)

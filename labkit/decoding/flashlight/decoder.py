@@ -143,10 +143,10 @@ class FlashlightDecoder:
             lengths: Frames of each utterance, (B,).
 
         Returns:
-            For each utterance its n-best list, best first. ``lm`` is the model's log
-            probability in nats, the end of the sentence included; ``acoustic`` is
-            what the score has besides it and the scores of words, that is, the sum
-            over the paths that the beam has kept.
+            For each utterance its n-best list, best first. The part ``lm`` is the
+            model's log probability in nats, the end of the sentence included;
+            ``ctc`` is what the score has besides it and the scores of words, that
+            is, the sum over the paths that the beam has kept.
 
         Raises:
             LabError: A log-probability is NaN or +inf, or the shapes do not fit.
@@ -219,7 +219,7 @@ class FlashlightDecoder:
         n_frames = self._frames_so_far()
         results = self._decoder.decoder.get_all_final_hypothesis() if n_frames else []
         if not results:
-            return Hypothesis(0.0, 0.0, 0.0, [])
+            return Hypothesis(0.0, [], {"ctc": 0.0})
         best = max(results, key=lambda result: result.score)
         return self._to_timed(best, n_frames, 0.0).found
 
@@ -299,14 +299,15 @@ class FlashlightDecoder:
         options = self.options
         score = result.score - owed
         lm = result.lmScore * self.options.nats_of_lm
-        acoustic = score - options.lm_weight * lm
+        ctc = score - options.lm_weight * lm
         if self.lexicon is not None:
             words = [word for word in result.words if word >= 0]
             unknown = words.count(len(self.lexicon.spellings))
-            acoustic -= options.word_score * (len(words) - unknown)
-            acoustic -= options.unk_score * unknown if unknown else 0.0
+            ctc -= options.word_score * (len(words) - unknown)
+            ctc -= options.unk_score * unknown if unknown else 0.0
         indices, frames = self._collapse(result.tokens[1 : n_frames + 1])
-        return Timed(Hypothesis(score, acoustic, lm, indices), frames)
+        parts = {"ctc": ctc} if options.lm is None else {"ctc": ctc, "lm": lm}
+        return Timed(Hypothesis(score, indices, parts), frames)
 
     def _collapse(self, path: Sequence[int]) -> tuple[list[int], list[int]]:
         """Reduce a path to its transcript and the first frame of each symbol."""
@@ -324,5 +325,5 @@ class FlashlightDecoder:
                 indices.append(symbol)
                 frames.append(frame)
         if worded and indices and indices[-1] == self._space:
-            indices.pop(), frames.pop()
+            del indices[-1], frames[-1]
         return indices, frames

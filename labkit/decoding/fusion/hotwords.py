@@ -109,7 +109,7 @@ def _give_up(
     total, state = worth[prefix[:cut]] if cut else 0.0, len(next_) - 1
     for char in prefix[cut:]:
         total += gain[state, index[char]].item()
-        state = next_[state, index[char]].item()
+        state = int(next_[state, index[char]])
     return total, state
 
 

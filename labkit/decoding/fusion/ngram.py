@@ -17,10 +17,7 @@ from torch import Tensor
 
 from labkit.base import USAGE, LabError
 from labkit.decoding.fusion.automaton import Automaton
-from labkit.decoding.fusion.hotwords import compile_hotwords
 from labkit.lm import END, SPACE, START, UNKNOWN, NGram
-
-__all__ = ["Automaton", "Fusion", "compile_hotwords", "compile_ngram"]
 
 _START_CHAR, _END_CHAR = "¶", "¦"
 # How a model names what is no letter; ¶ is <s> where a transcript starts alone.
@@ -28,8 +25,6 @@ _NAMES = {" ": SPACE, _START_CHAR: UNKNOWN, _END_CHAR: END, "❌": UNKNOWN}
 _MAX_BYTES = 2 * 2**30  # of the tables of an automaton
 _BYTES_PER_CELL = 8  # int32 and float32
 _SHOWN = 5  # characters that an error shows
-
-State = tuple[int, int]  # of the language model and of the hot words
 
 
 @dataclass(frozen=True, eq=False)
@@ -105,36 +100,6 @@ class Fusion:
             Automaton(lm.start, lm.next, gain, self.lm_weight * lm.final),
             *hotwords,
         ]
-
-    @property
-    def start(self) -> State:
-        """The state before the first symbol."""
-        return (
-            self.lm.start if self.lm else 0,
-            self.hotwords.start if self.hotwords else 0,
-        )
-
-    def step(self, state: State, symbol: int) -> tuple[float, State]:
-        """Return the gain of a symbol and the next state."""
-        lm_state, hot_state = state
-        total = self.word_bonus if symbol == self.space else 0.0
-        if self.lm:
-            gain, lm_state = self.lm.step(lm_state, symbol)
-            total += self.lm_weight * gain
-        if self.hotwords:
-            gain, hot_state = self.hotwords.step(hot_state, symbol)
-            total += gain
-        return total, (lm_state, hot_state)
-
-    def final(self, state: State) -> float:
-        """Return what is added where a transcript ends in ``state``."""
-        lm_state, hot_state = state
-        total = self.lm_weight * self.lm.end(lm_state) if self.lm else 0.0
-        return total + (self.hotwords.end(hot_state) if self.hotwords else 0.0)
-
-    def lm_log_prob(self, indices: Sequence[int]) -> float:
-        """Return ln p of a transcript and its end, not weighted; 0 without a model."""
-        return self.lm.total(indices) if self.lm else 0.0
 
 
 def compile_ngram(model: NGram, alphabet: Sequence[str], blank: int) -> Automaton:

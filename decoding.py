@@ -142,7 +142,7 @@ def fuse_language_model(
         lm_weight * (ln p(c1) + ln p(c2 | c1) + ... + ln p(cU | c1 ... cU-1))
             + word_bonus * (how often the space is among them)
 
-    however many frames it took: the model speaks once for each symbol (Hannun et al.
+    however many frames it took: the model scores each symbol once (Hannun et al.
     2014).
 
     Args:

@@ -116,7 +116,8 @@ class AcousticModel(nn.Module):
         self, inputs: PackedSequence, beam_size: int, blank_id: int
     ) -> NBest:
         """Decode one utterance by beam search: its n-best list, best first."""
-        return beam_search(self(inputs), self.charmap, beam_size, blank_id)[0]
+        alphabet = self.charmap.alphabet
+        return beam_search(self(inputs), alphabet, beam_size, blank_id)[0]
 
 
 class LinearModel(AcousticModel):

@@ -1,9 +1,14 @@
-"""Folding written French to the letters of the alphabet."""
+"""Written language: the alphabet, and how a text is brought to its letters."""
 
 from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+MARKS = ",."  # the punctuation of a normalised text
 
 # Letters that no Unicode decomposition takes apart.
 _LETTERS = {
@@ -37,3 +42,57 @@ def normalise(text: str) -> str:
     text = unicodedata.normalize("NFKD", text).lower().translate(_FOLDED)
     text = "".join(c for c in text if not unicodedata.combining(c))
     return re.sub(r"\s+", " ", text).strip()
+
+
+@dataclass(frozen=True)
+class Alphabet:
+    """The symbols of a network, in the order of its outputs.
+
+    Attributes:
+        symbols: The V symbols. Of those that follow, only the blank must be one.
+        blank: The CTC blank, which no transcript holds.
+        start: Starts a transcript.
+        end: Ends a transcript.
+        unknown: Stands for a character that is no symbol.
+        space: Stands between words.
+    """
+
+    symbols: tuple[str, ...]
+    blank: str = "¬"
+    start: str = "¶"
+    end: str = "¦"
+    unknown: str = "❌"
+    space: str = " "
+
+    @cached_property
+    def index(self) -> dict[str, int]:
+        """The index of each symbol."""
+        return {symbol: i for i, symbol in enumerate(self.symbols)}
+
+    @property
+    def blank_id(self) -> int:
+        """The index of the blank."""
+        return self.index[self.blank]
+
+    def encode(self, text: str) -> list[int]:
+        """Turn a sentence into indices, between those of the start and the end."""
+        # No text may hold the markers and the blank.
+        reserved = {self.blank, self.start, self.end}
+        unknown = self.index[self.unknown]
+        inside = [
+            unknown if char in reserved else self.index.get(char, unknown)
+            for char in normalise(text)
+        ]
+        return [self.index[self.start], *inside, self.index[self.end]]
+
+    def decode(self, indices: Sequence[int]) -> str:
+        """Map indices to their symbols, one by one."""
+        return "".join(self.symbols[index] for index in indices)
+
+    def plain(self, text: str) -> str:
+        """Leave the start and the end out of a decoded text, as people see it."""
+        return text.replace(self.start, "").replace(self.end, "").strip()
+
+
+# The alphabet of every network of the lab; checkpoints rely on its order.
+ALPHABET = Alphabet((*"¬ ¦',.0123456789¶❌abcdefghijklmnopqrstuvwxyz",))

@@ -35,7 +35,7 @@ from labkit.loading import (
     UtteranceSet,
     make_loader,
 )
-from labkit.text import normalise
+from labkit.text import ALPHABET
 
 _DEFAULT_COMMONVOICE_ROOT, _DEFAULT_COMMONVOICE_VERSION = default_location()
 _DEFAULT_RATE = 16000  # Hz
@@ -55,23 +55,20 @@ Minibatch = tuple[PackedSequence, PackedSequence]
 class CharMap:
     """The alphabet: 44 symbols, whose order is that of every checkpoint's output.
 
+    They are ``¬``, the space, ``¦ ' , .``, the digits, ``¶ ❌`` and the letters a to z.
     Index 0 is the CTC blank; it never occurs in a transcript. A transcript starts
     with ``¶`` and ends with ``¦``; a character outside the alphabet becomes ``❌``.
     """
 
-    blank = "¬"
-    eoschar = "¦"
-    soschar = "¶"
-    unknown = "❌"
+    blank = ALPHABET.blank
+    eoschar = ALPHABET.end
+    soschar = ALPHABET.start
+    unknown = ALPHABET.unknown
 
     def __init__(self) -> None:
-        self.idx2char = [
-            *(self.blank, " ", self.eoschar, "'", ",", "."),
-            *"0123456789",
-            *(self.soschar, self.unknown),
-            *"abcdefghijklmnopqrstuvwxyz",
-        ]
-        self.char2idx = {char: index for index, char in enumerate(self.idx2char)}
+        self.alphabet = ALPHABET
+        self.idx2char = list(ALPHABET.symbols)
+        self.char2idx = dict(ALPHABET.index)
 
     @property
     def vocab_size(self) -> int:
@@ -90,22 +87,15 @@ class CharMap:
 
     def encode(self, text: str) -> list[int]:
         """Turn a sentence into indices, between those of ``¶`` and ``¦``."""
-        # The markers and the blank are the kit's own: no text may hold them.
-        reserved = {self.blank, self.soschar, self.eoschar}
-        unknown = self.char2idx[self.unknown]
-        inside = [
-            unknown if char in reserved else self.char2idx.get(char, unknown)
-            for char in normalise(text)
-        ]
-        return [self.char2idx[self.soschar], *inside, self.eos]
+        return self.alphabet.encode(text)
 
     def decode(self, indices: Sequence[int]) -> str:
         """Map indices to their symbols, one by one."""
-        return "".join(self.idx2char[index] for index in indices)
+        return self.alphabet.decode(indices)
 
     def plain(self, text: str) -> str:
         """Leave ``¶`` and ``¦`` out of a decoded text, as error rates need it."""
-        return text.replace(self.soschar, "").replace(self.eoschar, "").strip()
+        return self.alphabet.plain(text)
 
 
 def question1() -> int:

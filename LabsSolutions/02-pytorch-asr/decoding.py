@@ -176,7 +176,7 @@ def fuse_language_model(
         lm_weight * (ln p(c1) + ln p(c2 | c1) + ... + ln p(cU | c1 ... cU-1))
             + word_bonus * (how often the space is among them)
 
-    however many frames it took: the model speaks once for each symbol (Hannun et al.
+    however many frames it took: the model scores each symbol once (Hannun et al.
     2014).
 
     Args:
@@ -193,16 +193,16 @@ def fuse_language_model(
     """
     # >>> E24
     #: which candidates have been scored at an earlier frame already?
-    heard: LanguageScores = {}
+    fused: LanguageScores = {}
     for prefix in candidates:
         if prefix in language:
-            heard[prefix] = language[prefix]
+            fused[prefix] = language[prefix]
             continue
         gain, state = language[prefix[:-1]]
         log_prob, state = fusion.lm.step(state, prefix[-1])
         bonus = fusion.word_bonus if prefix[-1] == fusion.space else 0.0
-        heard[prefix] = gain + fusion.lm_weight * log_prob + bonus, state
-    return heard
+        fused[prefix] = gain + fusion.lm_weight * log_prob + bonus, state
+    return fused
     # <<< E24
 
 

@@ -12,20 +12,12 @@ from __future__ import annotations
 
 import argparse
 import shlex
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from labkit.base import (
-    FIGURES,
-    ROOT,
-    USAGE,
-    Lab,
-    LabError,
-    LabParser,
-    ModuleParser,
-    run_program,
-)
+from labkit.base import FIGURES, LabError, LabParser, ModuleParser, run_program
+from labkit.text import ALPHABET
 
 if TYPE_CHECKING:
     from labkit.corpus.inspection import Audio, Fold
@@ -86,15 +78,9 @@ def locate(folder: Path, lang: str | None) -> Path:
     )
 
 
-def _alphabet(folder: Path) -> Callable[[str], bool]:
-    """Ask the lab's own alphabet which characters it has a place for."""
-    if not (folder / "data.py").is_file():
-        raise LabError(
-            f"no data.py in {folder}", "give the lab's folder with --lab", USAGE
-        )
-    charmap = Lab(folder).data.CharMap()
-    unknown = charmap.char2idx[charmap.unknown]
-    return lambda character: unknown not in charmap.encode(character)
+def _is_known(character: str) -> bool:
+    """Tell whether the alphabet has a place for a character."""
+    return ALPHABET.index[ALPHABET.unknown] not in ALPHABET.encode(character)
 
 
 def _refuse(
@@ -154,7 +140,6 @@ def check(args: argparse.Namespace) -> None:
     )
     from labkit.figures import save_figure
 
-    is_known = _alphabet(args.lab)
     low, high = args.min_duration, args.max_duration
     folder = locate(args.folder, args.lang)
     sizes = list_clips(folder / "clips")
@@ -174,7 +159,7 @@ def check(args: argparse.Namespace) -> None:
     report.print_audio(audio, len(seconds))
     report.print_overlaps(folds)
     n_clips = sum(len(fold.clips) for fold in folds)
-    report.print_characters(*find_unknown_characters(folds, is_known), n_clips)
+    report.print_characters(*find_unknown_characters(folds, _is_known), n_clips)
     figure = f"lengths_{folder.parent.name}_{folder.name}.png"
     save_figure(plot_lengths(folds, low, high), FIGURES / figure)
     _refuse(folds, errors, sizes, audio, low, high)
@@ -207,9 +192,6 @@ def _parser() -> LabParser:
     )
     checking.add_argument(
         "--max_duration", type=float, default=5.0, metavar="S", help="longest clip kept"
-    )
-    checking.add_argument(
-        "--lab", type=Path, default=ROOT, help="folder of data.py, with the alphabet"
     )
     checking.add_argument(
         "--verbose", action="store_true", help="show the traceback of an error"

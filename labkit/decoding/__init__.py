@@ -3,7 +3,7 @@
 from labkit.decoding.alignment import Alignment, NoPathError, align
 from labkit.decoding.beam import prefix_beam_search
 from labkit.decoding.check import check_beam_size
-from labkit.decoding.encoding import Alphabet, Encoding, Recogniser, log_posteriors
+from labkit.decoding.encoding import Encoding, Recogniser, log_posteriors
 from labkit.decoding.flashlight.decoder import FlashlightDecoder
 from labkit.decoding.flashlight.lexicon import name_tokens
 from labkit.decoding.flashlight.setup import FlashlightOptions, import_decoder
@@ -22,7 +22,6 @@ from labkit.decoding.search import (
 
 __all__ = [
     "Alignment",
-    "Alphabet",
     "Automaton",
     "Encoding",
     "FlashlightDecoder",

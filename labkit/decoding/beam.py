@@ -272,20 +272,20 @@ def prefix_beam_search(
     scorers = fusion.scorers(n_symbols, device) if fusion else []
     search = _Search(beam_size, n_symbols, blank_id, scorers, device)
 
-    # The longest first: those that still speak are the first rows of every tensor.
+    # The longest first: those that go on are the first rows of every tensor.
     remaining, order = lengths.to(device).sort(descending=True, stable=True)
     remaining = remaining.tolist()
     beam, ended = search.begin(n_utterances, log_probs), []
     trace = (search.cells + blank_id).int().expand(n_frames, n_utterances, -1).clone()
-    speaking = n_utterances
+    n_going = n_utterances
     for t in range(remaining[0] if remaining else 0):
-        while remaining[speaking - 1] <= t:
-            speaking -= 1
-        if speaking < len(beam.total):
-            ended.append(beam.rows(speaking, len(beam.total)))
-            beam = beam.rows(0, speaking)
-        frame = log_probs[t].index_select(0, order[:speaking])
-        beam, trace[t, :speaking] = search.step(beam, frame)
+        while remaining[n_going - 1] <= t:
+            n_going -= 1
+        if n_going < len(beam.total):
+            ended.append(beam.rows(n_going, len(beam.total)))
+            beam = beam.rows(0, n_going)
+        frame = log_probs[t].index_select(0, order[:n_going])
+        beam, trace[t, :n_going] = search.step(beam, frame)
     ended.append(beam)
 
     acoustic = torch.cat([beam.total for beam in reversed(ended)])

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import NamedTuple, Protocol
 
 from torch import Tensor
 from torch.nn.utils.rnn import PackedSequence, pad_packed_sequence
 
 from labkit.base import LabError
+from labkit.text import Alphabet
 
 
 class Encoding(NamedTuple):
@@ -43,26 +43,17 @@ class Encoding(NamedTuple):
                 )
 
 
-class Alphabet(Protocol):
-    """What a decoder asks of the alphabet; ``CharMap`` has it."""
+class HasAlphabet(Protocol):
+    """What decoders ask of a ``CharMap``."""
 
-    idx2char: list[str]
+    @property
+    def alphabet(self) -> Alphabet:
+        """The symbols."""
+        ...
 
     @property
     def blankid(self) -> int:
         """The index of the blank."""
-        ...
-
-    def encode(self, text: str) -> list[int]:
-        """Turn a sentence into indices."""
-        ...
-
-    def decode(self, indices: Sequence[int]) -> str:
-        """Map indices to their symbols."""
-        ...
-
-    def plain(self, text: str) -> str:
-        """Leave the markers out."""
         ...
 
 
@@ -70,7 +61,7 @@ class Recogniser(Protocol):
     """A network, as decoders see it."""
 
     @property
-    def charmap(self) -> Alphabet:
+    def charmap(self) -> HasAlphabet:
         """The alphabet of its outputs."""
         ...
 

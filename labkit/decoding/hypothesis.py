@@ -16,7 +16,7 @@ class Hypothesis:
         score: What the search ranks by: the parts, each with its weight, and every
             bonus.
         indices: The transcript, without blanks.
-        parts: The log probability under each model that had a say, not weighted:
+        parts: The log probability under each model that scored it, not weighted:
             ``"ctc"`` under the network, ``"lm"`` under the language model.
     """
 

@@ -11,7 +11,7 @@ from torch.nn.utils.rnn import PackedSequence
 
 from labkit.decoding.beam import prefix_beam_search
 from labkit.decoding.check import Prefixes, check_advance, check_found
-from labkit.decoding.encoding import Alphabet, Encoding, Recogniser, log_posteriors
+from labkit.decoding.encoding import Encoding, Recogniser, log_posteriors
 from labkit.decoding.flashlight.decoder import FlashlightDecoder
 from labkit.decoding.flashlight.lexicon import Lexicon, choose_lexicon
 from labkit.decoding.flashlight.setup import FlashlightOptions
@@ -20,6 +20,7 @@ from labkit.decoding.fusion.hotwords import compile_hotwords
 from labkit.decoding.fusion.ngram import Fusion, compile_ngram
 from labkit.decoding.hypothesis import Hypothesis, NBest
 from labkit.lm import SHIPPED, load_language_model, shipped
+from labkit.text import Alphabet
 
 # The n-best list of each utterance, best first.
 Search = Callable[[Encoding], list[list[Hypothesis]]]
@@ -62,28 +63,26 @@ def _model_path(lm: str) -> Path:
 
 
 @lru_cache(maxsize=2)
-def _compiled(lm: str, alphabet: tuple[str, ...], blank: int) -> Automaton:
-    return compile_ngram(load_language_model(lm), alphabet, blank)
+def _compiled(lm: str, alphabet: Alphabet) -> Automaton:
+    return compile_ngram(load_language_model(lm), alphabet)
 
 
-def make_fusion(options: SearchOptions, charmap: Alphabet) -> Fusion | None:
+def make_fusion(options: SearchOptions, alphabet: Alphabet) -> Fusion | None:
     """Compile the language model and the hot words of ``options``.
 
     Returns:
         What a search adds to the acoustic score; None if that is nothing.
     """
     lm = hotwords = None
-    alphabet, blank = tuple(charmap.idx2char), charmap.blankid
     if options.lm:
-        lm = _compiled(options.lm, alphabet, blank)
+        lm = _compiled(options.lm, alphabet)
     if options.hotwords:
-        hotwords = compile_hotwords(
-            options.hotwords, alphabet, blank, options.hotword_weight
-        )
+        hotwords = compile_hotwords(options.hotwords, alphabet, options.hotword_weight)
     if lm is None and hotwords is None:
         return None
     bonus = options.word_bonus if lm else 0.0
-    return Fusion(lm, options.lm_weight, bonus, alphabet.index(" "), hotwords)
+    space = alphabet.index[alphabet.space]
+    return Fusion(lm, options.lm_weight, bonus, space, hotwords)
 
 
 def plain_decoder(
@@ -102,8 +101,8 @@ def plain_decoder(
         recogniser: The network.
         options: The options.
     """
-    charmap = recogniser.charmap
-    fusion, blank = make_fusion(options, charmap), charmap.blankid
+    alphabet = recogniser.charmap.alphabet
+    fusion, blank = make_fusion(options, alphabet), alphabet.blank_id
 
     def search(encoding: Encoding) -> list[list[Hypothesis]]:
         log_probs, lengths = log_posteriors(encoding.scores)  # (T', B, V), (B,)
@@ -121,20 +120,20 @@ def plain_decoder(
 
 def beam_decoder(recogniser: Recogniser, options: SearchOptions) -> Search:
     """Make the decoder that searches a whole batch at once, on any device."""
-    charmap = recogniser.charmap
-    fusion = make_fusion(options, charmap)
+    alphabet = recogniser.charmap.alphabet
+    fusion = make_fusion(options, alphabet)
 
     def search(encoding: Encoding) -> list[list[Hypothesis]]:
         log_probs, lengths = log_posteriors(encoding.scores)
         return prefix_beam_search(
-            log_probs, lengths, options.beam_size, charmap.blankid, fusion
+            log_probs, lengths, options.beam_size, alphabet.blank_id, fusion
         )
 
     return search
 
 
 def beam_search(
-    scores: PackedSequence, charmap: Alphabet, beam_size: int, blank_id: int
+    scores: PackedSequence, alphabet: Alphabet, beam_size: int, blank_id: int
 ) -> list[NBest]:
     """Decode a batch by prefix beam search (Hannun et al. 2014).
 
@@ -142,7 +141,7 @@ def beam_search(
 
     Args:
         scores: Packed scores (T', B, V).
-        charmap: The alphabet.
+        alphabet: The alphabet.
         beam_size: Prefixes kept at each frame.
         blank_id: The index of the blank.
 
@@ -151,25 +150,25 @@ def beam_search(
     """
     found = prefix_beam_search(*log_posteriors(scores), beam_size, blank_id)
     return [
-        [(-one.score, charmap.decode(one.indices)) for one in nbest] for nbest in found
+        [(-one.score, alphabet.decode(one.indices)) for one in nbest] for nbest in found
     ]
 
 
 @lru_cache(maxsize=2)
 def _lexicon(
-    given: str | None, model: Path | None, alphabet: tuple[str, ...], blank: int
+    given: str | None, model: Path | None, alphabet: Alphabet
 ) -> Lexicon | None:
-    return choose_lexicon(given, model, alphabet, blank)
+    return choose_lexicon(given, model, alphabet)
 
 
-def flashlight_options(charmap: Alphabet, options: SearchOptions) -> FlashlightOptions:
+def flashlight_options(alphabet: Alphabet, options: SearchOptions) -> FlashlightOptions:
     """Say how Flashlight searches: with a lexicon where the model is one of words.
 
     Raises:
         LabError: A file cannot be used.
     """
     path = _model_path(options.lm) if options.lm else None
-    lexicon = _lexicon(options.lexicon, path, tuple(charmap.idx2char), charmap.blankid)
+    lexicon = _lexicon(options.lexicon, path, alphabet)
     return FlashlightOptions(
         lexicon=lexicon,
         lm=path,
@@ -189,9 +188,8 @@ def flashlight_decoder(recogniser: Recogniser, options: SearchOptions) -> Search
     Raises:
         LabError: There is no Flashlight on this Python, or a file cannot be used.
     """
-    charmap = recogniser.charmap
-    settings = flashlight_options(charmap, options)
-    decoder = FlashlightDecoder(charmap.idx2char, charmap.blankid, settings)
+    alphabet = recogniser.charmap.alphabet
+    decoder = FlashlightDecoder(alphabet, flashlight_options(alphabet, options))
 
     def search(encoding: Encoding) -> list[list[Hypothesis]]:
         return decoder.search(*log_posteriors(encoding.scores))

@@ -33,7 +33,7 @@ def compare(setup: Setup, loader: DataLoader) -> None:
     reports = [FoldReport(name) for name in searches]
     for batch in setup.encode_fold(loader):
         for report, search in zip(reports, searches.values()):
-            score_batch(report, search, batch, setup.charmap, setup.frame_seconds)
+            score_batch(report, search, batch, setup.alphabet, setup.frame_seconds)
     weights = f"--lm_weight {args.lm_weight:g} --word_bonus {args.word_bonus:g}"
     with_lm = any("+" in name for name in searches)
     print_comparison(reports, [weights] if with_lm else [])

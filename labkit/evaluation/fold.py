@@ -46,7 +46,7 @@ def score_one(setup: Setup, loader: DataLoader) -> None:
     with open_fold(path) if args.output else nullcontext() as write:
         for batch in setup.encode_fold(loader):
             found = score_batch(
-                report, search, batch, setup.charmap, setup.frame_seconds
+                report, search, batch, setup.alphabet, setup.frame_seconds
             )
             if write:
                 for transcript in _transcripts(setup, batch, found):

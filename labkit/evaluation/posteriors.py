@@ -11,9 +11,10 @@ from torch.nn.utils.rnn import PackedSequence
 from torch.utils.data import DataLoader
 
 from labkit.base import progress
-from labkit.decoding import Alphabet, Encoding, Hypothesis, Search
+from labkit.decoding import Encoding, Hypothesis, Search
 from labkit.evaluation.tables import FoldReport
 from labkit.loading import Utterance
+from labkit.text import Alphabet
 
 
 class EncodedBatch(NamedTuple):
@@ -35,7 +36,7 @@ class EncodedBatch(NamedTuple):
 def encode_fold(
     encode: Callable[[PackedSequence], Encoding],
     loader: DataLoader,
-    charmap: Alphabet,
+    alphabet: Alphabet,
     title: str,
     n_clips: int | None = None,
 ) -> Iterator[EncodedBatch]:
@@ -46,7 +47,7 @@ def encode_fold(
     Args:
         encode: Runs the network over packed spectrograms (T, B, M).
         loader: The loader of the fold.
-        charmap: The alphabet.
+        alphabet: The alphabet.
         title: Of the progress bar.
         n_clips: Take no more than about so many, of all lengths; None for all.
 
@@ -66,7 +67,7 @@ def encode_fold(
         encoding = encode(spectrograms)
         seconds = time.perf_counter() - start
         references = [
-            charmap.plain(charmap.decode(charmap.encode(utterance.sentence)))
+            alphabet.plain(alphabet.decode(alphabet.encode(utterance.sentence)))
             for utterance in utterances
         ]
         yield EncodedBatch(encoding, utterances, references, seconds)
@@ -76,7 +77,7 @@ def score_batch(
     report: FoldReport,
     search: Search,
     batch: EncodedBatch,
-    charmap: Alphabet,
+    alphabet: Alphabet,
     frame_seconds: float = 0.0,
 ) -> list[list[Hypothesis]]:
     """Decode a batch, and count the errors and the time into a report.
@@ -85,7 +86,7 @@ def score_batch(
         report: The report of the search.
         search: The search.
         batch: What the network makes of the utterances.
-        charmap: The alphabet.
+        alphabet: The alphabet.
         frame_seconds: Seconds from one frame T' to the next.
 
     Returns:
@@ -96,6 +97,6 @@ def score_batch(
     seconds = time.perf_counter() - start
     report.add_time(batch.encoding.n_frames * frame_seconds, batch.seconds, seconds)
     for utterance, reference, nbest in zip(batch.utterances, batch.references, found):
-        text = charmap.plain(charmap.decode(nbest[0].indices)) if nbest else ""
+        text = alphabet.plain(alphabet.decode(nbest[0].indices)) if nbest else ""
         report.add(utterance.clip, reference, text)
     return found

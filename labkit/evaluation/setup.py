@@ -14,7 +14,6 @@ from torch.utils.data import DataLoader
 from labkit.audio import read_audio
 from labkit.base import LabError
 from labkit.decoding import (
-    Alphabet,
     Encoding,
     Hypothesis,
     Recogniser,
@@ -23,6 +22,7 @@ from labkit.decoding import (
 )
 from labkit.evaluation.posteriors import EncodedBatch, encode_fold
 from labkit.evaluation.timed import TimedHypothesis, describe
+from labkit.text import Alphabet
 
 
 class Processor(Protocol):
@@ -41,7 +41,7 @@ class Processor(Protocol):
 
 
 class Network(Recogniser, Protocol):
-    """A recogniser that says how it shortens what it reads."""
+    """A recogniser with the ratio of its input's frames to its output's."""
 
     @property
     def stride(self) -> int:
@@ -82,9 +82,9 @@ class Setup:
     processor: Processor
 
     @property
-    def charmap(self) -> Alphabet:
+    def alphabet(self) -> Alphabet:
         """The alphabet of the network."""
-        return self.model.charmap
+        return self.model.charmap.alphabet
 
     @property
     def win_step(self) -> float:
@@ -140,7 +140,7 @@ class Setup:
     ) -> Iterator[EncodedBatch]:
         """Run the network over the fold, or over about ``n_clips`` of it."""
         return encode_fold(
-            self.encode, loader, self.charmap, title=self.args.fold, n_clips=n_clips
+            self.encode, loader, self.alphabet, title=self.args.fold, n_clips=n_clips
         )
 
     def describe(
@@ -156,8 +156,7 @@ class Setup:
         return describe(
             found[: self.args.nbest],
             log_probs,
-            self.charmap.idx2char,
-            self.charmap.blankid,
+            self.alphabet,
             self.frame_seconds,
             seconds,
         )

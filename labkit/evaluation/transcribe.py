@@ -9,12 +9,13 @@ import torch
 from torch import Tensor
 
 from labkit.base import USAGE, LabError, show_error
-from labkit.decoding import Alphabet, Hypothesis, Search, align, log_posteriors
+from labkit.decoding import Hypothesis, Search, align, log_posteriors
 from labkit.evaluation.figures import plot_alignment
 from labkit.evaluation.setup import Clip, Setup
 from labkit.evaluation.tables import print_nbest
 from labkit.evaluation.transcripts import Names, Transcript, TranscriptFolder
 from labkit.figures import save_figure
+from labkit.text import Alphabet
 
 # Nats a symbol by which a whole transcript costs more than the best path: 0 to 1 with
 # a good network, up to 1.8 with a bad one (CER 57 %). Half of one: 1.6 to 20.
@@ -56,7 +57,8 @@ def _transcribe_one(
     if args.transcript is None:
         (found,), how = search(encoding), args.decoder
     else:
-        found, how = [score_text(args.transcript, log_probs, setup.charmap)], "as given"
+        given = score_text(args.transcript, log_probs, setup.alphabet)
+        found, how = [given], "as given"
     hypotheses = setup.describe(found, log_probs, clip.seconds)
     bonuses = ["word bonus"] * bool(args.lm) + ["hot words"] * bool(args.hotwords)
     print_nbest(clip.name, hypotheses, {"lm": args.lm_weight}, bonuses)
@@ -74,33 +76,32 @@ def _transcribe_one(
     save_figure(figure, drawn)
 
 
-def score_text(text: str, log_probs: Tensor, charmap: Alphabet) -> Hypothesis:
+def score_text(text: str, log_probs: Tensor, alphabet: Alphabet) -> Hypothesis:
     """Score a transcript that was given.
 
     Args:
         text: What is said.
         log_probs: Log-probabilities (T', V).
-        charmap: The alphabet.
+        alphabet: The alphabet.
 
     Raises:
         LabError: The text cannot be aligned with the log-probabilities.
     """
-    indices = charmap.encode(text)
-    unknown = charmap.encode("\0")[1]
-    if unknown in indices:
+    indices = alphabet.encode(text)
+    if alphabet.index[alphabet.unknown] in indices:
         raise LabError(
             "--transcript has characters outside the alphabet: "
-            f"{charmap.decode(indices)}",
+            f"{alphabet.decode(indices)}",
             "write what is said: « 5 euros » for « 5 € »",
             USAGE,
         )
-    align(log_probs, indices, charmap.blankid)  # says what does not fit
+    align(log_probs, indices, alphabet.blank_id)  # says what does not fit
     loss = torch.nn.functional.ctc_loss(
         log_probs.unsqueeze(1),  # (T', 1, V)
         torch.tensor([indices]),
         torch.tensor([len(log_probs)]),
         torch.tensor([len(indices)]),
-        charmap.blankid,
+        alphabet.blank_id,
         reduction="sum",
     )
     cost = loss.item() + log_probs.max(dim=1).values.sum().item()

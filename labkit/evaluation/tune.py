@@ -10,18 +10,19 @@ from typing import NamedTuple
 from torch.utils.data import DataLoader
 
 from labkit.base import progress
-from labkit.decoding import Alphabet, Search, flashlight_options
+from labkit.decoding import Search, flashlight_options
 from labkit.evaluation.figures import plot_sweep
 from labkit.evaluation.posteriors import EncodedBatch, score_batch
 from labkit.evaluation.setup import Setup
 from labkit.evaluation.tables import FoldReport
 from labkit.figures import save_figure
 from labkit.metrics import ErrorRate
+from labkit.text import Alphabet
 
 # The sweep: weights of the language model, and nats added for each word.
 LM_WEIGHTS = (0.0, 0.25, 0.5, 0.75, 1.0, 1.25, 1.5)
 WORD_BONUSES = (-2.0, -1.0, 0.0, 1.0, 2.0, 3.0)
-_CLIPS = 400  # enough to tell weights apart, few enough to keep in memory
+_CLIPS = 400  # enough to rank the weights, few enough to keep in memory
 _SHOWN_POINTS = 5  # the best of a sweep
 
 
@@ -37,7 +38,7 @@ class SweepPoint(NamedTuple):
 def sweep(
     batches: Sequence[EncodedBatch],
     make_search: Callable[[float, float], Search],
-    charmap: Alphabet,
+    alphabet: Alphabet,
     weights: Sequence[float] = LM_WEIGHTS,
     bonuses: Sequence[float] = WORD_BONUSES,
 ) -> list[SweepPoint]:
@@ -46,7 +47,7 @@ def sweep(
     Args:
         batches: What the network makes of the fold.
         make_search: Makes the search of ``(lm_weight, word_bonus)``.
-        charmap: The alphabet.
+        alphabet: The alphabet.
         weights: The weights.
         bonuses: The bonuses, in nats a word.
 
@@ -58,7 +59,7 @@ def sweep(
     for weight, bonus in progress(grid, "sweep"):
         report, search = FoldReport(), make_search(weight, bonus)
         for batch in batches:
-            score_batch(report, search, batch, charmap)
+            score_batch(report, search, batch, alphabet)
         points.append(SweepPoint(weight, bonus, report.cer, report.wer))
     return points
 
@@ -96,7 +97,7 @@ def tune(setup: Setup, loader: DataLoader) -> None:
 
     weights, bonuses = _grid(setup)
     batches = list(setup.encode_fold(loader, _CLIPS))
-    points = sweep(batches, make, setup.charmap, weights, bonuses)
+    points = sweep(batches, make, setup.alphabet, weights, bonuses)
     best = rank(points, (args.lm_weight, args.word_bonus))
     print(f"{sum(len(batch.utterances) for batch in batches)} clips")
     print("   WER      CER   --lm_weight   --word_bonus")
@@ -118,6 +119,6 @@ def _grid(setup: Setup) -> tuple[Sequence[float], Sequence[float]]:
     args = setup.args
     if args.decoder != "flashlight":
         return LM_WEIGHTS, WORD_BONUSES
-    if flashlight_options(setup.charmap, setup.options(args.lm)).lexicon is None:
+    if flashlight_options(setup.alphabet, setup.options(args.lm)).lexicon is None:
         return LM_WEIGHTS, (0.0,)  # there are no words to count
     return LM_WEIGHTS[::2], WORD_BONUSES[1::2]  # each point builds a lexicon anew

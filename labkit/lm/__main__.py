@@ -19,7 +19,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from labkit.base import ROOT, USAGE, LabError, LabParser, ModuleParser, run_program
+from labkit.base import USAGE, LabError, LabParser, ModuleParser, run_program
 from labkit.lm.arpa import write_arpa
 from labkit.lm.ngram import (
     END,
@@ -31,7 +31,7 @@ from labkit.lm.ngram import (
     estimate,
     symbols_of,
 )
-from labkit.lm.sentences import Normaliser, read_sentences
+from labkit.lm.sentences import cut_sentences, read_sentences
 from labkit.lm.shipped import SHIPPED, load_language_model
 
 _NAMES = {"char": "character", "word": "word"}
@@ -134,8 +134,7 @@ def build(args: argparse.Namespace) -> None:
     # All texts first: one that is missing must not cost the long work.
     texts = read_sentences(args.text)
     held_out = read_sentences([args.held_out]) if args.held_out else []
-    normalise = Normaliser(args.lab)
-    sentences = normalise(texts, args.units)
+    sentences = cut_sentences(texts, args.units)
     model = estimate(sentences, order, args.min_count)
     if {*model.vocabulary} <= {END, UNKNOWN}:
         raise LabError(
@@ -153,7 +152,7 @@ def build(args: argparse.Namespace) -> None:
     print(f"n-grams     {_table(model)}")
     print(f"{output}: {output.stat().st_size / 1e6:.2f} MB")
     if held_out:
-        held_out_symbols = normalise(held_out, args.units)
+        held_out_symbols = cut_sentences(held_out, args.units)
         print(f"on {args.held_out}:")
         print("\n".join(measure(model, held_out_symbols).lines(args.units)))
     decoder = {"char": "beam", "word": "flashlight"}[args.units]
@@ -164,7 +163,7 @@ def build(args: argparse.Namespace) -> None:
 def score(args: argparse.Namespace) -> None:
     """Answer ``score``."""
     model = load_language_model(args.model)
-    sentences = Normaliser(args.lab)(read_sentences([args.text]), _units(model))
+    sentences = cut_sentences(read_sentences([args.text]), _units(model))
     print("\n".join(measure(model, sentences).lines(_units(model))))
 
 
@@ -186,9 +185,6 @@ def _parser() -> LabParser:
     )
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
     common = LabParser(add_help=False)
-    common.add_argument(
-        "--lab", type=Path, default=ROOT, help="folder of data.py, which normalises"
-    )
     common.add_argument(
         "--verbose", action="store_true", help="show the traceback of an error"
     )

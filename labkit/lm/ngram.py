@@ -17,6 +17,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from labkit.base import USAGE, LabError
+from labkit.text import ALPHABET
 
 START = "<s>"
 END = "</s>"
@@ -34,7 +35,7 @@ Ngram = tuple[str, ...]
 Counts = Mapping[Ngram, int]
 
 
-def symbols_of(text: str, units: str, unknown: str = "❌") -> list[str]:
+def symbols_of(text: str, units: str, unknown: str = ALPHABET.unknown) -> list[str]:
     """Cut a normalised text into the symbols of a language model.
 
     Args:

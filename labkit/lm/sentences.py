@@ -6,8 +6,9 @@ import sys
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from labkit.base import USAGE, Lab, LabError
+from labkit.base import LabError
 from labkit.lm.ngram import symbols_of
+from labkit.text import ALPHABET
 
 _STDIN = "-"
 
@@ -72,35 +73,20 @@ def _sentence_column(name: str, lines: list[str]) -> list[str]:
     return [cells[place] for _, cells in rows]
 
 
-class Normaliser:
-    """Turns sentences into symbols by way of the lab's own alphabet.
+def cut_sentences(sentences: Iterable[str], units: str) -> list[list[str]]:
+    """Cut sentences into symbols; those of which nothing is left are dropped.
 
     Args:
-        folder: The folder of the lab's scripts.
+        sentences: The sentences, as they are written.
+        units: "char" or "word".
 
     Raises:
-        LabError: There is no ``data.py``.
-        ImportError: It cannot be imported.
+        LabError: Nothing is left of any.
     """
-
-    def __init__(self, folder: Path) -> None:
-        if not (folder / "data.py").is_file():
-            raise LabError(
-                f"no data.py in {folder}", "give the lab's folder with --lab", USAGE
-            )
-        self.charmap = Lab(folder).data.CharMap()
-
-    def __call__(self, sentences: Iterable[str], units: str) -> list[list[str]]:
-        """Cut sentences into symbols; those of which nothing is left are dropped.
-
-        Raises:
-            LabError: Nothing is left of any.
-        """
-        charmap = self.charmap
-        texts = (charmap.plain(charmap.decode(charmap.encode(s))) for s in sentences)
-        cut = [symbols_of(text, units, charmap.unknown) for text in texts]
-        if not any(cut):
-            raise LabError(
-                "nothing but punctuation in the text", "give one sentence a line"
-            )
-        return [symbols for symbols in cut if symbols]
+    texts = (ALPHABET.plain(ALPHABET.decode(ALPHABET.encode(s))) for s in sentences)
+    cut = [symbols_of(text, units) for text in texts]
+    if not any(cut):
+        raise LabError(
+            "nothing but punctuation in the text", "give one sentence a line"
+        )
+    return [symbols for symbols in cut if symbols]

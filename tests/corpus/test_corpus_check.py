@@ -9,14 +9,12 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from types import SimpleNamespace
 
-import data
 import numpy as np
 import pytest
 import soundfile
 from matplotlib import image
-from shared import REFERENCE, ROOT
+from shared import ROOT
 
 from labkit.corpus import check as program
 from labkit.corpus import inspection
@@ -32,14 +30,11 @@ def check(
     capsys: pytest.CaptureFixture[str],
 ) -> Check:
     """Run the check; give its exit code, what it said, and the lines of its errors."""
-    # The alphabet of the reference, which the tests have imported already.
-    monkeypatch.setattr(program, "Lab", lambda folder: SimpleNamespace(data=data))
     monkeypatch.chdir(tmp_path)
 
     def call(*options: object) -> tuple[int, str, list[str]]:
         capsys.readouterr()
-        options = ("check", *options, "--lab", REFERENCE)
-        code = program.main([*map(str, options)])
+        code = program.main(["check", *map(str, options)])
         said = capsys.readouterr()
         return code, said.out, said.err.splitlines()
 

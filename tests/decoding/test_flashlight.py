@@ -27,6 +27,7 @@ from labkit.decoding.hypothesis import Hypothesis
 from labkit.lm.arpa import read_arpa, write_arpa
 from labkit.lm.ngram import END, START, NGram, estimate
 from labkit.lm.shipped import shipped
+from labkit.text import Alphabet
 
 pytest.importorskip("flashlight")
 from torchaudio.models.decoder import CTCDecoderLM, CTCDecoderLMState
@@ -94,7 +95,8 @@ def best_text(
 
 
 def make(alphabet: Sequence[str] = LETTERS, **options: object) -> FlashlightDecoder:
-    return FlashlightDecoder(alphabet, 0, FlashlightOptions(**options))
+    symbols = Alphabet((*alphabet,), blank=alphabet[0])
+    return FlashlightDecoder(symbols, FlashlightOptions(**options))
 
 
 def make_wide(alphabet: Sequence[str] = SMALL, **options: object) -> FlashlightDecoder:
@@ -150,7 +152,8 @@ def test_a_wide_beam_finds_all_paths_as_the_exact_search_does(
     alphabet = [*SMALL[1 : blank + 1], "-", *SMALL[blank + 1 :]]
     log_probs = random_log_probs(n_frames, n_frames, 5)
     decoder = FlashlightDecoder(
-        alphabet, blank, FlashlightOptions(beam_size=WIDE, beam_threshold=math.inf)
+        Alphabet((*alphabet,), blank="-"),
+        FlashlightOptions(beam_size=WIDE, beam_threshold=math.inf),
     )
     found = decode(decoder, log_probs)
     # Texts that start or end with a space, or hold two, are texts as others are.

@@ -21,6 +21,7 @@ from labkit.decoding.fusion.hotwords import compile_hotwords
 from labkit.decoding.fusion.ngram import Fusion, compile_ngram
 from labkit.decoding.hypothesis import Hypothesis
 from labkit.lm.ngram import estimate
+from labkit.text import Alphabet
 
 CHARMAP = CharMap()
 HOTWORDS = ("Saint-Pierre", "Miquelon")
@@ -42,7 +43,7 @@ def sentences(seed: int, letters: str, n: int = 30) -> list[list[str]]:
 def french() -> Automaton:
     """Compile a model of a little French."""
     model = estimate([[*"il|y|a|de|l'eau"], [*"la|mer,|l'ete."]], 3)
-    return compile_ngram(model, CHARMAP.idx2char, CHARMAP.blankid)
+    return compile_ngram(model, CHARMAP.alphabet)
 
 
 def encode(text: str) -> list[int]:
@@ -68,9 +69,9 @@ class Case:
         letters = alphabet.replace("¬", "").replace(" ", "|")
         self.model = estimate(sentences(seed, letters), order)
         words = ["ab", "a", "ab b"] if hot else []
-        hotwords = compile_hotwords(words, alphabet, self.blank, WEIGHT)
+        hotwords = compile_hotwords(words, Alphabet((*alphabet,)), WEIGHT)
         self.fusion = Fusion(
-            compile_ngram(self.model, alphabet, self.blank),
+            compile_ngram(self.model, Alphabet((*alphabet,))),
             *(0.7, 0.9, alphabet.index(" ")),
             hotwords if hot else None,
         )
@@ -260,7 +261,7 @@ def test_weights_of_zero_change_nothing(hot: bool) -> None:
     case = Case("¬ ab", 3, hot=False)
     log_probs = random_log_probs(3, 12, 3, 4, spread=0.5)
     plain = prefix_beam_search(log_probs, whole(log_probs), 7)
-    silent = compile_hotwords(["ab"], case.alphabet, 0, 0.0) if hot else None
+    silent = compile_hotwords(["ab"], Alphabet((*case.alphabet,)), 0.0) if hot else None
     case.fusion = Fusion(case.fusion.lm, 0.0, 0.0, 1, silent)
     for nbest, wanted in zip(case.search(log_probs, 7), plain):
         for one, other in zip(nbest, wanted):
@@ -278,7 +279,7 @@ def test_a_word_bonus_needs_no_language_model() -> None:
 
 
 def test_every_score_is_the_sum_of_its_steps() -> None:
-    hotwords = compile_hotwords(HOTWORDS, CHARMAP.idx2char, CHARMAP.blankid, 3.0)
+    hotwords = compile_hotwords(HOTWORDS, CHARMAP.alphabet, 3.0)
     lm = french()
     fusion = Fusion(lm, 0.4, 0.8, CHARMAP.char2idx[" "], hotwords)
     log_probs = random_log_probs(9, 30, 2, CHARMAP.vocab_size, spread=2.0).float()
@@ -320,9 +321,7 @@ def test_a_hot_word_wins_and_leaves_others_as_they_are() -> None:
 
     plain = best_two(None)
     assert [text for text, _ in plain[0]] == ["il voit miquelan", "il voit miquelon"]
-    hotwords = compile_hotwords(
-        ["Saint-Pierre", "Miquelon"], CHARMAP.idx2char, CHARMAP.blankid, WEIGHT
-    )
+    hotwords = compile_hotwords(["Saint-Pierre", "Miquelon"], CHARMAP.alphabet, WEIGHT)
     hot = best_two(Fusion(hotwords=hotwords))
     assert [text for text, _ in hot[0]] == ["il voit miquelon", "il voit miquelan"]
     assert_close(hot[0][0][1], plain[0][1][1] + WEIGHT)
@@ -332,7 +331,7 @@ def test_a_hot_word_wins_and_leaves_others_as_they_are() -> None:
 def test_a_beam_of_one_keeps_what_may_become_a_hot_word() -> None:
     # Were the weight given at the end alone, the beam would have lost the word.
     log_probs = spoken("mikuelon", "miquelon")
-    hotwords = compile_hotwords(["miquelon"], CHARMAP.idx2char, 0, 16.0)
+    hotwords = compile_hotwords(["miquelon"], CHARMAP.alphabet, 16.0)
     for fusion, text in ((None, "mikuelon"), (Fusion(hotwords=hotwords), "miquelon")):
         ((best,),) = prefix_beam_search(log_probs, whole(log_probs), 1, 0, fusion)
         assert CHARMAP.decode(best.indices) == text
@@ -349,7 +348,7 @@ def test_a_language_model_decides_between_what_sounds_alike() -> None:
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU")
 def test_a_gpu_finds_what_the_processor_finds() -> None:
-    hotwords = compile_hotwords(HOTWORDS, CHARMAP.idx2char, CHARMAP.blankid, 3.0)
+    hotwords = compile_hotwords(HOTWORDS, CHARMAP.alphabet, 3.0)
     lm = french()
     log_probs = random_log_probs(9, 30, 4, CHARMAP.vocab_size, spread=2.0)
     lengths = torch.tensor([12, 30, 0, 29])
@@ -364,7 +363,7 @@ def test_a_gpu_finds_what_the_processor_finds() -> None:
 def test_automata_of_another_alphabet_are_refused_by_the_search() -> None:
     lm, hotwords = (
         Case("¬ ab", 2, hot=True).fusion.lm,
-        compile_hotwords(["a"], "¬a", 0, 1),
+        compile_hotwords(["a"], Alphabet((*"¬a",)), 1),
     )
     for fusion in (Fusion(lm), Fusion(hotwords=hotwords)):
         with pytest.raises(LabError, match="symbols for scores of 5"):

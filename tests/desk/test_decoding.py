@@ -205,7 +205,7 @@ def test_greedy_and_beam_decoding_spell_what_was_said_in_the_order_it_came() -> 
         assert math.isclose(
             cost, -one.log_softmax(1).amax(1).sum().item(), rel_tol=1e-4
         )
-    beams = beam_search(packed, CHARMAP, 8, CHARMAP.blankid)
+    beams = beam_search(packed, CHARMAP.alphabet, 8, CHARMAP.blankid)
     assert tuple(nbest[0][1] for nbest in beams) == TEXTS
     for nbest, (cost, _) in zip(beams, greedy):
         # A text has at least the probability of its best path.
@@ -218,7 +218,7 @@ def test_one_frame_is_one_symbol_or_none() -> None:
         scores = torch.zeros(1, CHARMAP.vocab_size)
         scores[0, CHARMAP.char2idx[symbol or CHARMAP.blank]] = 5
         assert greedy_decode(pack_sequences([scores]), CHARMAP)[0][1] == symbol
-        (nbest,) = beam_search(pack_sequences([scores]), CHARMAP, 50, 0)
+        (nbest,) = beam_search(pack_sequences([scores]), CHARMAP.alphabet, 50, 0)
         assert nbest[0][1] == symbol
         # Nothing but the 43 symbols and the empty text can come of one frame.
         assert {text for _, text in nbest} == {"", *CHARMAP.idx2char[1:]}

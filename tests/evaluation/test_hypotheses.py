@@ -41,8 +41,7 @@ def found(text: str, score: float = -1.0) -> Hypothesis:
 def describe_one(
     one: Hypothesis, log_probs: Tensor, duration: float = math.inf
 ) -> TimedHypothesis:
-    alphabet, blank = CHARMAP.idx2char, CHARMAP.blankid
-    (hypothesis,) = describe([one], log_probs, alphabet, blank, STEP, duration)
+    (hypothesis,) = describe([one], log_probs, CHARMAP.alphabet, STEP, duration)
     return hypothesis
 
 
@@ -149,7 +148,7 @@ def test_an_end_is_cut_at_the_end_of_the_clip() -> None:
 def test_an_n_best_list_keeps_its_order_and_each_has_times_of_its_own() -> None:
     nbest = [found("ab", -1.0), found("", -2.0), found("b", -3.0)]
     log_probs = spoken([("a", 1, 2), ("b", 4, 5)], 6)
-    described = describe(nbest, log_probs, CHARMAP.idx2char, 0, STEP, 1.0)
+    described = describe(nbest, log_probs, CHARMAP.alphabet, STEP, 1.0)
     assert [(one.text, one.score) for one in described] == [
         ("ab", -1.0),
         ("", -2.0),

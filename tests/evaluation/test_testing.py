@@ -187,7 +187,7 @@ def test_a_transcript_of_a_part_is_doubted(
         path += [symbol, symbol, 0]
     log_probs = torch.full((len(path), CHARMAP.vocab_size), -9.0)
     log_probs[range(len(path)), path] = 0.0
-    found = score_text(text, log_probs.log_softmax(1), CHARMAP)
+    found = score_text(text, log_probs.log_softmax(1), CHARMAP.alphabet)
     assert found.indices == CHARMAP.encode(text)
     assert ("not be all that is said" in capsys.readouterr().err) == doubtful
 
@@ -318,7 +318,7 @@ def test_a_comparison_goes_on_without_what_is_not_written(
 
 def test_without_a_language_model_there_is_no_bonus() -> None:
     options = SearchOptions(word_bonus=3.0, lm_weight=2.0)
-    assert make_fusion(options, CHARMAP) is None
+    assert make_fusion(options, CHARMAP.alphabet) is None
     encoding = Encoding(pack_sequence([torch.randn(20, 44)]), None)
     plain, given = (
         beam_decoder(LinearModel(CHARMAP, 1), one)(encoding)

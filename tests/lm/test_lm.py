@@ -10,17 +10,15 @@ import subprocess
 import sys
 import unicodedata
 from pathlib import Path
-from types import SimpleNamespace
 
-import data
 import pytest
 from data import CharMap
 from helpers.language import perplexity, score
-from shared import REFERENCE, ROOT
+from shared import ROOT
 from test_ngram import SENTENCES, total
 
 from labkit.base.errors import LabError
-from labkit.lm import SHIPPED, load_language_model, sentences, shipped
+from labkit.lm import SHIPPED, load_language_model, shipped
 from labkit.lm import __main__ as lm_program
 from labkit.lm.arpa import read_arpa
 from labkit.lm.ngram import END, START, UNKNOWN, estimate, symbols_of
@@ -83,8 +81,7 @@ def test_the_program_builds_and_measures_a_model(tmp_path: Path) -> None:
     row = "\t".join(["x", unicodedata.normalize("NFD", "Élève là, déjà.")])
     tsv = "\ufeffpath\tsentence\r\n" + row + "\r\n"
     (tmp_path / "b.tsv").write_bytes(tsv.encode())
-    where = ("--lab", REFERENCE)
-    build = ("build", "a.txt", "b.tsv", "-", *where, "--units", "char", "-o", "m.arpa")
+    build = ("build", "a.txt", "b.tsv", "-", "--units", "char", "-o", "m.arpa")
     made = program(
         tmp_path, *build, "--order", 2, "--held_out", "b.tsv", input="Déjà mangé\n"
     )
@@ -98,20 +95,13 @@ def test_the_program_builds_and_measures_a_model(tmp_path: Path) -> None:
     assert "--decoder beam --lm m.arpa" in made.stdout
     held_out = perplexity(wanted, [symbols_of(text[2], "char")])
     assert f"perplexity  {held_out:.2f} a character" in made.stdout
-    measured = program(tmp_path, "score", "m.arpa", "b.tsv", *where)
+    measured = program(tmp_path, "score", "m.arpa", "b.tsv")
     assert measured.stdout.splitlines() == made.stdout.splitlines()[-4:-1]
     assert program(tmp_path, "info", "m.arpa").stdout.startswith(
         f"order       2, of characters\nvocabulary  {len(wanted.vocabulary)}, with"
     )
 
 
-@pytest.fixture
-def own_alphabet(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let the program take the alphabet of this process."""
-    monkeypatch.setattr(sentences, "Lab", lambda folder: SimpleNamespace(data=data))
-
-
-@pytest.mark.usefixtures("own_alphabet")
 def test_nfc_and_nfd_text_give_the_same_file(tmp_path: Path) -> None:
     text = "L'été où l'élève a reçu ça.\nÀ bientôt\n"
     files = []
@@ -175,7 +165,6 @@ BUILD = ("build", "t.txt", "--units", "char", "-o", "m.arpa")
         (("build", "-", *BUILD[2:]), 1, "standard input is closed"),
         ((*BUILD, "--order", "7"), 2, "order"),
         ((*BUILD, "--units", "letter"), 2, "units"),
-        ((*BUILD, "--lab", "nowhere"), 2, "no data.py in nowhere"),
         (("score", "t.txt", "t.txt"), 1, "t.txt:1: an ARPA file starts with"),
         (("info", "none.arpa"), 1, "none.arpa: No such file"),
         (("describe",), 2, "describe"),
@@ -210,7 +199,6 @@ def test_bad_input_is_told_in_two_lines(
     assert not Path("m.arpa").exists()
 
 
-@pytest.mark.usefixtures("own_alphabet")
 def test_a_text_of_nothing_but_marks_is_refused(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

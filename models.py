@@ -13,16 +13,11 @@ from collections.abc import Iterable, Sequence
 
 import torch
 from data import CharMap
-from decoding import NBest, beam_search, greedy_decode
 from torch import Tensor, nn
-from torch.nn.utils.rnn import (
-    PackedSequence,
-    pack_padded_sequence,
-    pack_sequence,
-    pad_packed_sequence,
-)
+from torch.nn.utils.rnn import PackedSequence, pack_padded_sequence, pad_packed_sequence
 
 from labkit.base import run_program
+from labkit.decoding import Encoding, NBest, beam_search
 
 CELL_TYPES = {"GRU": nn.GRU, "LSTM": nn.LSTM}
 
@@ -107,16 +102,22 @@ class AcousticModel(nn.Module):
         convolutions = (layer for layer in self.cnn if isinstance(layer, nn.Conv2d))
         return math.prod(layer.stride[0] for layer in convolutions)
 
+    def encode(self, inputs: PackedSequence) -> Encoding:
+        """Turn packed spectrograms (T, B, M) into what decoders read."""
+        return Encoding(scores=self(inputs), memory=None)  # scores: (T', B, V)
+
     def decode(self, inputs: PackedSequence) -> NBest:
         """Decode packed spectrograms greedily: one ``(cost, text)`` an utterance."""
+        from decoding import greedy_decode  # not above: decoding comes after models
+
         return greedy_decode(self(inputs), self.charmap)
 
     def beam_decode(
         self, inputs: PackedSequence, beam_size: int, blank_id: int
     ) -> NBest:
         """Decode one utterance by beam search: its n-best list, best first."""
-        (nbest,) = beam_search(self(inputs), self.charmap, beam_size, blank_id)
-        return nbest
+        alphabet = self.charmap.alphabet
+        return beam_search(self(inputs), alphabet, beam_size, blank_id)[0]
 
 
 class LinearModel(AcousticModel):
@@ -129,6 +130,7 @@ class LinearModel(AcousticModel):
 
     def __init__(self, charmap: CharMap, n_mels: int) -> None:
         super().__init__(charmap)
+        self.n_mels = n_mels
         self.cnn = nn.Sequential()  # no convolution: T' = T
         self.charlin = nn.Sequential(nn.Linear(n_mels, charmap.vocab_size))
 
@@ -164,7 +166,9 @@ class CTCModel(AcousticModel):
         l1: float = 0.0,
     ) -> None:
         super().__init__(charmap)
-        self.l1 = l1
+        self.n_mels = n_mels
+        self.nhidden_rnn, self.nlayers_rnn = nhidden_rnn, nlayers_rnn
+        self.cell_type, self.l1 = cell_type, l1
         self.cnn = self.build_cnn(dropout)
         # The first convolution alone has a stride over the mel bands.
         n_features = N_CHANNELS * ((n_mels + 1) // 2)  # C M', M' = ceil(M / 2)
@@ -289,7 +293,7 @@ def main() -> None:
     model = CTCModel(charmap, 20, 128, 2, "GRU", dropout=0.1)
     n_parameters = sum(p.numel() for p in model.parameters())
     print(f"CTCModel with 20 mels and 2 x 128 GRU: {n_parameters:,} parameters")
-    inputs = pack_sequence([torch.randn(T, 20) for T in (122, 50)])  # (T, B, M)
+    inputs = pack_padded_sequence(torch.randn(122, 2, 20), [122, 50])  # (T, B, M)
     scores, lengths = pad_packed_sequence(model.eval()(inputs))  # (T', B, V)
     print(f"lengths 122, 50 -> {lengths.tolist()}, scores {tuple(scores.shape)}")
     ex_ctc()

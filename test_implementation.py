@@ -1402,9 +1402,7 @@ def flawed_search(flaw: str) -> Callable[[Tensor, int, int], list[Hypothesis]]:
             beam_size = len(pairs) // 2
         if flaw == "nothing found":
             pairs = []
-        found = [
-            Hypothesis(s, s, 0.0, indices) for s, (_, indices) in zip(scores, pairs)
-        ]
+        found = [Hypothesis(s, indices) for s, (_, indices) in zip(scores, pairs)]
         return found[:beam_size]
 
     return search
@@ -1437,7 +1435,7 @@ class Law:
     def probe(lab: Lab, inputs: Values) -> Values:
         answers = []
         for blank, listed in inputs["searches"]:
-            found = [Hypothesis(score, score, 0.0, list(p)) for score, p in listed]
+            found = [Hypothesis(score, list(p)) for score, p in listed]
 
             def search(
                 log_probs: Tensor, beam_size: int, blank: int, found: list = found

@@ -65,7 +65,7 @@ def measure(layers: int, hidden: int, logdir: Path) -> tuple[float, float]:
     model = main_ctc.make_model(args, CHARMAP)
     loaders = open_corpus(args, get_dataloaders)
     optimizer = main_ctc.build_optimizer(model, args)
-    to_text = partial(main_ctc.transcribe, charmap=CHARMAP)
+    to_text = partial(main_ctc.compare_texts, charmap=CHARMAP)
     run = Run(args, model, optimizer, loaders, to_text, main_ctc.WIN_STEP)
     minibatch = next(iter(loaders[0]))
     numbers, epochs, steps = run.epochs(), [], []

@@ -24,6 +24,7 @@ sys.path[:0] = [str(ROOT), str(Path(__file__).parent)]
 
 import torch
 from posteriors import FRAME_SECONDS, N_FRAMES, make_posteriors
+from torch.nn.utils.rnn import pack_padded_sequence
 
 from labkit.base import Lab, run_program
 from labkit.decoding import (
@@ -31,7 +32,6 @@ from labkit.decoding import (
     FlashlightOptions,
     Fusion,
     Hypothesis,
-    SearchOptions,
     compile_ngram,
     import_decoder,
     name_tokens,
@@ -80,21 +80,27 @@ class Benchmark:
     def __init__(self) -> None:
         lab = Lab(REFERENCE)
         self.decoding = lab.decoding
-        self.charmap = lab.data.CharMap()
-        self.alphabet, self.blank = self.charmap.idx2char, self.charmap.blankid
+        charmap = lab.data.CharMap()
+        self.alphabet, self.blank = charmap.alphabet, charmap.blankid
+        self.symbols = charmap.alphabet.symbols
         self.log_probs, self.lengths, self.references = make_posteriors(
-            self.alphabet, self.blank, N_UTTERANCES
+            self.symbols, self.blank, N_UTTERANCES
         )
         self.emissions = self.log_probs.transpose(0, 1).contiguous()  # (B, T, V)
-        automaton = compile_ngram(
-            load_language_model("char"), self.alphabet, self.blank
-        )
-        self.fusion = Fusion(automaton, LM_WEIGHT, space=self.alphabet.index(" "))
+        automaton = compile_ngram(load_language_model("char"), self.alphabet)
+        self.fusion = Fusion(automaton, LM_WEIGHT, space=self.symbols.index(" "))
 
     def greedy(self) -> Decode:
         """Collapse the best paths."""
-        search = self.decoding.greedy_decoder(self.charmap, SearchOptions())
-        return lambda n: _best(search(self.log_probs[:, :n], self.lengths[:n]))
+
+        def decode(n: int) -> list[list[int]]:
+            scores = pack_padded_sequence(self.log_probs[:, :n], self.lengths[:n])
+            return [
+                self.decoding.collapse(path, self.blank)
+                for _, path in self.decoding.best_paths(scores)
+            ]
+
+        return decode
 
     def plain(self, beam: int, fusion: Fusion | None = None) -> Decode:
         """Search with the reference's ``prefix_search``, in plain Python."""
@@ -134,7 +140,7 @@ class Benchmark:
     def flashlight(self, beam: int, **options: object) -> Decode:
         """Search with the lab's adapter to Flashlight."""
         settings = FlashlightOptions(beam_size=beam, lm_weight=LM_WEIGHT, **options)
-        decoder = FlashlightDecoder(self.alphabet, self.blank, settings)
+        decoder = FlashlightDecoder(self.alphabet, settings)
         return lambda n: _best(decoder.search(self.log_probs[:, :n], self.lengths[:n]))
 
     def bare_flashlight(self, beam: int, **options: object) -> Decode:
@@ -158,9 +164,9 @@ class Benchmark:
             from pyctcdecode import build_ctcdecoder
         except ImportError:
             return None
-        labels = ["" if i == self.blank else c for i, c in enumerate(self.alphabet)]
+        labels = ["" if i == self.blank else c for i, c in enumerate(self.symbols)]
         decoder = build_ctcdecoder(labels)
-        index = {c: i for i, c in enumerate(self.alphabet)}
+        index = {c: i for i, c in enumerate(self.symbols)}
         return lambda n: [
             [index[c] for c in decoder.decode(one.numpy(), beam_width=beam)]
             for one in self.emissions[:n]
@@ -210,7 +216,7 @@ class Benchmark:
 
     def text(self, indices: Sequence[int]) -> str:
         """Spell a transcript as a reference is spelled."""
-        symbols = (self.alphabet[index] for index in indices if index != self.blank)
+        symbols = (self.symbols[index] for index in indices if index != self.blank)
         return "".join(symbol for symbol in symbols if symbol not in "¶¦❌").strip()
 
     def wer(self, texts: Sequence[str]) -> float:

@@ -132,7 +132,7 @@ def main(args: argparse.Namespace) -> None:
     loaders = open_corpus(args, get_dataloaders)
     print(describe_folds(training=loaders[0]))
     optimizer = main_ctc.build_optimizer(model, args)
-    to_text = partial(main_ctc.transcribe, charmap=CHARMAP)
+    to_text = partial(main_ctc.compare_texts, charmap=CHARMAP)
     with TemporaryDirectory() as args.baselogdir:
         run = Run(args, model, optimizer, loaders, to_text, main_ctc.WIN_STEP)
         print("\nseconds of an epoch")

@@ -4,7 +4,7 @@ A room may import only the rooms above it in this list, and of them only what th
 door, ``__init__.py``, names.
 
     base         errors, files, command lines, cores, seeds: no torch at import
-    text         written language, normalised
+    text         written language: the alphabet, normalising
     audio        reading clips, SpecAugment
     figures      pictures of spectrograms and posteriors
     metrics      error rates

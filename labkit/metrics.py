@@ -39,7 +39,7 @@ class ErrorRate:
         return self.errors / max(self.total, 1)
 
     def __add__(self, other: ErrorRate) -> ErrorRate:
-        """Count the errors of two texts together."""
+        """Count the errors of two sets of references together."""
         return ErrorRate(
             self.substitutions + other.substitutions,
             self.deletions + other.deletions,

@@ -1,10 +1,14 @@
-"""Written language: its normal form, and the alphabet that a network writes."""
+"""Written language: the alphabet, and how a text is brought to its letters."""
 
 from __future__ import annotations
 
 import re
 import unicodedata
 from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+MARKS = ",."  # the punctuation of a normalised text
 
 # Letters that no Unicode decomposition takes apart.
 _LETTERS = {
@@ -40,31 +44,72 @@ def normalise(text: str) -> str:
     return re.sub(r"\s+", " ", text).strip()
 
 
+@dataclass(frozen=True)
 class Alphabet:
-    """The 44 symbols, whose order is that of the output of every trained network.
-
-    Index 0 is the CTC blank; it never occurs in a transcript. A transcript starts
-    with ``¶`` and ends with ``¦``; a character outside the alphabet becomes ``❌``.
+    """The symbols of a network, in the order of its outputs.
 
     Attributes:
-        idx2char: The symbols by their index.
-        char2idx: The index of each symbol.
+        symbols: The V symbols. Of those that follow, only the blank must be one.
+        blank: The CTC blank, which no transcript holds.
+        start: Starts a transcript.
+        end: Ends a transcript.
+        unknown: Stands for a character that is no symbol.
+        space: Stands between words.
     """
 
-    blank = "¬"
-    space = " "
-    eoschar = "¦"
-    soschar = "¶"
-    unknown = "❌"
+    symbols: tuple[str, ...]
+    blank: str = "¬"
+    start: str = "¶"
+    end: str = "¦"
+    unknown: str = "❌"
+    space: str = " "
+
+    @cached_property
+    def index(self) -> dict[str, int]:
+        """The index of each symbol."""
+        return {symbol: i for i, symbol in enumerate(self.symbols)}
+
+    @property
+    def blank_id(self) -> int:
+        """The index of the blank."""
+        return self.index[self.blank]
+
+    def encode(self, text: str) -> list[int]:
+        """Turn a sentence into indices, between those of the start and the end."""
+        # No text may hold the markers and the blank.
+        reserved = {self.blank, self.start, self.end}
+        unknown = self.index[self.unknown]
+        inside = [
+            unknown if char in reserved else self.index.get(char, unknown)
+            for char in normalise(text)
+        ]
+        return [self.index[self.start], *inside, self.index[self.end]]
+
+    def decode(self, indices: Sequence[int]) -> str:
+        """Map indices to their symbols, one by one."""
+        return "".join(self.symbols[index] for index in indices)
+
+    def plain(self, text: str) -> str:
+        """Leave the start and the end out of a decoded text, as people see it."""
+        return text.replace(self.start, "").replace(self.end, "").strip()
+
+
+# The alphabet of every network of the lab; checkpoints rely on its order.
+ALPHABET = Alphabet((*"¬ ¦',.0123456789¶❌abcdefghijklmnopqrstuvwxyz",))
+
+
+class Characters:
+    """The alphabet under the names that the lab's scripts know; ``CharMap`` is one."""
+
+    alphabet = ALPHABET
+    blank = ALPHABET.blank
+    eoschar = ALPHABET.end
+    soschar = ALPHABET.start
+    unknown = ALPHABET.unknown
 
     def __init__(self) -> None:
-        self.idx2char = [
-            *(self.blank, self.space, self.eoschar, "'", ",", "."),
-            *"0123456789",
-            *(self.soschar, self.unknown),
-            *"abcdefghijklmnopqrstuvwxyz",
-        ]
-        self.char2idx = {char: index for index, char in enumerate(self.idx2char)}
+        self.idx2char = list(ALPHABET.symbols)
+        self.char2idx = dict(ALPHABET.index)
 
     @property
     def vocab_size(self) -> int:
@@ -74,7 +119,7 @@ class Alphabet:
     @property
     def blankid(self) -> int:
         """The index of the blank."""
-        return self.char2idx[self.blank]
+        return self.alphabet.blank_id
 
     @property
     def eos(self) -> int:
@@ -83,19 +128,12 @@ class Alphabet:
 
     def encode(self, text: str) -> list[int]:
         """Turn a sentence into indices, between those of ``¶`` and ``¦``."""
-        # The markers and the blank are the kit's own: no text may hold them.
-        reserved = {self.blank, self.soschar, self.eoschar}
-        unknown = self.char2idx[self.unknown]
-        inside = [
-            unknown if char in reserved else self.char2idx.get(char, unknown)
-            for char in normalise(text)
-        ]
-        return [self.char2idx[self.soschar], *inside, self.eos]
+        return self.alphabet.encode(text)
 
     def decode(self, indices: Sequence[int]) -> str:
         """Map indices to their symbols, one by one."""
-        return "".join(self.idx2char[index] for index in indices)
+        return self.alphabet.decode(indices)
 
     def plain(self, text: str) -> str:
         """Leave ``¶`` and ``¦`` out of a decoded text, as error rates need it."""
-        return text.replace(self.soschar, "").replace(self.eoschar, "").strip()
+        return self.alphabet.plain(text)

@@ -26,7 +26,7 @@ from labkit.base import FIGURES, run_program
 from labkit.corpus import CommonVoice, default_location
 from labkit.figures import plot_spectrograms, save_figure
 from labkit.loading import Loaders, Loading, Utterance, make_loaders
-from labkit.text import Alphabet
+from labkit.text import Characters
 
 _DEFAULT_CORPUS = default_location()
 _DEFAULT_COMMONVOICE_ROOT, _DEFAULT_COMMONVOICE_VERSION = _DEFAULT_CORPUS
@@ -41,7 +41,7 @@ QUESTION_SENTENCE = "Je vais m'éclater avec des RNNS!"
 Minibatch = tuple[PackedSequence, PackedSequence]
 
 
-class CharMap(Alphabet):
+class CharMap(Characters):
     """The alphabet of 44 symbols: the blank ``¬``, a-z, 0-9, space, ``' , .``, markers.
 
     A transcript starts with ``¶`` and ends with ``¦``; what has no symbol becomes

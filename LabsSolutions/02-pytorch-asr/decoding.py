@@ -17,22 +17,21 @@ from data import CharMap
 from torch import Tensor
 from torch.nn.utils.rnn import PackedSequence, pack_padded_sequence, pad_packed_sequence
 
-from labkit.base import LabError, run_program
+from labkit.base import run_program
 from labkit.decoding import (
+    Encoding,
     Fusion,
     Hypothesis,
+    NBest,
+    Recogniser,
     Search,
     SearchOptions,
     beam_decoder,
-    check_advance,
-    check_prefixes,
+    check_beam_size,
     flashlight_decoder,
-    log_posteriors,
-    make_fusion,
+    plain_decoder,
     prefix_beam_search,
 )
-
-NBest = list[tuple[float, str]]  # (negative log probability, text), best first
 
 Prefix = tuple[int, ...]  # the symbols of a transcript so far
 # Of each prefix the log probability of its paths that end with a blank, and of those
@@ -177,7 +176,7 @@ def fuse_language_model(
         lm_weight * (ln p(c1) + ln p(c2 | c1) + ... + ln p(cU | c1 ... cU-1))
             + word_bonus * (how often the space is among them)
 
-    however many frames it took: the model speaks once for each symbol (Hannun et al.
+    however many frames it took: the model scores each symbol once (Hannun et al.
     2014).
 
     Args:
@@ -194,16 +193,16 @@ def fuse_language_model(
     """
     # >>> E24
     #: which candidates have been scored at an earlier frame already?
-    heard: LanguageScores = {}
+    fused: LanguageScores = {}
     for prefix in candidates:
         if prefix in language:
-            heard[prefix] = language[prefix]
+            fused[prefix] = language[prefix]
             continue
         gain, state = language[prefix[:-1]]
         log_prob, state = fusion.lm.step(state, prefix[-1])
         bonus = fusion.word_bonus if prefix[-1] == fusion.space else 0.0
-        heard[prefix] = gain + fusion.lm_weight * log_prob + bonus, state
-    return heard
+        fused[prefix] = gain + fusion.lm_weight * log_prob + bonus, state
+    return fused
     # <<< E24
 
 
@@ -224,10 +223,7 @@ def prefix_search(
     Raises:
         LabError: The beam is smaller than 1.
     """
-    if beam_size < 1:
-        raise LabError(
-            f"a beam of {beam_size} keeps nothing", "use a beam of 1 or more"
-        )
+    check_beam_size(beam_size)
     lm = fusion.lm if fusion else None
     beam: Beam = {(): (0.0, -math.inf)}  # before the first frame: the empty path
     language: LanguageScores = {(): (0.0, lm.start if lm else 0)}
@@ -242,15 +238,15 @@ def prefix_search(
         beam = prune(beam, scores, beam_size)
     found = []
     for prefix, sums in beam.items():
-        score = acoustic = log_add(*sums)
-        if acoustic == -math.inf:
+        score = log_add(*sums)
+        if score == -math.inf:
             continue  # room was left for a prefix that no path leads to
+        parts = {"ctc": score}
         if lm:
             gain, state = language[prefix]
             score += gain + fusion.lm_weight * lm.end(state)
-        found.append(
-            Hypothesis(score, acoustic, lm.total(prefix) if lm else 0.0, list(prefix))
-        )
+            parts["lm"] = lm.total(prefix)
+        found.append(Hypothesis(score, list(prefix), parts))
     return sorted(found, key=lambda one: one.score, reverse=True)
 
 
@@ -302,61 +298,25 @@ def is_exact(
     # <<< E25
 
 
-def beam_search(
-    scores: PackedSequence, charmap: CharMap, beam_size: int, blank_id: int
-) -> list[NBest]:
-    """Decode a batch by prefix beam search (Hannun et al. 2014).
-
-    The probability of a text is the sum over all its paths, not of one.
-
-    Args:
-        scores: Packed scores (T', B, V).
-        charmap: The alphabet.
-        beam_size: Prefixes kept at each frame.
-        blank_id: The index of the blank.
-
-    Returns:
-        The n-best list of each utterance, at most ``beam_size`` long.
-    """
-    found = prefix_beam_search(*log_posteriors(scores), beam_size, blank_id)
-    return [
-        [(-one.score, charmap.decode(one.indices)) for one in nbest] for nbest in found
-    ]
-
-
-def greedy_decoder(charmap: CharMap, options: SearchOptions) -> Search:
+def greedy_decoder(recogniser: Recogniser, options: SearchOptions) -> Search:
     """Make the decoder that collapses the best path."""
+    blank = recogniser.charmap.blankid
 
-    def search(log_probs: Tensor, lengths: Tensor) -> list[list[Hypothesis]]:
-        scores = pack_padded_sequence(log_probs, lengths, enforce_sorted=False)
+    def search(encoding: Encoding) -> list[list[Hypothesis]]:
         return [
-            [Hypothesis(-cost, -cost, 0.0, collapse(path, charmap.blankid))]
-            for cost, path in best_paths(scores)
+            [Hypothesis(-cost, collapse(path, blank), {"ctc": -cost})]
+            for cost, path in best_paths(encoding.scores)
         ]
 
     return search
 
 
-def prefix_decoder(charmap: CharMap, options: SearchOptions) -> Search:
+def prefix_decoder(recogniser: Recogniser, options: SearchOptions) -> Search:
     """Make the decoder that runs ``prefix_search`` on each utterance."""
-    fusion = make_fusion(options, charmap)
-
-    def search(log_probs: Tensor, lengths: Tensor) -> list[list[Hypothesis]]:
-        n_symbols, blank = log_probs.shape[2], charmap.blankid
-        check_advance(advance, n_symbols, blank)
-        every = [
-            prefix_search(log_probs[:length, b], options.beam_size, blank, fusion)
-            for b, length in enumerate(lengths.tolist())
-        ]
-        for nbest in every:
-            prefixes = {tuple(one.indices): (one.score, one.acoustic) for one in nbest}
-            check_prefixes(prefixes, n_symbols, blank)
-        return every
-
-    return search
+    return plain_decoder(prefix_search, advance, recogniser, options)
 
 
-DECODERS: dict[str, Callable[[CharMap, SearchOptions], Search]] = {
+DECODERS: dict[str, Callable[[Recogniser, SearchOptions], Search]] = {
     "greedy": greedy_decoder,
     "prefix": prefix_decoder,
     "beam": beam_decoder,
@@ -367,18 +327,23 @@ DECODERS: dict[str, Callable[[CharMap, SearchOptions], Search]] = {
 def main() -> None:
     """Decode two frames whose best path is not the path of the best transcript."""
     charmap = CharMap()
+    blank, a = charmap.blankid, charmap.char2idx["a"]
     probabilities = torch.full((2, 1, charmap.vocab_size), 1e-9)  # (T', B, V)
-    probabilities[:, :, charmap.blankid] = 0.6
-    probabilities[:, :, charmap.char2idx["a"]] = 0.4
+    probabilities[:, :, [blank, a]] = torch.tensor([0.6, 0.4])
+    log_probs, lengths = probabilities.log(), torch.tensor([2])
     print("two frames, each a blank with p = 0.6 and an « a » with p = 0.4")
-    for name in ("greedy", "prefix", "beam"):
-        search = DECODERS[name](charmap, SearchOptions(beam_size=2))
-        (nbest,) = search(probabilities.log(), torch.tensor([2]))
+
+    def show(name: str, found: list[Hypothesis]) -> None:
         shown = [
             f"«{charmap.decode(one.indices)}» p = {math.exp(one.score):.2f}"
-            for one in nbest
+            for one in found
         ]
         print(f"{name:8}{', '.join(shown)}")
+
+    ((cost, path),) = best_paths(pack_padded_sequence(log_probs, lengths))
+    show("greedy", [Hypothesis(-cost, collapse(path, blank))])
+    show("prefix", prefix_search(log_probs[:, 0], 2, blank))
+    show("beam", prefix_beam_search(log_probs, lengths, 2, blank)[0])
 
 
 if __name__ == "__main__":

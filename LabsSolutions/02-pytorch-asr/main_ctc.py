@@ -36,9 +36,8 @@ from torch import Tensor, nn
 from torch.nn.utils import clip_grad_norm_
 from torch.nn.utils.rnn import PackedSequence, pack_sequence, pad_packed_sequence
 
-from labkit.audio import read_audio
 from labkit.base import run_program
-from labkit.evaluation import Clip, Tester
+from labkit.evaluation import Setup, score_fold, transcribe
 from labkit.loading import describe_folds, open_corpus
 from labkit.metrics import FoldScore
 from labkit.training import Run, begin, load_network, start_network
@@ -152,7 +151,7 @@ def train_step(
     # <<< E19
 
 
-def transcribe(
+def compare_texts(
     scores: PackedSequence, minibatch: Minibatch, charmap: CharMap
 ) -> list[tuple[str, str]]:
     """Decode a minibatch greedily.
@@ -184,7 +183,7 @@ def evaluate(model: nn.Module, minibatches: Iterable[Minibatch]) -> FoldScore:
     for minibatch in minibatches:
         scores = model(minibatch[0])  # (T', B, V)
         score.add(ctc_losses(scores, minibatch[1], charmap.blankid))
-        score.compare(transcribe(scores, minibatch, charmap))
+        score.compare(compare_texts(scores, minibatch, charmap))
     return score
 
 
@@ -203,7 +202,7 @@ def train(args: argparse.Namespace) -> None:
     loaders = open_corpus(args, get_dataloaders, fits)
     print(describe_folds(training=loaders[0], dev=loaders[1]))
     optimizer, clip = build_optimizer(model, args), args.grad_clip
-    to_text = partial(transcribe, charmap=charmap)
+    to_text = partial(compare_texts, charmap=charmap)
     run = Run(args, model, optimizer, loaders, to_text, WIN_STEP)
     compute_losses = run.weighted(partial(ctc_losses, blank=charmap.blankid))
     for epoch in run.epochs():
@@ -216,29 +215,16 @@ def train(args: argparse.Namespace) -> None:
     run.report(evaluate)
 
 
-def read_clip(args: argparse.Namespace, name: str) -> Clip:
-    """Read a clip to transcribe: name, seconds, log-mel (T, M), packed input."""
-    processor = BatchCollate(args.nmels, False, args.normalization).processor
-    waveform, rate = read_audio(name)  # (1, samples)
-    log_mel = processor.log_mel(waveform, rate)  # (T, M)
-    inputs = pack_sequence([processor.finish(log_mel).to(args.device)])
-    return name, waveform.shape[1] / rate, log_mel, inputs
-
-
 def test(args: argparse.Namespace) -> None:
     """Transcribe clips, score a fold, or both."""
-    charmap = CharMap()
-    model = load_network(args, make_model, charmap)
-    tester = Tester(args, model, charmap, DECODERS, WIN_STEP, model.stride)
+    model = load_network(args, make_model, CharMap())
+    processor = BatchCollate(args.nmels, False, args.normalization).processor
+    setup = Setup(args, model, DECODERS, processor)
     with torch.inference_mode():
         if args.audiofile:
-            tester.transcribe(partial(read_clip, args))
+            transcribe(setup)
         if args.fold:
-            args.debug = args.train_augment = False
-            loaders = open_corpus(args, get_dataloaders)
-            folds = dict(zip(("train", "dev", "test"), loaders))
-            print(describe_folds(**{args.fold: folds[args.fold]}))
-            tester.score(folds[args.fold])
+            score_fold(setup, open_corpus(args, get_dataloaders))
 
 
 def main(args: argparse.Namespace) -> None:

@@ -16,15 +16,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from labkit.base import (
-    FIGURES,
-    LabError,
-    LabParser,
-    ModuleParser,
-    run_program,
-)
+from labkit.base import FIGURES, LabError, LabParser, ModuleParser, run_program
 from labkit.part import CTC
-from labkit.text import Alphabet
+from labkit.text import ALPHABET
 
 if TYPE_CHECKING:
     from labkit.corpus.inspection import Audio, Fold
@@ -90,8 +84,7 @@ def locate(folder: Path, lang: str | None) -> Path:
 
 def _is_known(character: str) -> bool:
     """Tell whether the alphabet has a place for a character."""
-    alphabet = Alphabet()
-    return alphabet.char2idx[alphabet.unknown] not in alphabet.encode(character)
+    return ALPHABET.index[ALPHABET.unknown] not in ALPHABET.encode(character)
 
 
 def _refuse(

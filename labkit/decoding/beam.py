@@ -23,6 +23,7 @@ import torch
 from torch import Tensor
 
 from labkit.base import LabError
+from labkit.decoding.check import check_beam_size
 from labkit.decoding.fusion.automaton import Automaton
 from labkit.decoding.fusion.ngram import Fusion
 from labkit.decoding.hypothesis import Hypothesis
@@ -220,10 +221,7 @@ class _Search:
 
 def _check(log_probs: Tensor, lengths: Tensor, beam_size: int) -> None:
     """Refuse what cannot be searched."""
-    if beam_size < 1:
-        raise LabError(
-            f"a beam of {beam_size} keeps nothing", "use a beam of 1 or more"
-        )
+    check_beam_size(beam_size)
     n_frames, n_utterances, _ = log_probs.shape
     given = lengths.tolist()
     if len(given) != n_utterances or not all(0 <= n <= n_frames for n in given):
@@ -274,20 +272,20 @@ def prefix_beam_search(
     scorers = fusion.scorers(n_symbols, device) if fusion else []
     search = _Search(beam_size, n_symbols, blank_id, scorers, device)
 
-    # The longest first: those that still speak are the first rows of every tensor.
+    # The longest first: those that go on are the first rows of every tensor.
     remaining, order = lengths.to(device).sort(descending=True, stable=True)
     remaining = remaining.tolist()
     beam, ended = search.begin(n_utterances, log_probs), []
     trace = (search.cells + blank_id).int().expand(n_frames, n_utterances, -1).clone()
-    speaking = n_utterances
+    n_going = n_utterances
     for t in range(remaining[0] if remaining else 0):
-        while remaining[speaking - 1] <= t:
-            speaking -= 1
-        if speaking < len(beam.total):
-            ended.append(beam.rows(speaking, len(beam.total)))
-            beam = beam.rows(0, speaking)
-        frame = log_probs[t].index_select(0, order[:speaking])
-        beam, trace[t, :speaking] = search.step(beam, frame)
+        while remaining[n_going - 1] <= t:
+            n_going -= 1
+        if n_going < len(beam.total):
+            ended.append(beam.rows(n_going, len(beam.total)))
+            beam = beam.rows(0, n_going)
+        frame = log_probs[t].index_select(0, order[:n_going])
+        beam, trace[t, :n_going] = search.step(beam, frame)
     ended.append(beam)
 
     acoustic = torch.cat([beam.total for beam in reversed(ended)])
@@ -330,17 +328,19 @@ def _collect(
     spoken = symbols != blank_id
     n_spoken = spoken.sum(dim=1)
     packed = symbols[spoken]  # the transcripts one after another
-    lm = [0.0] * len(symbols)
+    parts = {"ctc": acoustic.flatten().tolist()}
     if fusion and fusion.lm:
         columns = torch.arange(spoken.shape[1], device=symbols.device)
         padded = torch.zeros_like(symbols)
         padded[columns < n_spoken.unsqueeze(1)] = packed
-        lm = fusion.lm.totals(padded, n_spoken).tolist()
+        parts["lm"] = fusion.lm.totals(padded, n_spoken).tolist()
     indices, ends = packed.tolist(), n_spoken.cumsum(0).tolist()
     starts = [0, *ends[:-1]]
-    scores = (score.flatten().tolist(), acoustic.flatten().tolist(), lm)
-    rows = zip(*scores, starts, ends)
-    found = [Hypothesis(s, a, p, indices[start:end]) for s, a, p, start, end in rows]
+    rows = zip(score.flatten().tolist(), starts, ends, zip(*parts.values()))
+    found = [
+        Hypothesis(total, indices[start:end], dict(zip(parts, values)))
+        for total, start, end, values in rows
+    ]
     return [
         [one for one in found[b * size : (b + 1) * size] if one.score > -math.inf]
         for b in range(n_utterances)

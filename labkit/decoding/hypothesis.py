@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from dataclasses import dataclass, field
+
+# (negative log probability, text) of each hypothesis, best first.
+NBest = list[tuple[float, str]]
 
 
-class Hypothesis(NamedTuple):
+@dataclass(frozen=True)
+class Hypothesis:
     """One transcript that a search has found; every score is in nats.
 
     Attributes:
-        score: What the search ranks by: ``acoustic``, plus the weighted score of the
-            language model, plus every bonus.
-        acoustic: Log probability of the transcript under the network alone.
-        lm: Log probability under the language model alone, not weighted; 0 without.
+        score: What the search ranks by: the parts, each with its weight, and every
+            bonus.
         indices: The transcript, without blanks.
+        parts: The log probability under each model that scored it, not weighted:
+            ``"ctc"`` under the network, ``"lm"`` under the language model.
     """
 
     score: float
-    acoustic: float
-    lm: float
     indices: list[int]
+    parts: dict[str, float] = field(default_factory=dict)

@@ -1,48 +1,33 @@
-"""What every decoder is given, whichever searches."""
+"""The decoders: each makes a search of a network's encodings out of options."""
 
 from __future__ import annotations
 
 import argparse
-import math
 from collections.abc import Callable
 from dataclasses import dataclass, fields
 from functools import lru_cache
 from pathlib import Path
-from typing import Protocol
 
-import torch
-from torch import Tensor
-from torch.nn.utils.rnn import PackedSequence, pad_packed_sequence
+from torch.nn.utils.rnn import PackedSequence
 
-from labkit.base import LabError
 from labkit.decoding.beam import prefix_beam_search
+from labkit.decoding.check import Prefixes, check_advance, check_found
+from labkit.decoding.encoding import Encoding, Recogniser, log_posteriors
 from labkit.decoding.flashlight.decoder import FlashlightDecoder
 from labkit.decoding.flashlight.lexicon import Lexicon, choose_lexicon
 from labkit.decoding.flashlight.setup import FlashlightOptions
 from labkit.decoding.fusion.automaton import Automaton
 from labkit.decoding.fusion.hotwords import compile_hotwords
 from labkit.decoding.fusion.ngram import Fusion, compile_ngram
-from labkit.decoding.hypothesis import Hypothesis
+from labkit.decoding.hypothesis import Hypothesis, NBest
 from labkit.lm import SHIPPED, load_language_model, shipped
 from labkit.options import CTC_OPTIONS
+from labkit.text import Alphabet
 
-# (log-probabilities (T', B, V), lengths (B,)) to the n-best list of each utterance.
-Search = Callable[[Tensor, Tensor], list[list[Hypothesis]]]
-# Of each prefix two log probabilities.
-Prefixes = dict[tuple[int, ...], tuple[float, float]]
+# The n-best list of each utterance, best first.
+Search = Callable[[Encoding], list[list[Hypothesis]]]
 
-
-_ROWS = CTC_OPTIONS.rows  # their defaults stand there alone
-
-
-class Alphabet(Protocol):
-    """What a decoder asks of the alphabet; ``CharMap`` has it."""
-
-    idx2char: list[str]
-
-    @property
-    def blankid(self) -> int:
-        """The index of the blank."""
+_ROWS = CTC_OPTIONS.rows  # the defaults stand there alone
 
 
 @dataclass(frozen=True)
@@ -88,58 +73,112 @@ def _model_path(lm: str) -> Path:
 
 
 @lru_cache(maxsize=2)
-def _compiled(lm: str, alphabet: tuple[str, ...], blank: int) -> Automaton:
-    return compile_ngram(load_language_model(lm), alphabet, blank)
+def _compiled(lm: str, alphabet: Alphabet) -> Automaton:
+    return compile_ngram(load_language_model(lm), alphabet)
 
 
-def make_fusion(options: SearchOptions, charmap: Alphabet) -> Fusion | None:
+def make_fusion(options: SearchOptions, alphabet: Alphabet) -> Fusion | None:
     """Compile the language model and the hot words of ``options``.
 
     Returns:
         What a search adds to the acoustic score; None if that is nothing.
     """
     lm = hotwords = None
-    alphabet, blank = tuple(charmap.idx2char), charmap.blankid
     if options.lm:
-        lm = _compiled(options.lm, alphabet, blank)
+        lm = _compiled(options.lm, alphabet)
     if options.hotwords:
-        hotwords = compile_hotwords(
-            options.hotwords, alphabet, blank, options.hotword_weight
-        )
+        hotwords = compile_hotwords(options.hotwords, alphabet, options.hotword_weight)
     if lm is None and hotwords is None:
         return None
     bonus = options.word_bonus if lm else 0.0
-    return Fusion(lm, options.lm_weight, bonus, alphabet.index(" "), hotwords)
+    space = alphabet.index[alphabet.space]
+    return Fusion(lm, options.lm_weight, bonus, space, hotwords)
 
 
-def beam_decoder(charmap: Alphabet, options: SearchOptions) -> Search:
-    """Make the decoder that searches a whole batch at once, on any device."""
-    fusion = make_fusion(options, charmap)
+def plain_decoder(
+    prefix_search: Callable[..., list[Hypothesis]],
+    advance: Callable[[Prefixes, list[float], int], Prefixes],
+    recogniser: Recogniser,
+    options: SearchOptions,
+) -> Search:
+    """Make the decoder that searches one utterance after another.
 
-    def search(log_probs: Tensor, lengths: Tensor) -> list[list[Hypothesis]]:
-        with torch.inference_mode():
-            return prefix_beam_search(
-                *(log_probs, lengths, options.beam_size, charmap.blankid, fusion)
-            )
+    Args:
+        prefix_search: ``(log_probs (T', V), beam_size, blank, fusion)`` to the n-best
+            list of an utterance.
+        advance: The step of ``prefix_search``, which is tried first, so that what is
+            wrong with it is named.
+        recogniser: The network.
+        options: The options.
+    """
+    alphabet = recogniser.charmap.alphabet
+    fusion, blank = make_fusion(options, alphabet), alphabet.blank_id
+
+    def search(encoding: Encoding) -> list[list[Hypothesis]]:
+        log_probs, lengths = log_posteriors(encoding.scores)  # (T', B, V), (B,)
+        n_symbols = log_probs.shape[2]
+        check_advance(advance, n_symbols, blank)
+        found = []
+        for b, length in enumerate(lengths.tolist()):
+            own = log_probs[:length, b]  # (T', V)
+            found.append(prefix_search(own, options.beam_size, blank, fusion))
+            check_found(found[-1], n_symbols, blank)
+        return found
 
     return search
 
 
+def beam_decoder(recogniser: Recogniser, options: SearchOptions) -> Search:
+    """Make the decoder that searches a whole batch at once, on any device."""
+    alphabet = recogniser.charmap.alphabet
+    fusion = make_fusion(options, alphabet)
+
+    def search(encoding: Encoding) -> list[list[Hypothesis]]:
+        log_probs, lengths = log_posteriors(encoding.scores)
+        return prefix_beam_search(
+            log_probs, lengths, options.beam_size, alphabet.blank_id, fusion
+        )
+
+    return search
+
+
+def beam_search(
+    scores: PackedSequence, alphabet: Alphabet, beam_size: int, blank_id: int
+) -> list[NBest]:
+    """Decode a batch by prefix beam search (Hannun et al. 2014).
+
+    The probability of a text is the sum over all its paths, not of one.
+
+    Args:
+        scores: Packed scores (T', B, V).
+        alphabet: The alphabet.
+        beam_size: Prefixes kept at each frame.
+        blank_id: The index of the blank.
+
+    Returns:
+        The n-best list of each utterance, at most ``beam_size`` long.
+    """
+    found = prefix_beam_search(*log_posteriors(scores), beam_size, blank_id)
+    return [
+        [(-one.score, alphabet.decode(one.indices)) for one in nbest] for nbest in found
+    ]
+
+
 @lru_cache(maxsize=2)
 def _lexicon(
-    given: str | None, model: Path | None, alphabet: tuple[str, ...], blank: int
+    given: str | None, model: Path | None, alphabet: Alphabet
 ) -> Lexicon | None:
-    return choose_lexicon(given, model, alphabet, blank)
+    return choose_lexicon(given, model, alphabet)
 
 
-def flashlight_options(charmap: Alphabet, options: SearchOptions) -> FlashlightOptions:
+def flashlight_options(alphabet: Alphabet, options: SearchOptions) -> FlashlightOptions:
     """Say how Flashlight searches: with a lexicon where the model is one of words.
 
     Raises:
         LabError: A file cannot be used.
     """
     path = _model_path(options.lm) if options.lm else None
-    lexicon = _lexicon(options.lexicon, path, tuple(charmap.idx2char), charmap.blankid)
+    lexicon = _lexicon(options.lexicon, path, alphabet)
     return FlashlightOptions(
         lexicon=lexicon,
         lm=path,
@@ -153,68 +192,16 @@ def flashlight_options(charmap: Alphabet, options: SearchOptions) -> FlashlightO
     )
 
 
-def flashlight_decoder(charmap: Alphabet, options: SearchOptions) -> Search:
+def flashlight_decoder(recogniser: Recogniser, options: SearchOptions) -> Search:
     """Make the decoder of Flashlight.
 
     Raises:
         LabError: There is no Flashlight on this Python, or a file cannot be used.
     """
-    settings = flashlight_options(charmap, options)
-    return FlashlightDecoder(charmap.idx2char, charmap.blankid, settings).search
+    alphabet = recogniser.charmap.alphabet
+    decoder = FlashlightDecoder(alphabet, flashlight_options(alphabet, options))
 
+    def search(encoding: Encoding) -> list[list[Hypothesis]]:
+        return decoder.search(*log_posteriors(encoding.scores))
 
-def check_advance(
-    advance: Callable[[Prefixes, list[float], int], Prefixes],
-    n_symbols: int,
-    blank: int,
-) -> None:
-    """Try the step of a prefix search, exercise E22, on two frames.
-
-    Raises:
-        LabError: No search can go on with what it returns.
-    """
-    beam: Prefixes = {(): (0.0, -math.inf)}
-    for _ in range(2):
-        beam = advance(beam, [-math.log(n_symbols)] * n_symbols, blank)
-        check_prefixes(beam, n_symbols, blank)
-
-
-def check_prefixes(beam: Prefixes, n_symbols: int, blank: int) -> None:
-    """See that a beam holds prefixes of symbols, each with two numbers.
-
-    Raises:
-        LabError: It does not; exercise E22 is to be mended.
-    """
-    fault = ""
-    if not isinstance(beam, dict) or not beam:
-        fault = "no prefix comes back"
-    for prefix, sums in beam.items() if not fault else ():
-        spelled = isinstance(prefix, tuple) and all(
-            isinstance(k, int) and 0 <= k < n_symbols and k != blank for k in prefix
-        )
-        summed = isinstance(sums, (tuple, list)) and len(sums) == 2
-        if not spelled:
-            fault = f"{prefix!r} is no tuple of symbols without blank"
-        elif not (summed and all(isinstance(s, float) and s < math.inf for s in sums)):
-            fault = f"{sums!r} of the prefix {prefix!r} are not two log-probabilities"
-    if fault:
-        raise LabError(
-            f"exercise E22 is wrong: {fault}", "check it with: pytest -k E22"
-        )
-
-
-def log_posteriors(scores: PackedSequence) -> tuple[Tensor, Tensor]:
-    """Turn packed scores (T', B, V) into log-probabilities.
-
-    Returns:
-        The log-probabilities (T', B, V) and the lengths (B,).
-
-    Raises:
-        LabError: They hold NaN.
-    """
-    padded, lengths = pad_packed_sequence(scores)  # (T', B, V), (B,)
-    if padded.isnan().any():
-        raise LabError(
-            "the scores hold NaN", "the network has diverged: train it again, slower"
-        )
-    return padded.log_softmax(dim=2), lengths
+    return search

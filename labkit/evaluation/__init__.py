@@ -1,8 +1,11 @@
 """What ``test`` does with a network: transcribe, score, compare, tune."""
 
-from labkit.evaluation.tester import Clip, Tester
+from labkit.evaluation.fold import score_fold
+from labkit.evaluation.setup import Setup
+from labkit.evaluation.transcribe import transcribe
 
 __all__ = [
-    "Clip",
-    "Tester",
+    "Setup",
+    "score_fold",
+    "transcribe",
 ]

@@ -14,12 +14,13 @@ from torch import Tensor
 
 from labkit.evaluation.timed import Character, Word
 from labkit.figures import ROW_HEIGHT, WIDTH
+from labkit.text import ALPHABET
 
 _ROW_SECONDS = 5.0  # of an alignment in one row: its characters just fit
 _MAX_SECONDS = 30.0  # of an alignment; the rest is not drawn
 _TITLE = 110  # characters of a line
 _SPAN_COLOUR = (0.2, 0.5, 0.8)  # red, green, blue
-_SWEEP_RANGE = 1.25  # of the best rate: what the colours of a sweep tell apart
+_SWEEP_RANGE = 1.25  # of the best rate: what the colours of a sweep distinguish
 
 
 def _cut_rows(words: Sequence[Word], seconds: float) -> list[tuple[float, float]]:
@@ -40,7 +41,7 @@ def _cut_rows(words: Sequence[Word], seconds: float) -> list[tuple[float, float]
 
 def _drawable(text: str) -> str:
     """Replace the mark of unknown characters: matplotlib's font has no glyph for it."""
-    return text.replace("❌", "?")
+    return text.replace(ALPHABET.unknown, "?")
 
 
 def _draw_spans(
@@ -148,7 +149,7 @@ def plot_sweep(
     )
     shown = [[100 * rate for rate in row] for row in rates]
     lowest = min(map(min, shown))
-    # What is far from the best need not be told apart.
+    # The colours need not distinguish what is far from the best.
     high = min(max(map(max, shown)), _SWEEP_RANGE * lowest)
     image = axes.imshow(
         shown, cmap="viridis_r", origin="lower", aspect="auto", vmin=lowest, vmax=high

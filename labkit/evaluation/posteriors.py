@@ -1,66 +1,53 @@
-"""Decoding a whole fold: one decoder, several side by side, a sweep of weights."""
+"""Running a network over a whole fold, and scoring what a search makes of it."""
 
 from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
-import torch
-from torch import Tensor, nn
+from torch.nn.utils.rnn import PackedSequence
 from torch.utils.data import DataLoader
 
 from labkit.base import progress
-from labkit.decoding import Alphabet, Hypothesis, Search, log_posteriors
+from labkit.decoding import Encoding, Hypothesis, Search
 from labkit.evaluation.tables import FoldReport
 from labkit.loading import Utterance
+from labkit.text import Alphabet
 
 
-class PosteriorBatch(NamedTuple):
+class EncodedBatch(NamedTuple):
     """What the network makes of a few utterances.
 
     Attributes:
-        log_probs: Log-probabilities of each symbol at each frame, (T', B, V).
-        lengths: Frames T' of each utterance, (B,).
+        encoding: Its output.
         utterances: The utterances.
+        references: Their transcripts, as decoding would spell them.
         seconds: What the network took.
     """
 
-    log_probs: Tensor
-    lengths: Tensor
+    encoding: Encoding
     utterances: list[Utterance]
+    references: list[str]
     seconds: float
 
 
-class TextAlphabet(Alphabet):
-    """What scoring asks of the alphabet, besides; ``CharMap`` has it."""
-
-    def encode(self, text: str) -> list[int]:
-        """Turn a sentence into indices."""
-
-    def decode(self, indices: Sequence[int]) -> str:
-        """Map indices to their symbols."""
-
-    def plain(self, text: str) -> str:
-        """Leave the markers out."""
-
-
-def compute_posteriors(
-    model: nn.Module,
+def encode_fold(
+    encode: Callable[[PackedSequence], Encoding],
     loader: DataLoader,
-    device: torch.device,
+    alphabet: Alphabet,
     title: str,
     n_clips: int | None = None,
-) -> Iterator[PosteriorBatch]:
-    """Run the network over a fold, batch by batch, utterances of like length together.
+) -> Iterator[EncodedBatch]:
+    """Run a network over a fold, batch by batch, utterances of like length together.
 
     Memory holds one batch at a time.
 
     Args:
-        model: The network, in evaluation mode.
+        encode: Runs the network over packed spectrograms (T, B, M).
         loader: The loader of the fold.
-        device: Where the network is.
+        alphabet: The alphabet.
         title: Of the progress bar.
         n_clips: Take no more than about so many, of all lengths; None for all.
 
@@ -77,45 +64,39 @@ def compute_posteriors(
             continue
         spectrograms, _ = loader.collate_fn.batch_collate.collate(utterances)
         start = time.perf_counter()
-        log_probs, lengths = log_posteriors(model(spectrograms.to(device)))
-        yield PosteriorBatch(
-            log_probs, lengths, utterances, time.perf_counter() - start
-        )
+        encoding = encode(spectrograms)
+        seconds = time.perf_counter() - start
+        references = [
+            alphabet.plain(alphabet.decode(alphabet.encode(utterance.sentence)))
+            for utterance in utterances
+        ]
+        yield EncodedBatch(encoding, utterances, references, seconds)
 
 
-def score_searches(
-    batches: Iterable[PosteriorBatch],
-    searches: dict[str, Search],
-    charmap: TextAlphabet,
-    frame_seconds: float,
-    keep: Callable[[PosteriorBatch, list[list[Hypothesis]]], None] | None = None,
-) -> list[FoldReport]:
-    """Decode batches with every search, and compare with the transcripts.
+def score_batch(
+    report: FoldReport,
+    search: Search,
+    batch: EncodedBatch,
+    alphabet: Alphabet,
+    frame_seconds: float = 0.0,
+) -> list[list[Hypothesis]]:
+    """Decode a batch, and count the errors and the time into a report.
 
     Args:
-        batches: What the network makes of the fold.
-        searches: The searches by name.
-        charmap: The alphabet.
-        frame_seconds: Seconds from one frame to the next.
-        keep: Called with each batch and what the first search has found, if given.
+        report: The report of the search.
+        search: The search.
+        batch: What the network makes of the utterances.
+        alphabet: The alphabet.
+        frame_seconds: Seconds from one frame T' to the next.
 
     Returns:
-        The report of each search, in their order.
+        What the search has found.
     """
-    reports = [FoldReport(name) for name in searches]
-    for batch in batches:
-        speech = batch.lengths.sum().item() * frame_seconds
-        references = [
-            charmap.plain(charmap.decode(charmap.encode(utterance.sentence)))
-            for utterance in batch.utterances
-        ]
-        for report, search in zip(reports, searches.values()):
-            start = time.perf_counter()
-            found = search(batch.log_probs, batch.lengths)
-            report.add_time(speech, batch.seconds, time.perf_counter() - start)
-            for utterance, reference, nbest in zip(batch.utterances, references, found):
-                text = charmap.plain(charmap.decode(nbest[0].indices)) if nbest else ""
-                report.add(utterance.clip, reference, text)
-            if keep and report is reports[0]:
-                keep(batch, found)
-    return reports
+    start = time.perf_counter()
+    found = search(batch.encoding)
+    seconds = time.perf_counter() - start
+    report.add_time(batch.encoding.n_frames * frame_seconds, batch.seconds, seconds)
+    for utterance, reference, nbest in zip(batch.utterances, batch.references, found):
+        text = alphabet.plain(alphabet.decode(nbest[0].indices)) if nbest else ""
+        report.add(utterance.clip, reference, text)
+    return found

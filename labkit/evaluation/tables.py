@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import heapq
-from collections.abc import Iterator, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from types import MappingProxyType
 
 import jiwer
 
@@ -15,58 +16,64 @@ from labkit.metrics import ErrorRate, character_error_rate, word_error_rate
 _WORST = 5
 _WIDTH = 88  # columns
 _INDENT = "    "
-_MARKS = {"equal": "", "substitute": "S", "delete": "D", "insert": "I"}
 _NO_RATE = ErrorRate(0, 0, 0, 0)
-
-AlignedWord = tuple[str, str, str]  # of the reference, of the hypothesis, its mark
+_TITLES = {"ctc": "network", "lm": "language model"}  # of the parts of a score
 
 
 def print_nbest(
     name: str,
     hypotheses: Sequence[TimedHypothesis],
-    lm_weight: float | None = None,
-    hotwords: bool = False,
+    weights: Mapping[str, float] = MappingProxyType({}),
+    bonuses: Sequence[str] = (),
 ) -> None:
     """Print the n-best list of a clip, and the words of the best hypothesis.
 
     Args:
         name: The clip.
         hypotheses: The n-best list, best first.
-        lm_weight: The weight of the language model; None without one.
-        hotwords: Whether the decoder listened for hot words.
+        weights: The weights of the parts of the scores that have one.
+        bonuses: What else adds to the scores.
     """
-    fused = lm_weight is not None or hotwords
+    fused = bool(bonuses or (hypotheses and len(hypotheses[0].parts) > 1))
     meaning = "minus the whole score" if fused else "negative log probability"
     print(f"{name}   (log prob: {meaning} in nats, the lower the better)")
     print("Log prob    Sequence")
     for one in hypotheses:
         print(f"{_cost(one.score):8.2f}    {one.text}")
-    if fused:
-        _print_parts(hypotheses, lm_weight, hotwords)
+    if hypotheses and fused:
+        _print_parts(hypotheses, weights, bonuses)
     if hypotheses and hypotheses[0].words:
         _print_words(hypotheses[0].words)
 
 
 def _print_parts(
-    hypotheses: Sequence[TimedHypothesis], lm_weight: float | None, hotwords: bool
+    hypotheses: Sequence[TimedHypothesis],
+    weights: Mapping[str, float],
+    bonuses: Sequence[str],
 ) -> None:
     """Print what adds up to each score."""
-    weight = lm_weight or 0.0
-    columns = {"network": [one.acoustic for one in hypotheses]}
-    if lm_weight is not None:
-        columns["language model"] = [one.lm for one in hypotheses]
-    rest = [one.score - one.acoustic - weight * one.lm for one in hypotheses]
-    bonuses = ["word bonus"] * (lm_weight is not None) + ["hot words"] * hotwords
-    columns[" and ".join(bonuses)] = rest
-    factor = f"{weight:g} x "
-    terms = [factor * (title == "language model") + title for title in columns]
+    columns, terms = {}, []
+    for part in hypotheses[0].parts:
+        title = _TITLES.get(part, part)
+        columns[title] = [one.parts[part] for one in hypotheses]
+        terms.append(f"{weights[part]:g} x {title}" if part in weights else title)
+    if bonuses:
+        title = " and ".join(bonuses)
+        columns[title] = [_bonus(one, weights) for one in hypotheses]
+        terms.append(title)
     print(f"    log prob = {' + '.join(terms)}")
     print("    rank" + "".join(f"    {title}" for title in columns))
-    for rank, parts in enumerate(zip(*columns.values()), 1):
+    for rank, values in enumerate(zip(*columns.values()), 1):
         cells = (
-            f"{_cost(part):{len(title) + 4}.2f}" for title, part in zip(columns, parts)
+            f"{_cost(value):{len(title) + 4}.2f}"
+            for title, value in zip(columns, values)
         )
         print(f"{rank:8d}{''.join(cells)}")
+
+
+def _bonus(one: TimedHypothesis, weights: Mapping[str, float]) -> float:
+    """Return what a score has besides its weighted parts."""
+    return one.score - sum(weights.get(k, 1.0) * part for k, part in one.parts.items())
 
 
 def _cost(log_prob: float) -> float:
@@ -112,8 +119,8 @@ class FoldReport:
     def add(self, clip: str, reference: str, hypothesis: str) -> None:
         """Count one clip in."""
         cer = character_error_rate([reference], [hypothesis])
-        wer = word_error_rate([reference], [hypothesis])
-        self.cer, self.wer = _sum(self.cer, cer), _sum(self.wer, wer)
+        self.cer += cer
+        self.wer += word_error_rate([reference], [hypothesis])
         if cer.errors:
             # Of two that are equally bad, the earlier one is kept.
             row = (cer.rate, -self.n_clips, clip, reference, hypothesis)
@@ -158,57 +165,11 @@ class FoldReport:
                 print(_INDENT + line)
 
 
-def _sum(one: ErrorRate, other: ErrorRate) -> ErrorRate:
-    return ErrorRate(
-        one.substitutions + other.substitutions,
-        one.deletions + other.deletions,
-        one.insertions + other.insertions,
-        one.total + other.total,
-    )
-
-
 def _print_rate(name: str, rate: ErrorRate) -> None:
     print(
         f"{name} {rate}   ({rate.substitutions} substitutions, {rate.deletions} "
         f"deletions, {rate.insertions} insertions in {rate.total})"
     )
-
-
-def align_words(reference: str, hypothesis: str) -> list[AlignedWord]:
-    """Pair the words of two texts by the least number of edits, as the WER does.
-
-    Returns:
-        ``(word of the reference, word of the hypothesis, mark)``; the mark is S, D or
-        I, or empty for equal words; the word that is missing is empty.
-    """
-    output = jiwer.process_words([reference], [hypothesis])
-    (said,), (heard,), (chunks,) = (
-        output.references,
-        output.hypotheses,
-        output.alignments,
-    )
-    pairs: list[AlignedWord] = []
-    for chunk in chunks:
-        rows = said[chunk.ref_start_idx : chunk.ref_end_idx]
-        columns = heard[chunk.hyp_start_idx : chunk.hyp_end_idx]
-        rows = rows or [""] * len(columns)
-        columns = columns or [""] * len(rows)
-        pairs += [(r, h, _MARKS[chunk.type]) for r, h in zip(rows, columns)]
-    return pairs
-
-
-def _wrap(pairs: Sequence[AlignedWord], width: int) -> Iterator[list[AlignedWord]]:
-    """Cut pairs into lines of ``width`` columns; a longer word has its own line."""
-    line: list[AlignedWord] = []
-    used = 0
-    for pair in pairs:
-        size = max(map(len, pair)) + 1
-        if line and used + size > width + 1:
-            yield line
-            line, used = [], 0
-        line.append(pair)
-        used += size
-    yield line
 
 
 def alignment_lines(reference: str, hypothesis: str) -> list[str]:
@@ -219,19 +180,17 @@ def alignment_lines(reference: str, hypothesis: str) -> list[str]:
         hypothesis: What was understood.
 
     Returns:
-        Lines; a long sentence takes several groups of them.
+        Lines; a long sentence takes several groups of them. Stars stand for a word
+        that is missing.
     """
-    names = ("reference   ", "hypothesis  ", " " * 12)
-    lines = []
-    room = _WIDTH - len(_INDENT) - len(names[0])
-    for pairs in _wrap(align_words(reference, hypothesis), room):
-        sizes = [max(map(len, pair)) for pair in pairs]
-        for row, name in enumerate(names):
-            cells = [pair[row].ljust(size) for pair, size in zip(pairs, sizes)]
-            line = (name + " ".join(cells)).rstrip()
-            if line or row < 2:
-                lines.append(line)
-    return lines
+    drawn = jiwer.visualize_alignment(
+        jiwer.process_words([reference], [hypothesis]),
+        show_measures=False,
+        skip_correct=False,
+        line_width=_WIDTH - len(_INDENT),
+    )
+    _, *lines = drawn.splitlines()  # the first one numbers the sentence
+    return [line.rstrip() for line in lines if line.strip()]
 
 
 def print_comparison(reports: Sequence[FoldReport], notes: Sequence[str] = ()) -> None:

@@ -15,10 +15,9 @@ import torch
 from torch import Tensor
 
 from labkit.decoding import Alignment, Hypothesis, NoPathError, align
+from labkit.text import ALPHABET, MARKS, Alphabet
 
-_MARKERS = "¶¦"  # start and end of a transcript: never shown to people
-_SPACE = " "
-_MARKS = ",."
+_EDGES = (ALPHABET.start, ALPHABET.end)  # never shown to people
 
 
 class Character(NamedTuple):
@@ -66,8 +65,7 @@ class TimedHypothesis:
         text: Its symbols, those of start and end included.
         tokens: Its indices.
         score: What the decoder ranks by.
-        acoustic: Log probability under the network alone.
-        lm: Log probability under the language model alone, not weighted; 0 without.
+        parts: Log probability under each model that scored it, as in ``Hypothesis``.
         characters: Each token with its times; none if no path spells the hypothesis.
         words: The words of ``plain`` with their times; none likewise.
     """
@@ -75,30 +73,30 @@ class TimedHypothesis:
     text: str
     tokens: list[int]
     score: float
-    acoustic: float
-    lm: float
+    parts: dict[str, float]
     characters: list[Character]
     words: list[Word]
 
     @property
     def plain(self) -> str:
         """The text without the symbols of start and end, as people see it."""
-        return "".join(c for c in self.text if c not in _MARKERS).strip()
-
-    @property
-    def frames(self) -> list[tuple[int, int]]:
-        """First frame of each token, and the one after its last."""
-        return [(c.first, c.stop) for c in self.characters]
+        return ALPHABET.plain(self.text)
 
     def as_dict(self) -> dict[str, Any]:
-        """Give plain types for JSON; a score that is not finite becomes None."""
+        """Give plain types for JSON; a score that is not finite becomes None.
+
+        Of the parts, ``acoustic`` (that of the CTC layer) and ``lm`` have keys of
+        their own too.
+        """
+        parts = {name: _rounded(part) for name, part in self.parts.items()}
         return {
             "text": self.plain,
             "sequence": self.text,
             "tokens": list(self.tokens),
             "score": _rounded(self.score),
-            "acoustic": _rounded(self.acoustic),
-            "lm": _rounded(self.lm),
+            "acoustic": parts.get("ctc"),
+            "lm": parts.get("lm", 0.0),
+            "parts": parts,
             "words": [_as_dict(word) for word in self.words],
             "characters": [_as_dict(character) for character in self.characters],
         }
@@ -116,8 +114,7 @@ def _as_dict(timed: Word | Character) -> dict[str, Any]:
 def describe(
     found: Sequence[Hypothesis],
     log_probs: Tensor,
-    alphabet: Sequence[str],
-    blank: int,
+    alphabet: Alphabet,
     frame_seconds: float,
     duration: float,
 ) -> list[TimedHypothesis]:
@@ -125,14 +122,13 @@ def describe(
 
     A transcript that no path spells (its every path has probability 0, or needs more
     frames than there are) keeps text and scores, but has neither characters nor words.
-    While the network says a marker that a transcript lacks, nothing is heard: some
-    decoders take the markers for blanks.
+    Where a transcript lacks the start or the end, its probability counts as that of
+    the blank, since some decoders take both for blanks.
 
     Args:
         found: The n-best list of an utterance.
         log_probs: Log-probabilities of each symbol at each frame, (T, V).
         alphabet: The V symbols.
-        blank: The index of the blank.
         frame_seconds: Seconds from one frame to the next.
         duration: Seconds of the clip; no time lies past them.
 
@@ -145,16 +141,14 @@ def describe(
     """
     log_probs = log_probs.detach().cpu()
     return [
-        _describe(one, log_probs, alphabet, blank, frame_seconds, duration)
-        for one in found
+        _describe(one, log_probs, alphabet, frame_seconds, duration) for one in found
     ]
 
 
 def _describe(
     found: Hypothesis,
     log_probs: Tensor,
-    alphabet: Sequence[str],
-    blank: int,
+    alphabet: Alphabet,
     frame_seconds: float,
     duration: float,
 ) -> TimedHypothesis:
@@ -162,35 +156,35 @@ def _describe(
     characters: list[Character] = []
     if tokens:
         try:
-            heard = _silence_markers(log_probs, tokens, alphabet, blank)
-            alignment = align(heard, tokens, blank)
+            scores = _silence_edges(log_probs, tokens, alphabet)
+            alignment = align(scores, tokens, alphabet.blank_id)
         except NoPathError:
             pass
         else:
-            symbols = [alphabet[index] for index in tokens]
+            symbols = [alphabet.symbols[index] for index in tokens]
             characters = time_characters(
                 symbols, alignment, log_probs, frame_seconds, duration
             )
     return TimedHypothesis(
-        "".join(alphabet[index] for index in tokens),
+        alphabet.decode(tokens),
         tokens,
         found.score,
-        found.acoustic,
-        found.lm,
+        found.parts,
         characters,
         group_words(characters),
     )
 
 
-def _silence_markers(
-    log_probs: Tensor, tokens: Sequence[int], alphabet: Sequence[str], blank: int
+def _silence_edges(
+    log_probs: Tensor, tokens: Sequence[int], alphabet: Alphabet
 ) -> Tensor:
-    """Give the blank the probability of the markers that a transcript lacks."""
-    lacking = [i for i, c in enumerate(alphabet) if c in _MARKERS and i not in tokens]
-    heard = log_probs.clone()
-    heard[:, blank] = log_probs[:, [blank, *lacking]].logsumexp(dim=1)
-    heard[:, lacking] = -torch.inf
-    return heard
+    """Give the blank the probability of the start and the end, where they lack."""
+    edges = (alphabet.index.get(c, -1) for c in (alphabet.start, alphabet.end))
+    lacking = [i for i in edges if i >= 0 and i not in tokens]
+    blank, scores = alphabet.blank_id, log_probs.clone()
+    scores[:, blank] = log_probs[:, [blank, *lacking]].logsumexp(dim=1)
+    scores[:, lacking] = -torch.inf
+    return scores
 
 
 def time_characters(
@@ -229,14 +223,14 @@ def time_characters(
 
 def group_words(characters: Sequence[Character]) -> list[Word]:
     """Split characters into words at the spaces, leaving start and end markers out."""
-    shown = [c for c in characters if c.text not in _MARKERS]
-    runs = groupby(shown, key=lambda c: c.text == _SPACE)
+    shown = [c for c in characters if c.text not in _EDGES]
+    runs = groupby(shown, key=lambda c: c.text == ALPHABET.space)
     return [_word(list(run)) for is_space, run in runs if not is_space]
 
 
 def _word(characters: Sequence[Character]) -> Word:
     posteriors = [c.confidence for c in characters]
-    letters = [c for c in characters if c.text not in _MARKS] or characters
+    letters = [c for c in characters if c.text not in MARKS] or characters
     logs = [math.log(p) if p > 0 else -math.inf for p in posteriors]
     return Word(
         "".join(c.text for c in characters),

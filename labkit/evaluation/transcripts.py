@@ -16,7 +16,6 @@ from typing import Any, TextIO
 from labkit.base import USAGE, LabError, atomic, write_atomically
 from labkit.evaluation.timed import TimedHypothesis, Word
 
-CLIP_FORMATS = ("txt", "json", "srt")
 FOLD_FORMATS = ("txt", "json")
 
 _LINE = 42  # characters of a line of subtitles
@@ -180,7 +179,7 @@ class TranscriptFolder:
 
 
 @contextmanager
-def open_fold(path: Path) -> Iterator[Callable[[Transcript], None]]:
+def open_fold(path: Path) -> Iterator[Callable[[Transcript], object]]:
     """Write the transcripts of a fold into one file, clip by clip.
 
     ``.txt`` is a line ``clip<TAB>text`` for each clip; ``.json`` a list with one clip a
@@ -210,7 +209,7 @@ def open_fold(path: Path) -> Iterator[Callable[[Transcript], None]]:
                 yield from _write_list(file)
 
 
-def _write_list(file: TextIO) -> Iterator[Callable[[Transcript], None]]:
+def _write_list(file: TextIO) -> Iterator[Callable[[Transcript], object]]:
     """Write a JSON list around what is added."""
     separator = "["
 

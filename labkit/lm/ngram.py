@@ -17,6 +17,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from labkit.base import USAGE, LabError
+from labkit.text import ALPHABET
 
 START = "<s>"
 END = "</s>"
@@ -34,7 +35,7 @@ Ngram = tuple[str, ...]
 Counts = Mapping[Ngram, int]
 
 
-def symbols_of(text: str, units: str, unknown: str = "❌") -> list[str]:
+def symbols_of(text: str, units: str, unknown: str = ALPHABET.unknown) -> list[str]:
     """Cut a normalised text into the symbols of a language model.
 
     Args:
@@ -95,28 +96,6 @@ class NGram:
             backoff += self.backoffs.get(ngram[:-1], 0.0)
             ngram = ngram[1:]
         return backoff + self.log_probs[ngram]
-
-    def score(self, symbols: Sequence[str]) -> float:
-        """Return ln p of a whole sentence, its ``</s>`` included."""
-        sentence = (START, *symbols, END)
-        return sum(
-            self.log_prob(sentence[max(0, i - self.order + 1) : i], sentence[i])
-            for i in range(1, len(sentence))
-        )
-
-    def perplexity(self, sentences: Iterable[Sequence[str]]) -> float:
-        """Return the perplexity a symbol, each ``</s>`` counted as one.
-
-        Raises:
-            LabError: There is no sentence.
-        """
-        total, n_symbols = 0.0, 0
-        for symbols in sentences:
-            total += self.score(symbols)
-            n_symbols += len(symbols) + 1
-        if not n_symbols:
-            raise LabError("no sentence to measure", "give a text that is not empty")
-        return math.exp(-total / n_symbols)
 
 
 def estimate(

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from labkit.base import LabError
 from labkit.lm.ngram import symbols_of
-from labkit.text import Alphabet
+from labkit.text import ALPHABET
 
 _STDIN = "-"
 
@@ -74,21 +74,17 @@ def _sentence_column(name: str, lines: list[str]) -> list[str]:
 
 
 def cut_sentences(sentences: Iterable[str], units: str) -> list[list[str]]:
-    """Normalise sentences as transcripts are, and cut them into symbols.
+    """Cut sentences into symbols; those of which nothing is left are dropped.
 
     Args:
-        sentences: The sentences.
+        sentences: The sentences, as they are written.
         units: "char" or "word".
-
-    Returns:
-        The symbols of each sentence; those of which nothing is left are dropped.
 
     Raises:
         LabError: Nothing is left of any.
     """
-    alphabet = Alphabet()
-    texts = (alphabet.plain(alphabet.decode(alphabet.encode(s))) for s in sentences)
-    cut = [symbols_of(text, units, alphabet.unknown) for text in texts]
+    texts = (ALPHABET.plain(ALPHABET.decode(ALPHABET.encode(s))) for s in sentences)
+    cut = [symbols_of(text, units) for text in texts]
     if not any(cut):
         raise LabError(
             "nothing but punctuation in the text", "give one sentence a line"

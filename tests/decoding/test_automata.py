@@ -11,11 +11,13 @@ from itertools import product
 import pytest
 import torch
 from data import CharMap
+from helpers.language import score
 
 from labkit.base.errors import LabError
 from labkit.decoding.fusion.hotwords import compile_hotwords
 from labkit.decoding.fusion.ngram import compile_ngram
 from labkit.lm.ngram import END, START, UNKNOWN, NGram, estimate
+from labkit.text import Alphabet
 
 CHARMAP = CharMap()
 FRENCH = "il y a de l'eau|a saint pierre|les iles de l'ouest,|il a lu, elle rit.|a la"
@@ -75,7 +77,7 @@ def test_an_automaton_gives_a_text_what_its_model_gives(
     order: int, min_counts: list[int]
 ) -> None:
     model = french_model(order, min_counts)
-    automaton = compile_ngram(model, CHARMAP.idx2char, CHARMAP.blankid)
+    automaton = compile_ngram(model, CHARMAP.alphabet)
     draw = random.Random(order)
     lines = [*FRENCH.split("|"), "", "¶", "¶a", "a¶b", "❌", "l'❌eau", "z3,k"]
     for _ in range(300):
@@ -83,7 +85,7 @@ def test_an_automaton_gives_a_text_what_its_model_gives(
         line = draw.choice(lines)
         lines.append(line[: draw.randint(0, len(line))] + "".join(noise))
     for text in lines:
-        wanted = model.score(as_symbols(text))
+        wanted = score(model, as_symbols(text))
         assert_close(automaton.total(encode(text)), wanted)
         # The end of a transcript costs the same, whether it is written or not.
         assert_close(automaton.total(encode(text + "¦")), wanted)
@@ -97,7 +99,7 @@ def test_an_automaton_gives_a_text_what_its_model_gives(
 
 def test_what_follows_the_end_is_unknown() -> None:
     model = french_model()
-    automaton = compile_ngram(model, CHARMAP.idx2char, CHARMAP.blankid)
+    automaton = compile_ngram(model, CHARMAP.alphabet)
     unknown = model.log_prob([START], UNKNOWN)
     for symbol in "a ¶¦❌":
         longer = automaton.total(encode(f"il¦{symbol}"), finish=False)
@@ -108,9 +110,9 @@ def test_a_model_without_unknown_characters_is_compiled() -> None:
     model = french_model(3)
     log_probs = {g: p for g, p in model.log_probs.items() if UNKNOWN not in g}
     model = replace(model, log_probs=log_probs)
-    automaton = compile_ngram(model, CHARMAP.idx2char, CHARMAP.blankid)
+    automaton = compile_ngram(model, CHARMAP.alphabet)
     for text in ("il a", "zut", "l❌"):
-        assert_close(automaton.total(encode(text)), model.score(as_symbols(text)))
+        assert_close(automaton.total(encode(text)), score(model, as_symbols(text)))
 
 
 def test_a_context_with_a_weight_and_nothing_listed_is_heard() -> None:
@@ -121,16 +123,16 @@ def test_a_context_with_a_weight_and_nothing_listed_is_heard() -> None:
         | {("b", "b"): -0.5, ("a", "b", "b"): -0.25},
         {("b",): -0.125, ("b", "a"): -3.0, ("b", "b"): -0.75},
     )
-    automaton = compile_ngram(model, "¬ ab", 0)
+    automaton = compile_ngram(model, Alphabet((*"¬ ab",)))
     for n in range(6):
         for text in product("ab", repeat=n):
             indices = ["¬ ab".index(char) for char in text]
-            assert_close(automaton.total(indices), model.score(text), 1e-5)
+            assert_close(automaton.total(indices), score(model, text), 1e-5)
 
 
 def test_steps_tables_and_totals_of_many_agree() -> None:
-    automaton = compile_ngram(french_model(), CHARMAP.idx2char, CHARMAP.blankid)
-    hotwords = compile_hotwords(HOTWORDS, CHARMAP.idx2char, CHARMAP.blankid, 3.0)
+    automaton = compile_ngram(french_model(), CHARMAP.alphabet)
+    hotwords = compile_hotwords(HOTWORDS, CHARMAP.alphabet, 3.0)
     draw = random.Random(1)
     for one in (automaton, hotwords):
         assert one.next.dtype == torch.int32 and one.gain.dtype == torch.float32
@@ -172,7 +174,7 @@ def test_steps_tables_and_totals_of_many_agree() -> None:
     ],
 )
 def test_each_word_of_a_hot_word_earns_its_weight(text: str, n_words: int) -> None:
-    automaton = compile_hotwords(HOTWORDS, CHARMAP.idx2char, CHARMAP.blankid, WEIGHT)
+    automaton = compile_hotwords(HOTWORDS, CHARMAP.alphabet, WEIGHT)
     assert_close(automaton.total(encode(text)), WEIGHT * n_words, 1e-5)
 
 
@@ -184,7 +186,7 @@ def test_hot_words_are_found_wherever_they_stand() -> None:
         phrases = [draw.choices(words, k=3) for _ in range(3)]
         starts = [" ".join(phrase[:n]) for phrase in phrases for n in (1, 2, 3)]
         hotwords = draw.sample(starts, 6)
-        automaton = compile_hotwords(hotwords, alphabet, 0, WEIGHT)
+        automaton = compile_hotwords(hotwords, Alphabet((*alphabet,)), WEIGHT)
         for _ in range(80):
             text = "".join(
                 draw.choices("ab '.", (5, 5, 4, 1, 1), k=draw.randint(0, 14))
@@ -195,7 +197,7 @@ def test_hot_words_are_found_wherever_they_stand() -> None:
 
 
 def test_a_hot_word_earns_letter_by_letter_and_gives_all_back() -> None:
-    automaton = compile_hotwords(HOTWORDS, CHARMAP.idx2char, CHARMAP.blankid, WEIGHT)
+    automaton = compile_hotwords(HOTWORDS, CHARMAP.alphabet, WEIGHT)
     earned = [automaton.total(encode("pierrot"[:n]), False) for n in range(8)]
     assert earned[0] == 0 and earned == sorted(set(earned))
     assert_close(earned[-1], WEIGHT, 1e-5)
@@ -209,7 +211,7 @@ def test_a_hot_word_earns_letter_by_letter_and_gives_all_back() -> None:
 
 def test_the_order_of_hot_words_does_not_matter() -> None:
     one, other = (
-        compile_hotwords(words, CHARMAP.idx2char, CHARMAP.blankid, WEIGHT)
+        compile_hotwords(words, CHARMAP.alphabet, WEIGHT)
         for words in (("pierre", "pierrot", "pier"), ("pier", "pierrot", "pierre"))
     )
     for n in range(8):
@@ -220,7 +222,7 @@ def test_the_order_of_hot_words_does_not_matter() -> None:
 def test_a_model_of_words_is_refused_with_what_can_use_it() -> None:
     model = estimate([["il", "y", "a"], ["la", "mer"]], 2)
     with pytest.raises(LabError, match="not one of words") as caught:
-        compile_ngram(model, CHARMAP.idx2char, CHARMAP.blankid)
+        compile_ngram(model, CHARMAP.alphabet)
     # Flashlight has no wheel for a newer Python, and sends who asks for it to beam.
     for way in ("--lm char", "--decoder flashlight", "Python 3.12"):
         assert way in caught.value.remedy
@@ -229,17 +231,17 @@ def test_a_model_of_words_is_refused_with_what_can_use_it() -> None:
 def test_a_model_of_another_alphabet_is_refused_by_what_is_strange() -> None:
     for strange in ("é", "¬"):
         model = estimate([[*f"d{strange}j|a"]], 2)
-        with pytest.raises(LabError, match=f"alphabet: it speaks of {strange}$"):
-            compile_ngram(model, CHARMAP.idx2char, CHARMAP.blankid)
+        with pytest.raises(LabError, match=f"alphabet: it scores {strange}$"):
+            compile_ngram(model, CHARMAP.alphabet)
     model = estimate([[*"αβγδεζηθ"]], 2)
     with pytest.raises(LabError, match="α β γ δ ε and 3 more"):
-        compile_ngram(model, CHARMAP.idx2char, CHARMAP.blankid)
+        compile_ngram(model, CHARMAP.alphabet)
 
 
 def test_a_model_too_large_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("labkit.decoding.fusion.ngram._MAX_BYTES", 10_000)
     with pytest.raises(LabError, match="too large") as caught:
-        compile_ngram(french_model(), CHARMAP.idx2char, CHARMAP.blankid)
+        compile_ngram(french_model(), CHARMAP.alphabet)
     assert "prune" in caught.value.remedy
 
 
@@ -263,13 +265,13 @@ def test_a_model_too_large_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
 )
 def test_a_hot_word_that_cannot_be_said_is_named(word: str) -> None:
     with pytest.raises(LabError) as caught:
-        compile_hotwords(["Miquelon", word], CHARMAP.idx2char, CHARMAP.blankid, 1.0)
+        compile_hotwords(["Miquelon", word], CHARMAP.alphabet, 1.0)
     assert f"hot word {word[:100]!r}" in caught.value.cause
 
 
 def test_marks_around_a_hot_word_do_not_matter() -> None:
     for word in ("pierre!", " Pierre, ", "«Pierre».", "a" * 100):
-        automaton = compile_hotwords([word], CHARMAP.idx2char, CHARMAP.blankid, WEIGHT)
+        automaton = compile_hotwords([word], CHARMAP.alphabet, WEIGHT)
         text = word if word[0] == "a" else "pierre"
         assert_close(automaton.total(encode(text)), WEIGHT, 1e-5)
         assert_close(automaton.total(encode(text + ", a")), WEIGHT, 1e-5)
@@ -278,4 +280,4 @@ def test_marks_around_a_hot_word_do_not_matter() -> None:
 @pytest.mark.parametrize("number", [math.nan, math.inf, -math.inf])
 def test_a_weight_of_hot_words_that_is_no_number_is_refused(number: float) -> None:
     with pytest.raises(LabError, match="weight"):
-        compile_hotwords(["a"], CHARMAP.idx2char, CHARMAP.blankid, number)
+        compile_hotwords(["a"], CHARMAP.alphabet, number)

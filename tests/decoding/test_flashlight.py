@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 import torch
 from data import CharMap
+from helpers import language
 from torch import Tensor
 
 from labkit.base.errors import LabError
@@ -26,6 +27,7 @@ from labkit.decoding.hypothesis import Hypothesis
 from labkit.lm.arpa import read_arpa, write_arpa
 from labkit.lm.ngram import END, START, NGram, estimate
 from labkit.lm.shipped import shipped
+from labkit.text import Alphabet
 
 pytest.importorskip("flashlight")
 from torchaudio.models.decoder import CTCDecoderLM, CTCDecoderLMState
@@ -93,7 +95,8 @@ def best_text(
 
 
 def make(alphabet: Sequence[str] = LETTERS, **options: object) -> FlashlightDecoder:
-    return FlashlightDecoder(alphabet, 0, FlashlightOptions(**options))
+    symbols = Alphabet((*alphabet,), blank=alphabet[0])
+    return FlashlightDecoder(symbols, FlashlightOptions(**options))
 
 
 def make_wide(alphabet: Sequence[str] = SMALL, **options: object) -> FlashlightDecoder:
@@ -149,12 +152,13 @@ def test_a_wide_beam_finds_all_paths_as_the_exact_search_does(
     alphabet = [*SMALL[1 : blank + 1], "-", *SMALL[blank + 1 :]]
     log_probs = random_log_probs(n_frames, n_frames, 5)
     decoder = FlashlightDecoder(
-        alphabet, blank, FlashlightOptions(beam_size=WIDE, beam_threshold=math.inf)
+        Alphabet((*alphabet,), blank="-"),
+        FlashlightOptions(beam_size=WIDE, beam_threshold=math.inf),
     )
     found = decode(decoder, log_probs)
     # Texts that start or end with a space, or hold two, are texts as others are.
     assert_same(scored(found), all_paths(log_probs, blank))
-    assert all(one.acoustic == one.score and one.lm == 0 for one in found)
+    assert all(one.parts == {"ctc": one.score} for one in found)
     (exact,) = prefix_beam_search(
         log_probs.unsqueeze(1), torch.tensor([n_frames]), WIDE, blank
     )
@@ -242,9 +246,9 @@ def test_every_score_is_that_of_all_paths_and_of_the_model(
     decoder = make_wide(lm=models(sentences), lm_weight=weight)
     found = {tuple(one.indices): one for one in decode(decoder, log_probs)}
     acoustic = all_paths(log_probs)
-    lm = {key: model.score(names_of(key, SMALL)) for key in acoustic}
-    assert_same({key: one.lm for key, one in found.items()}, lm)
-    assert_same({key: one.acoustic for key, one in found.items()}, acoustic)
+    lm = {key: language.score(model, names_of(key, SMALL)) for key in acoustic}
+    assert_same({key: one.parts["lm"] for key, one in found.items()}, lm)
+    assert_same({key: one.parts["ctc"] for key, one in found.items()}, acoustic)
     scores = {key: acoustic[key] + weight * lm[key] for key in acoustic}
     assert_same({key: one.score for key, one in found.items()}, scores)
 
@@ -317,9 +321,9 @@ def test_a_model_written_in_python_does_what_kenlm_does(
         wanted, found = decode(kenlm, log_probs), decode(python, log_probs)
         assert [one.indices for one in found[:5]] == [one.indices for one in wanted[:5]]
         for one, other in zip(found[:5], wanted):
-            assert torch.allclose(
-                torch.tensor(one[:3]), torch.tensor(other[:3]), atol=1e-3
-            )
+            assert math.isclose(one.score, other.score, abs_tol=1e-3)
+            for part, score in one.parts.items():
+                assert math.isclose(score, other.parts[part], abs_tol=1e-3)
 
 
 def test_the_unknown_symbol_is_the_models_unk(
@@ -336,8 +340,8 @@ def test_the_unknown_symbol_is_the_models_unk(
         decoder = make(LAB, lm=file, lm_weight=1e-3)
         (found, *_) = decode(decoder, frames_of("l❌", LAB))
         assert text_of(found, LAB) == "l❌"
-        wanted = read_arpa(file).score(["l", "<unk>"])
-        assert math.isclose(found.lm, wanted, rel_tol=1e-5)
+        wanted = language.score(read_arpa(file), ["l", "<unk>"])
+        assert math.isclose(found.parts["lm"], wanted, rel_tol=1e-5)
 
 
 # --- lexicons ------------------------------------------------------------------------
@@ -375,7 +379,7 @@ def test_words_have_the_scores_of_all_paths_that_spell_them(
     model = estimate(sentences, 3)
     wanted = {}
     for said, p in acoustic.items():
-        lm = model.score(said) if with_model else 0.0
+        lm = language.score(model, said) if with_model else 0.0
         wanted[said] = (math.log(p) + 0.8 * lm + 0.3 * len(said), math.log(p), lm)
     nbest = decode(decoder, log_probs)
     for text in (text_of(one, alphabet) for one in nbest):
@@ -384,8 +388,8 @@ def test_words_have_the_scores_of_all_paths_that_spell_them(
     assert set(found) == set(wanted)
     for said, (score, ac, lm) in wanted.items():
         assert math.isclose(found[said].score, score, abs_tol=1e-4)
-        assert math.isclose(found[said].acoustic, ac, abs_tol=1e-4)
-        assert math.isclose(found[said].lm, lm, abs_tol=1e-4)
+        assert math.isclose(found[said].parts["ctc"], ac, abs_tol=1e-4)
+        assert math.isclose(found[said].parts.get("lm", 0.0), lm, abs_tol=1e-4)
 
 
 @pytest.mark.parametrize("ending", ["", " ", ".", ",", ". "])
@@ -420,7 +424,7 @@ def test_unknown_words_are_spelled_where_their_price_is_paid(
     )
     for found in (dear, cheap):
         assert text_of(found, LETTERS) == "la zut"
-        assert math.isclose(found.acoustic, cheap.acoustic, abs_tol=1e-3)
+        assert math.isclose(found.parts["ctc"], cheap.parts["ctc"], abs_tol=1e-3)
     # An unknown word is the start of a known one: "zu", "t".
     assert math.isclose(cheap.score - dear.score, 2 * 2.0, abs_tol=1e-3)
 
@@ -441,7 +445,8 @@ def test_word_pieces_are_joined_to_the_words_of_the_lexicon(
     (found, *_) = decode(make(pieces, lexicon=lexicon, lm=path), log_probs)
     assert found.indices == [1, 3, 4, 5]
     model = estimate(PHRASES, 2)
-    assert math.isclose(found.lm, model.score(("pour", "lui")), abs_tol=1e-4)
+    wanted = language.score(model, ("pour", "lui"))
+    assert math.isclose(found.parts["lm"], wanted, abs_tol=1e-4)
     # Without lexicon the pieces themselves can be what a model speaks of.
     spoken = models([("▁po", "ur", "▁l", "ui")], 2)
     (found, *_) = decode(make(pieces, lm=spoken), log_probs)
@@ -462,7 +467,7 @@ def test_a_stream_ends_as_the_whole_utterance_does(
     whole = decode(decoder, said)
     for sizes in ([len(said)], [1] * len(said), [0, 7, 0, len(said) - 7]):
         decoder.begin()
-        assert decoder.best() == Hypothesis(0.0, 0.0, 0.0, [])
+        assert decoder.best() == Hypothesis(0.0, [], {"ctc": 0.0})
         for part in said.split(sizes):
             decoder.step(part)
         assert text_of(decoder.best(), LETTERS).startswith("pour ell")

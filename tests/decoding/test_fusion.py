@@ -11,6 +11,7 @@ from itertools import chain, groupby, product
 import pytest
 import torch
 from data import CharMap
+from helpers import language
 from torch import Tensor
 
 from labkit.base.errors import LabError
@@ -20,6 +21,7 @@ from labkit.decoding.fusion.hotwords import compile_hotwords
 from labkit.decoding.fusion.ngram import Fusion, compile_ngram
 from labkit.decoding.hypothesis import Hypothesis
 from labkit.lm.ngram import estimate
+from labkit.text import Alphabet
 
 CHARMAP = CharMap()
 HOTWORDS = ("Saint-Pierre", "Miquelon")
@@ -41,7 +43,7 @@ def sentences(seed: int, letters: str, n: int = 30) -> list[list[str]]:
 def french() -> Automaton:
     """Compile a model of a little French."""
     model = estimate([[*"il|y|a|de|l'eau"], [*"la|mer,|l'ete."]], 3)
-    return compile_ngram(model, CHARMAP.idx2char, CHARMAP.blankid)
+    return compile_ngram(model, CHARMAP.alphabet)
 
 
 def encode(text: str) -> list[int]:
@@ -67,17 +69,17 @@ class Case:
         letters = alphabet.replace("¬", "").replace(" ", "|")
         self.model = estimate(sentences(seed, letters), order)
         words = ["ab", "a", "ab b"] if hot else []
-        hotwords = compile_hotwords(words, alphabet, self.blank, WEIGHT)
+        hotwords = compile_hotwords(words, Alphabet((*alphabet,)), WEIGHT)
         self.fusion = Fusion(
-            compile_ngram(self.model, alphabet, self.blank),
+            compile_ngram(self.model, Alphabet((*alphabet,))),
             *(0.7, 0.9, alphabet.index(" ")),
             hotwords if hot else None,
         )
 
     def language(self, transcript: Transcript) -> float:
         """Return ln p of a transcript that ends."""
-        return self.model.score(
-            [self.alphabet[k].replace(" ", "|") for k in transcript]
+        return language.score(
+            self.model, [self.alphabet[k].replace(" ", "|") for k in transcript]
         )
 
     def gain(self, transcript: Transcript) -> float:
@@ -148,17 +150,24 @@ def dictionary_search(
 
 
 def remembered(fusion: Fusion) -> Gain:
-    """Make an oracle of the gains of prefixes from ``step`` and ``final``."""
-    known = {(): (0.0, fusion.start)}
+    """Make an oracle of the gains of prefixes, symbol by symbol."""
+    zeros = torch.zeros(1, CHARMAP.vocab_size)
+    nothing = Automaton(0, zeros.int(), zeros, zeros[:, 0])
+    lm, hotwords = fusion.lm or nothing, fusion.hotwords or nothing
+    known = {(): (0.0, (lm.start, hotwords.start))}
 
     def grow(prefix: Transcript, finish: bool) -> float:
         if prefix not in known:
             grow(prefix[:-1], False)
-            before, state = known[prefix[:-1]]
-            gain, state = fusion.step(state, prefix[-1])
-            known[prefix] = before + gain, state
-        total, state = known[prefix]
-        return total + fusion.final(state) if finish else total
+            total, (said, hot) = known[prefix[:-1]]
+            log_prob, said = lm.step(said, prefix[-1])
+            gain, hot = hotwords.step(hot, prefix[-1])
+            bonus = fusion.word_bonus if prefix[-1] == fusion.space else 0.0
+            total += fusion.lm_weight * log_prob + bonus + gain
+            known[prefix] = total, (said, hot)
+        total, (said, hot) = known[prefix]
+        end = fusion.lm_weight * lm.end(said) + hotwords.end(hot)
+        return total + end if finish else total
 
     return grow
 
@@ -185,8 +194,8 @@ def test_an_unbounded_beam_ranks_all_transcripts_as_brute_force_does(
         for one in nbest:
             transcript = tuple(one.indices)
             assert_close(one.score, total[transcript])
-            assert_close(one.acoustic, acoustic[transcript], 1e-9)
-            assert_close(one.lm, case.language(transcript))
+            assert_close(one.parts["ctc"], acoustic[transcript], 1e-9)
+            assert_close(one.parts["lm"], case.language(transcript))
 
 
 @pytest.mark.parametrize("beam", [1, 3, 10, 25])
@@ -202,8 +211,8 @@ def test_a_bounded_beam_is_that_of_a_plain_dictionary(beam: int) -> None:
             assert [tuple(one.indices) for one in nbest] == [w[2] for w in wanted]
             for one, (score, acoustic, transcript) in zip(nbest, wanted):
                 assert_close(one.score, score)
-                assert_close(one.acoustic, acoustic, 1e-8)
-                assert_close(one.lm, case.language(transcript))
+                assert_close(one.parts["ctc"], acoustic, 1e-8)
+                assert_close(one.parts["lm"], case.language(transcript))
 
 
 @pytest.mark.parametrize("n_symbols", [2, 16, 43, 44])
@@ -216,7 +225,7 @@ def test_the_best_of_an_alphabet_of_any_size_are_kept(n_symbols: int) -> None:
             assert [tuple(one.indices) for one in nbest] == [w[2] for w in wanted]
             for one, (score, _, _) in zip(nbest, wanted):
                 assert_close(one.score, score, 1e-9)
-                assert (one.acoustic, one.lm) == (one.score, 0.0)
+                assert one.parts == {"ctc": one.score}
 
 
 def test_an_utterance_is_found_alone_as_in_a_batch() -> None:
@@ -228,21 +237,22 @@ def test_an_utterance_is_found_alone_as_in_a_batch() -> None:
         (alone,) = case.search(log_probs[:n, b : b + 1], 6)
         assert [one.indices for one in together[b]] == [one.indices for one in alone]
         for one, other in zip(together[b], alone):
-            for score, wanted in zip(one[:3], other[:3]):
-                assert_close(score, wanted, 1e-5)
+            assert_close(one.score, other.score, 1e-5)
+            for part, score in one.parts.items():
+                assert_close(score, other.parts[part], 1e-5)
 
 
 def test_no_frame_is_the_empty_transcript_and_its_end() -> None:
     case = Case("¬ ab", 3, hot=True)
-    ended = case.model.score([])
+    ended = language.score(case.model, [])
     for log_probs in (torch.zeros(0, 2, 4), torch.zeros(3, 2, 4)):
         lengths = torch.zeros(2, dtype=torch.long)
         for fusion, lm in ((case.fusion, ended), (None, 0.0)):
             for nbest in prefix_beam_search(log_probs, lengths, 5, 0, fusion):
-                ((score, acoustic, spoken, indices),) = nbest
-                assert (acoustic, indices) == (0.0, [])
-                assert_close(spoken, lm)
-                assert_close(score, 0.7 * lm)
+                (one,) = nbest
+                assert (one.parts["ctc"], one.indices) == (0.0, [])
+                assert_close(one.parts.get("lm", 0.0), lm)
+                assert_close(one.score, 0.7 * lm)
     assert prefix_beam_search(torch.zeros(4, 0, 4), lengths[:0], 5) == []
 
 
@@ -251,12 +261,13 @@ def test_weights_of_zero_change_nothing(hot: bool) -> None:
     case = Case("¬ ab", 3, hot=False)
     log_probs = random_log_probs(3, 12, 3, 4, spread=0.5)
     plain = prefix_beam_search(log_probs, whole(log_probs), 7)
-    silent = compile_hotwords(["ab"], case.alphabet, 0, 0.0) if hot else None
+    silent = compile_hotwords(["ab"], Alphabet((*case.alphabet,)), 0.0) if hot else None
     case.fusion = Fusion(case.fusion.lm, 0.0, 0.0, 1, silent)
     for nbest, wanted in zip(case.search(log_probs, 7), plain):
         for one, other in zip(nbest, wanted):
-            assert one._replace(lm=0.0) == other
-            assert_close(one.lm, case.language(one.indices))
+            assert (one.score, one.indices) == (other.score, other.indices)
+            assert one.parts["ctc"] == other.parts["ctc"]
+            assert_close(one.parts["lm"], case.language(one.indices))
 
 
 def test_a_word_bonus_needs_no_language_model() -> None:
@@ -264,11 +275,11 @@ def test_a_word_bonus_needs_no_language_model() -> None:
     log_probs = random_log_probs(4, 5, 1, 4)
     (nbest,) = prefix_beam_search(log_probs, whole(log_probs), UNBOUNDED, 0, fusion)
     for one in nbest:
-        assert_close(one.score - one.acoustic, 1.5 * one.indices.count(2), 1e-9)
+        assert_close(one.score - one.parts["ctc"], 1.5 * one.indices.count(2), 1e-9)
 
 
 def test_every_score_is_the_sum_of_its_steps() -> None:
-    hotwords = compile_hotwords(HOTWORDS, CHARMAP.idx2char, CHARMAP.blankid, 3.0)
+    hotwords = compile_hotwords(HOTWORDS, CHARMAP.alphabet, 3.0)
     lm = french()
     fusion = Fusion(lm, 0.4, 0.8, CHARMAP.char2idx[" "], hotwords)
     log_probs = random_log_probs(9, 30, 2, CHARMAP.vocab_size, spread=2.0).float()
@@ -276,8 +287,8 @@ def test_every_score_is_the_sum_of_its_steps() -> None:
     for nbest in prefix_beam_search(log_probs, whole(log_probs), 8, 0, fusion):
         for one in nbest:
             gain = grow(tuple(one.indices), True)
-            assert_close(one.score, one.acoustic + gain, 1e-3)
-            assert_close(one.lm, fusion.lm_log_prob(one.indices))
+            assert_close(one.score, one.parts["ctc"] + gain, 1e-3)
+            assert_close(one.parts["lm"], lm.total(one.indices))
             parts = 0.4 * lm.total(one.indices) + hotwords.total(one.indices)
             spaces = one.indices.count(CHARMAP.char2idx[" "])
             assert_close(gain, parts + 0.8 * spaces)
@@ -310,9 +321,7 @@ def test_a_hot_word_wins_and_leaves_others_as_they_are() -> None:
 
     plain = best_two(None)
     assert [text for text, _ in plain[0]] == ["il voit miquelan", "il voit miquelon"]
-    hotwords = compile_hotwords(
-        ["Saint-Pierre", "Miquelon"], CHARMAP.idx2char, CHARMAP.blankid, WEIGHT
-    )
+    hotwords = compile_hotwords(["Saint-Pierre", "Miquelon"], CHARMAP.alphabet, WEIGHT)
     hot = best_two(Fusion(hotwords=hotwords))
     assert [text for text, _ in hot[0]] == ["il voit miquelon", "il voit miquelan"]
     assert_close(hot[0][0][1], plain[0][1][1] + WEIGHT)
@@ -322,7 +331,7 @@ def test_a_hot_word_wins_and_leaves_others_as_they_are() -> None:
 def test_a_beam_of_one_keeps_what_may_become_a_hot_word() -> None:
     # Were the weight given at the end alone, the beam would have lost the word.
     log_probs = spoken("mikuelon", "miquelon")
-    hotwords = compile_hotwords(["miquelon"], CHARMAP.idx2char, 0, 16.0)
+    hotwords = compile_hotwords(["miquelon"], CHARMAP.alphabet, 16.0)
     for fusion, text in ((None, "mikuelon"), (Fusion(hotwords=hotwords), "miquelon")):
         ((best,),) = prefix_beam_search(log_probs, whole(log_probs), 1, 0, fusion)
         assert CHARMAP.decode(best.indices) == text
@@ -339,7 +348,7 @@ def test_a_language_model_decides_between_what_sounds_alike() -> None:
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU")
 def test_a_gpu_finds_what_the_processor_finds() -> None:
-    hotwords = compile_hotwords(HOTWORDS, CHARMAP.idx2char, CHARMAP.blankid, 3.0)
+    hotwords = compile_hotwords(HOTWORDS, CHARMAP.alphabet, 3.0)
     lm = french()
     log_probs = random_log_probs(9, 30, 4, CHARMAP.vocab_size, spread=2.0)
     lengths = torch.tensor([12, 30, 0, 29])
@@ -354,7 +363,7 @@ def test_a_gpu_finds_what_the_processor_finds() -> None:
 def test_automata_of_another_alphabet_are_refused_by_the_search() -> None:
     lm, hotwords = (
         Case("¬ ab", 2, hot=True).fusion.lm,
-        compile_hotwords(["a"], "¬a", 0, 1),
+        compile_hotwords(["a"], Alphabet((*"¬a",)), 1),
     )
     for fusion in (Fusion(lm), Fusion(hotwords=hotwords)):
         with pytest.raises(LabError, match="symbols for scores of 5"):

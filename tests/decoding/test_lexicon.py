@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from data import CharMap
 
 from labkit.base.errors import LabError
 from labkit.decoding.flashlight.lexicon import (
@@ -17,9 +16,9 @@ from labkit.decoding.flashlight.lexicon import (
 )
 from labkit.lm.arpa import write_arpa
 from labkit.lm.ngram import estimate
+from labkit.text import ALPHABET, Alphabet
 
-ALPHABET = CharMap().idx2char
-PIECES = ["-", "▁po", "ur", "le"]
+PIECES = Alphabet(("-", "▁po", "ur", "le"), blank="-")
 
 
 def written(folder: Path, text: str) -> Path:
@@ -36,7 +35,7 @@ def test_a_word_has_the_spellings_of_all_its_lines(tmp_path: Path) -> None:
     path = written(
         tmp_path, "pour p o u r |\npour\tp o u |\n\n  \nle l e\r\nle l e |\n"
     )
-    assert read_lexicon(path, ALPHABET, 0).spellings == {
+    assert read_lexicon(path, ALPHABET).spellings == {
         "pour": [letters("pour"), letters("pou")],
         "le": [letters("le")],
     }
@@ -45,13 +44,13 @@ def test_a_word_has_the_spellings_of_all_its_lines(tmp_path: Path) -> None:
 def test_a_word_alone_is_normalised_and_spelled(tmp_path: Path) -> None:
     path = written(tmp_path, "\ufeffÉlève\nl'eau\ngrand-mère\netc.\n<unk>\n22\n")
     words = ["eleve", "l'eau", "grand", "mere", "etc", "22"]
-    assert read_lexicon(path, ALPHABET, 0).spellings == {
+    assert read_lexicon(path, ALPHABET).spellings == {
         word: [letters(word)] for word in words
     }
 
 
 def test_word_pieces_spell_as_they_stand(tmp_path: Path) -> None:
-    lexicon = read_lexicon(written(tmp_path, "pour ▁po ur\nle le\n"), PIECES, 0)
+    lexicon = read_lexicon(written(tmp_path, "pour ▁po ur\nle le\n"), PIECES)
     assert lexicon.spellings == {"pour": [("▁po", "ur")], "le": [("le",)]}
     # A last piece that is held must not be a second word.
     assert set(lexicon.text(",.").splitlines()) == {
@@ -78,7 +77,7 @@ def test_what_the_alphabet_cannot_spell_is_named_with_its_line(
     tmp_path: Path, text: str, complaint: str
 ) -> None:
     with pytest.raises(LabError) as error:
-        read_lexicon(written(tmp_path, text), ALPHABET, 0)
+        read_lexicon(written(tmp_path, text), ALPHABET)
     assert complaint in error.value.cause
 
 
@@ -86,20 +85,20 @@ def test_other_files_are_refused(tmp_path: Path) -> None:
     path = tmp_path / "latin.txt"
     path.write_bytes("été\n".encode("latin-1"))
     with pytest.raises(LabError, match="not UTF-8"):
-        read_lexicon(path, ALPHABET, 0)
+        read_lexicon(path, ALPHABET)
     with pytest.raises(LabError, match=":1: 'pour' has no spelling"):
-        read_lexicon(written(tmp_path, "pour\n"), PIECES, 0)
+        read_lexicon(written(tmp_path, "pour\n"), PIECES)
     with pytest.raises(LabError, match="no space"):
-        spell_words(["pour"], PIECES, 0)
+        spell_words(["pour"], PIECES)
 
 
 def test_the_vocabulary_of_a_model_is_spelled_but_for_what_is_foreign() -> None:
     words = ["<s>", "</s>", "<unk>", "pour", "l'eau", "été", "a|b", "¶", "❌"]
-    lexicon = spell_words(words, ALPHABET, 0)
+    lexicon = spell_words(words, ALPHABET)
     assert lexicon.words == ["pour", "l'eau", "<unk>"]
     assert lexicon.left_out == ["été", "a|b", "¶", "❌"]
     with pytest.raises(LabError, match=r"not one of the model's words.*'été'"):
-        spell_words(["été", "<s>"], ALPHABET, 0)
+        spell_words(["été", "<s>"], ALPHABET)
 
 
 def test_a_mark_may_follow_a_word_that_has_none() -> None:
@@ -115,8 +114,8 @@ def test_a_mark_may_follow_a_word_that_has_none() -> None:
 @pytest.mark.parametrize("alphabet", ["-a |", "-aba", ["-", "a b"], ["-", ""]])
 def test_tokens_that_cannot_be_told_apart_are_refused(alphabet: list[str]) -> None:
     with pytest.raises(LabError, match="cannot be told"):
-        name_tokens(alphabet)
-    assert name_tokens("- a") == ["-", "|", "a"]
+        name_tokens(Alphabet((*alphabet,), blank="-"))
+    assert name_tokens(Alphabet((*"- a",), blank="-")) == ["-", "|", "a"]
 
 
 def model_of(folder: Path, *symbols: str) -> Path:
@@ -128,20 +127,20 @@ def model_of(folder: Path, *symbols: str) -> Path:
 
 def test_a_model_chooses_what_is_searched(tmp_path: Path) -> None:
     def choose(given: Lexicon | None, *symbols: str) -> Lexicon | None:
-        return choose_lexicon(given, model_of(tmp_path, *symbols), ALPHABET, 0)
+        return choose_lexicon(given, model_of(tmp_path, *symbols), ALPHABET)
 
     le = Lexicon({"le": [letters("le")]})
-    assert choose_lexicon(None, None, ALPHABET, 0) is None
-    assert choose_lexicon(le, None, ALPHABET, 0) is le
+    assert choose_lexicon(None, None, ALPHABET) is None
+    assert choose_lexicon(le, None, ALPHABET) is le
     assert choose(None, *"le|la") is None
     assert choose(le, "pour", "le") is le
     assert choose(None, "pour", "le", "été").spellings.keys() == {"pour", "le"}
-    assert choose_lexicon(None, model_of(tmp_path, "▁po", "ur"), PIECES, 0) is None
+    assert choose_lexicon(None, model_of(tmp_path, "▁po", "ur"), PIECES) is None
     for given, symbols, complaint in (
         (le, "le|la", "is one of characters"),
         (Lexicon({"l": [letters("l")]}), "le|la", "is one of characters"),
         (le, ("la", "pour"), "knows none of them"),
-        (None, "lé|là", "another alphabet: it speaks of à é"),
+        (None, "lé|là", "another alphabet: it scores à é"),
     ):
         with pytest.raises(LabError, match=complaint):
             choose(given, *symbols)
@@ -152,7 +151,7 @@ def test_a_binary_model_names_its_words_at_its_end(tmp_path: Path) -> None:
     header = b"mmap lm http://kheafield.com/code format version 5\n\0\1\2"
     for tables, words in ((b"\0<unk>\0", b"<unk>\0pour\0le\0"), (b"\xff\0", b"")):
         path.write_bytes(header + tables + words)
-        lexicon = choose_lexicon(None, path, ALPHABET, 0)
+        lexicon = choose_lexicon(None, path, ALPHABET)
         assert (lexicon.words if lexicon else None) == (
             ["pour", "le", "<unk>"] if words else None
         )

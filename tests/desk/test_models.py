@@ -10,10 +10,14 @@ import pytest
 import torch
 import torch.nn.functional as F
 from data import CharMap, pack_sequences
+from decoding import greedy_decode
 from main_ctc import ctc_losses, evaluate, train_step
 from models import CTCModel, LinearModel, fits_ctc, output_lengths, required_frames
 from torch import Tensor, nn
 from torch.nn.utils.rnn import PackedSequence, pack_sequence, pad_packed_sequence
+
+from labkit.decoding.beam import prefix_beam_search
+from labkit.decoding.encoding import log_posteriors
 
 CHARMAP = CharMap()
 N_MELS = 6
@@ -181,3 +185,26 @@ def test_the_linear_baseline_learns_and_decodes() -> None:
     assert decoded == ["¶elle a 22 ans.¦", "¶ou .¦"]
     best = model.beam_decode(pack_sequence(inputs[:1]), 5, CHARMAP.blankid)[0]
     assert best[1] == decoded[0]
+
+
+def test_a_network_knows_what_it_was_built_with() -> None:
+    model = CTCModel(CHARMAP, N_MELS, 8, 2, cell_type="LSTM", dropout=0.4)
+    assert (model.charmap, model.n_mels) == (CHARMAP, N_MELS)
+    assert (model.nhidden_rnn, model.nlayers_rnn, model.cell_type) == (8, 2, "LSTM")
+    assert LinearModel(CHARMAP, N_MELS).n_mels == N_MELS
+
+
+@pytest.mark.parametrize("model", [small_model(), LinearModel(CHARMAP, N_MELS)])
+def test_a_network_encodes_and_decodes(model: CTCModel | LinearModel) -> None:
+    inputs = pack_sequence(spectrograms(61, 33), enforce_sorted=False)
+    with torch.inference_mode():
+        scores = model(inputs)
+        encoding = model.encode(inputs)
+        assert torch.equal(encoding.scores.data, scores.data)
+        assert encoding.memory is None
+        assert encoding.n_frames == len(scores.data)
+        assert model.decode(inputs) == greedy_decode(scores, CHARMAP)
+        alone = pack_sequence(spectrograms(33))
+        found = model.beam_decode(alone, beam_size=4, blank_id=CHARMAP.blankid)
+        (nbest,) = prefix_beam_search(*log_posteriors(model(alone)), 4)
+    assert found == [(-one.score, CHARMAP.decode(one.indices)) for one in nbest]

@@ -35,15 +35,19 @@ def spoken(built: Built, n_frames: int, certainty: float = 0.9) -> Tensor:
 
 
 def found(text: str, score: float = -1.0) -> Hypothesis:
-    return Hypothesis(score, score, 0.0, [CHARMAP.char2idx[c] for c in text])
+    return Hypothesis(score, [CHARMAP.char2idx[c] for c in text], {"ctc": score})
 
 
 def describe_one(
     one: Hypothesis, log_probs: Tensor, duration: float = math.inf
 ) -> TimedHypothesis:
-    alphabet, blank = CHARMAP.idx2char, CHARMAP.blankid
-    (hypothesis,) = describe([one], log_probs, alphabet, blank, STEP, duration)
+    (hypothesis,) = describe([one], log_probs, CHARMAP.alphabet, STEP, duration)
     return hypothesis
+
+
+def frames(one: TimedHypothesis) -> list[tuple[int, int]]:
+    """Return the first frame of each token, and the one after its last."""
+    return [(c.first, c.stop) for c in one.characters]
 
 
 BUILT = [
@@ -54,14 +58,13 @@ TEXT = "".join(symbol for symbol, _, _ in BUILT)
 
 
 def test_words_and_characters_are_where_they_were_built() -> None:
-    one = describe_one(
-        Hypothesis(-3.0, -2.0, -1.5, found(TEXT).indices), spoken(BUILT, 24)
-    )
+    parts = {"ctc": -2.0, "lm": -1.5}
+    one = describe_one(Hypothesis(-3.0, found(TEXT).indices, parts), spoken(BUILT, 24))
     assert (one.text, one.plain) == ("¶l'a mme.¦", "l'a mme.")
-    assert (one.score, one.acoustic, one.lm) == (-3.0, -2.0, -1.5)
+    assert (one.score, one.parts) == (-3.0, parts)
     assert CHARMAP.decode(one.tokens) == TEXT
     assert [(c.text, c.first, c.stop) for c in one.characters] == BUILT
-    assert one.frames == [(first, end) for _, first, end in BUILT]
+    assert frames(one) == [(first, end) for _, first, end in BUILT]
     for character in one.characters:
         assert character.start == pytest.approx(STEP * character.first)
         assert character.end == pytest.approx(STEP * character.stop)
@@ -123,17 +126,17 @@ def test_time_runs_forward_and_ends_with_the_clip() -> None:
         indices = torch.randint(1, 44, (15,), generator=generator)
         indices[torch.rand(15, generator=generator) < 0.3] = CHARMAP.char2idx[" "]
         duration = STEP * 37.5
-        one = describe_one(Hypothesis(-1, -1, 0, indices.tolist()), log_probs, duration)
+        one = describe_one(Hypothesis(-1, indices.tolist()), log_probs, duration)
         for timed in (one.characters, one.words):
             times = [t for part in timed for t in (part.start, part.end)]
             assert times == sorted(times)
             assert 0 <= times[0] and times[-1] <= duration
             assert all(0 <= part.confidence <= 1 for part in timed)
-        assert len(one.frames) == len(one.tokens)
-        assert all(a[1] <= b[0] for a, b in zip(one.frames, one.frames[1:]))
+        assert len(frames(one)) == len(one.tokens)
+        assert all(a[1] <= b[0] for a, b in zip(frames(one), frames(one)[1:]))
         tokens = [CHARMAP.char2idx["¶"], *one.tokens, CHARMAP.char2idx["¦"]]
-        whole = describe_one(Hypothesis(-1, -1, 0, tokens), log_probs, duration)
-        assert whole.frames == align(log_probs, tokens, 0).spans
+        whole = describe_one(Hypothesis(-1, tokens), log_probs, duration)
+        assert frames(whole) == align(log_probs, tokens, 0).spans
 
 
 def test_an_end_is_cut_at_the_end_of_the_clip() -> None:
@@ -145,13 +148,13 @@ def test_an_end_is_cut_at_the_end_of_the_clip() -> None:
 def test_an_n_best_list_keeps_its_order_and_each_has_times_of_its_own() -> None:
     nbest = [found("ab", -1.0), found("", -2.0), found("b", -3.0)]
     log_probs = spoken([("a", 1, 2), ("b", 4, 5)], 6)
-    described = describe(nbest, log_probs, CHARMAP.idx2char, 0, STEP, 1.0)
+    described = describe(nbest, log_probs, CHARMAP.alphabet, STEP, 1.0)
     assert [(one.text, one.score) for one in described] == [
         ("ab", -1.0),
         ("", -2.0),
         ("b", -3.0),
     ]
-    assert [one.frames for one in described] == [[(1, 2), (4, 5)], [], [(4, 5)]]
+    assert [frames(one) for one in described] == [[(1, 2), (4, 5)], [], [(4, 5)]]
     assert described[1].words == []
 
 
@@ -161,22 +164,24 @@ def test_what_no_path_spells_keeps_its_text_and_has_no_times() -> None:
     for text, log_probs in (("abcde", torch.zeros(4, 44)), ("ab", impossible)):
         one = describe_one(found(text), log_probs)
         assert (one.text, one.score) == (text, -1.0)
-        assert (one.words, one.characters, one.frames) == ([], [], [])
+        assert (one.words, one.characters, frames(one)) == ([], [], [])
 
 
 @pytest.mark.parametrize("index", [CHARMAP.blankid, 44, -1])
 def test_the_blank_and_what_is_no_symbol_are_refused(index: int) -> None:
     with pytest.raises(LabError, match="transcript to align holds"):
-        describe_one(Hypothesis(-1, -1, 0, [20, index]), torch.zeros(9, 44))
+        describe_one(Hypothesis(-1, [20, index]), torch.zeros(9, 44))
 
 
 def test_everything_goes_into_json() -> None:
-    one = describe_one(
-        Hypothesis(-3.25, -math.inf, math.nan, found(TEXT).indices), spoken(BUILT, 24)
-    )
+    parts = {"ctc": -math.inf, "attention": -1.25, "lm": math.nan}
+    one = describe_one(Hypothesis(-3.25, found(TEXT).indices, parts), spoken(BUILT, 24))
     read = json.loads(json.dumps(one.as_dict(), allow_nan=False))
     assert (read["text"], read["sequence"]) == ("l'a mme.", TEXT)
     assert (read["score"], read["acoustic"], read["lm"]) == (-3.25, None, None)
+    assert read["parts"] == {"ctc": None, "attention": -1.25, "lm": None}
+    plain = describe_one(found(TEXT), spoken(BUILT, 24)).as_dict()
+    assert (plain["acoustic"], plain["lm"]) == (-1.0, 0.0)
     assert read["words"][1] == {
         **{"text": "mme.", "start": 0.48, "end": 0.68, "confidence": 0.9}
     }

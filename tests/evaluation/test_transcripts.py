@@ -25,7 +25,7 @@ Cue = tuple[float, float, list[str]]  # start and end in s, lines
 def hypothesis(
     text: str, words: Sequence[Word] = (), score: float = -1.0
 ) -> TimedHypothesis:
-    return TimedHypothesis(f"¶{text}¦", [16, 2], score, score, 0.0, [], list(words))
+    return TimedHypothesis(f"¶{text}¦", [16, 2], score, {"ctc": score}, [], list(words))
 
 
 def transcript(

@@ -74,7 +74,7 @@ def run_on(
     """Open a run on minibatches in memory, for all three folds."""
     args, model = options_of_run(folder, *words), model or small_model()
     loader, optimizer = Batches(minibatches), main_ctc.build_optimizer(model, args)
-    to_text = transcribe or partial(main_ctc.transcribe, charmap=CHARMAP)
+    to_text = transcribe or partial(main_ctc.compare_texts, charmap=CHARMAP)
     return Run(args, model, optimizer, (loader,) * 3, to_text, WIN_STEP)
 
 
@@ -86,7 +86,7 @@ def run_on_corpus(
         args.world = world
     loaders = open_corpus(args, get_dataloaders)
     optimizer = main_ctc.build_optimizer(model, args)
-    to_text = partial(main_ctc.transcribe, charmap=CHARMAP)
+    to_text = partial(main_ctc.compare_texts, charmap=CHARMAP)
     return Run(args, model, optimizer, loaders, to_text, WIN_STEP)
 
 

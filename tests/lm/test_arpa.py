@@ -10,6 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from helpers.language import score
 from test_ngram import CHARACTERS, WORDS
 
 from labkit.base.errors import LabError
@@ -110,7 +111,7 @@ def test_a_file_written_by_hand_means_what_it_says(tmp_path: Path) -> None:
     }
     for (context, symbol), log10 in constructed.items():
         assert math.isclose(model.log_prob(context, symbol), log10 * LN10)
-    assert math.isclose(model.score(["a", "b"]), (-0.1 - 0.4 + 0.1 - 0.9) * LN10)
+    assert math.isclose(score(model, ["a", "b"]), (-0.1 - 0.4 + 0.1 - 0.9) * LN10)
     assert model.vocabulary == [END, UNKNOWN, "a", "b"]
 
 

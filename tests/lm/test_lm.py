@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 from data import CharMap
+from helpers.language import perplexity, score
 from shared import ROOT
 from test_ngram import SENTENCES, total
 
@@ -58,7 +59,7 @@ def test_a_shipped_model_speaks_french_in_the_labs_letters(
         symbols = symbols_of(sentence, name)
         for _ in range(5):
             shuffled = draw.sample(symbols, len(symbols))
-            assert shuffled == symbols or model.score(symbols) > model.score(shuffled)
+            assert shuffled == symbols or score(model, symbols) > score(model, shuffled)
 
 
 def program(folder: Path, *options: object, **more: str) -> subprocess.CompletedProcess:
@@ -92,7 +93,7 @@ def test_the_program_builds_and_measures_a_model(tmp_path: Path) -> None:
     assert found.log_probs == pytest.approx(wanted.log_probs, abs=2e-7)
     assert "learnt from 4 sentences" in made.stdout
     assert "--decoder beam --lm m.arpa" in made.stdout
-    held_out = wanted.perplexity([symbols_of(text[2], "char")])
+    held_out = perplexity(wanted, [symbols_of(text[2], "char")])
     assert f"perplexity  {held_out:.2f} a character" in made.stdout
     measured = program(tmp_path, "score", "m.arpa", "b.tsv")
     assert measured.stdout.splitlines() == made.stdout.splitlines()[-4:-1]
@@ -125,7 +126,7 @@ def test_unknown_words_are_counted_apart() -> None:
     assert (found.sentences, found.words, found.symbols, found.unknown) == (2, 3, 3, 2)
     assert math.isclose(found.known_log_prob, known)
     assert math.isclose(
-        found.log_prob, model.score(["le", "tigre"]) + model.score(["tigre"])
+        found.log_prob, score(model, ["le", "tigre"]) + score(model, ["tigre"])
     )
     line = f"66.67 % of the words; {math.exp(-known / 3):.2f} a word without them"
     assert line in found.lines("word")[-1]

@@ -10,6 +10,7 @@ from functools import lru_cache
 from itertools import product
 
 import pytest
+from helpers.language import perplexity, score
 
 from labkit.base.errors import LabError
 from labkit.lm.ngram import END, START, UNKNOWN, NGram, estimate, symbols_of
@@ -160,7 +161,7 @@ def test_a_symbol_seen_in_many_contexts_is_likelier_where_the_context_is_new() -
 
 
 def test_the_perplexity_of_its_own_text_falls_with_the_order() -> None:
-    found = [estimate(CHARACTERS, n).perplexity(CHARACTERS) for n in range(1, 7)]
+    found = [perplexity(estimate(CHARACTERS, n), CHARACTERS) for n in range(1, 7)]
     assert found == sorted(found, reverse=True) and found[-1] < found[0] / 3
     assert 1 < found[-1] < found[0] < len(estimate(CHARACTERS, 1).vocabulary)
 
@@ -173,8 +174,8 @@ def test_score_and_perplexity_are_sums_over_the_symbols_and_the_end() -> None:
         + model.log_prob(["le", "zèbre"], "dort")
         + model.log_prob(["zèbre", "dort"], END)
     )
-    assert math.isclose(model.score(sentence), by_hand)
-    assert math.isclose(model.perplexity([sentence] * 2), math.exp(-by_hand / 4))
+    assert math.isclose(score(model, sentence), by_hand)
+    assert math.isclose(perplexity(model, [sentence] * 2), math.exp(-by_hand / 4))
     longer = [START, "x", *sentence[:2]]
     assert model.log_prob(longer, "dort") == model.log_prob(sentence[:2], "dort")
 

@@ -3,7 +3,7 @@
 The decoder of J. Kahn et al., "Flashlight: Enabling innovation in tools for machine
 learning", ICML 2022. It searches with or without a lexicon, over characters or word
 pieces, with a language model of KenLM or one written in Python. As it comes, it loses
-probability, words and positions in silence; ``FlashlightDecoder`` mends that. It
+probability, words and positions in silence; ``FlashlightDecoder`` corrects that. It
 decodes one utterance after another and holds Python's lock meanwhile: to use several
 cores, use several processes.
 """
@@ -18,8 +18,6 @@ from torch import Tensor
 
 from labkit.base import LabError
 from labkit.decoding.flashlight.lexicon import (
-    EDGES,
-    UNKNOWN_SYMBOL,
     choose_lexicon,
     name_tokens,
 )
@@ -31,6 +29,7 @@ from labkit.decoding.flashlight.setup import (
 )
 from labkit.decoding.hypothesis import Hypothesis
 from labkit.lm import SPACE
+from labkit.text import Alphabet
 
 if TYPE_CHECKING:
     from flashlight.lib.text.decoder import DecodeResult
@@ -62,16 +61,15 @@ class FlashlightDecoder:
 
     *Punctuation.* A word model knows no comma and no full stop, but the network
     writes them and references hold them. So each word may end in one of them: this
-    adds spellings, not words, and the transcript keeps what was heard ("demain." is a
+    adds spellings, not words, and the transcript keeps the mark ("demain." is a
     spelling of "demain"). Otherwise the search would have to take the mark for a
     letter, or for nothing: WER 25 % instead of 11 % on the embedded corpus.
 
-    *Last word.* A word ends with the space, which no network hears at the end of an
+    *Last word.* A word ends with the space, which no network finds at the end of an
     utterance, so a last frame of space is added where there is a lexicon.
 
     Args:
-        alphabet: The tokens, in the order of the network's outputs.
-        blank: The index of the blank.
+        alphabet: The tokens.
         options: What to search with.
 
     Raises:
@@ -80,47 +78,46 @@ class FlashlightDecoder:
         OSError: A file cannot be read.
 
     Attributes:
-        lexicon: The words that can be heard, with the spellings they were given;
+        lexicon: The words that can be found, with the spellings they were given;
             None without a lexicon.
     """
 
     def __init__(
-        self,
-        alphabet: Sequence[str],
-        blank: int,
-        options: FlashlightOptions | None = None,
+        self, alphabet: Alphabet, options: FlashlightOptions | None = None
     ) -> None:
         self.options = options or FlashlightOptions()
         self.options.check()
         make = import_decoder()
         names = name_tokens(alphabet)
         lm_file = self.options.lm_file
-        self.lexicon = choose_lexicon(self.options.lexicon, lm_file, alphabet, blank)
+        self.lexicon = choose_lexicon(self.options.lexicon, lm_file, alphabet)
         if self.lexicon is None:
             self.options.check_lexicon_free()
-        self._blank = blank
+        self._blank = alphabet.blank_id
         self._n_symbols = len(names)
         self._space = names.index(SPACE) if SPACE in names else None
-        self._silent = self._find_silent(names)
-        # Flashlight starts a search as if a silence had just been heard, so that the
+        self._silent = self._find_silent(alphabet)
+        # Flashlight starts a search as if a silence came just before, so that the
         # first space of a transcript would cost nothing. Without lexicon the blank
         # plays the silence; with one there must be a silence that is no blank.
-        silence = names[blank] if self.lexicon is None else SPACE
+        silence = names[self._blank] if self.lexicon is None else SPACE
         if silence not in names:
             names.append(silence)
         self._n_columns = len(names)
         self._closing = self._make_closing()
         self._decoder = build_decoder(
-            make, self.options, self.lexicon, names, names[blank], silence
+            make, self.options, self.lexicon, names, names[self._blank], silence
         )
         self._streamed: int | None = None  # frames of the open stream
 
-    def _find_silent(self, names: Sequence[str]) -> list[int]:
+    def _find_silent(self, alphabet: Alphabet) -> list[int]:
         """List the symbols whose probability goes to the blank."""
-        worded = self.lexicon is not None
-        silent = [*EDGES] if worded or self.options.lm is not None else []
-        silent += [UNKNOWN_SYMBOL] if worded else []
-        return [names.index(symbol) for symbol in silent if symbol in names]
+        silent = []
+        if self.lexicon is not None or self.options.lm is not None:
+            silent += [alphabet.start, alphabet.end]
+        if self.lexicon is not None:
+            silent.append(alphabet.unknown)
+        return [alphabet.index[s] for s in silent if s in alphabet.index]
 
     def _make_closing(self) -> Tensor | None:
         """Make the frame (1, V) that ends the last word, where words end in a space.
@@ -143,10 +140,10 @@ class FlashlightDecoder:
             lengths: Frames of each utterance, (B,).
 
         Returns:
-            For each utterance its n-best list, best first. ``lm`` is the model's log
-            probability in nats, the end of the sentence included; ``acoustic`` is
-            what the score has besides it and the scores of words, that is, the sum
-            over the paths that the beam has kept.
+            For each utterance its n-best list, best first. The part ``lm`` is the
+            model's log probability in nats, the end of the sentence included;
+            ``ctc`` is what the score has besides it and the scores of words, that
+            is, the sum over the paths that the beam has kept.
 
         Raises:
             LabError: A log-probability is NaN or +inf, or the shapes do not fit.
@@ -219,7 +216,7 @@ class FlashlightDecoder:
         n_frames = self._frames_so_far()
         results = self._decoder.decoder.get_all_final_hypothesis() if n_frames else []
         if not results:
-            return Hypothesis(0.0, 0.0, 0.0, [])
+            return Hypothesis(0.0, [], {"ctc": 0.0})
         best = max(results, key=lambda result: result.score)
         return self._to_timed(best, n_frames, 0.0).found
 
@@ -299,14 +296,15 @@ class FlashlightDecoder:
         options = self.options
         score = result.score - owed
         lm = result.lmScore * self.options.nats_of_lm
-        acoustic = score - options.lm_weight * lm
+        ctc = score - options.lm_weight * lm
         if self.lexicon is not None:
             words = [word for word in result.words if word >= 0]
             unknown = words.count(len(self.lexicon.spellings))
-            acoustic -= options.word_score * (len(words) - unknown)
-            acoustic -= options.unk_score * unknown if unknown else 0.0
+            ctc -= options.word_score * (len(words) - unknown)
+            ctc -= options.unk_score * unknown if unknown else 0.0
         indices, frames = self._collapse(result.tokens[1 : n_frames + 1])
-        return Timed(Hypothesis(score, acoustic, lm, indices), frames)
+        parts = {"ctc": ctc} if options.lm is None else {"ctc": ctc, "lm": lm}
+        return Timed(Hypothesis(score, indices, parts), frames)
 
     def _collapse(self, path: Sequence[int]) -> tuple[list[int], list[int]]:
         """Reduce a path to its transcript and the first frame of each symbol."""
@@ -324,5 +322,5 @@ class FlashlightDecoder:
                 indices.append(symbol)
                 frames.append(frame)
         if worded and indices and indices[-1] == self._space:
-            indices.pop(), frames.pop()
+            del indices[-1], frames[-1]
         return indices, frames

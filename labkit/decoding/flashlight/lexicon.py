@@ -18,11 +18,8 @@ from typing import BinaryIO
 
 from labkit.base import LabError
 from labkit.lm import END, MAX_ORDER, SPACE, START, UNKNOWN
-from labkit.text import normalise
+from labkit.text import MARKS, Alphabet, normalise
 
-MARKS = (",", ".")  # what may follow a word, and no word model knows
-EDGES = ("¶", "¦")  # the start and the end of a transcript
-UNKNOWN_SYMBOL = "❌"
 _KENLM = b"mmap lm http://kheafield.com"  # how its binary files start
 _BUILD = "build one: python -m labkit.lm build"
 _SHOWN = 5  # characters that an error shows
@@ -31,11 +28,11 @@ _SPECIAL = {START, END, UNKNOWN, "<UNK>"}
 Spelling = tuple[str, ...]
 
 
-def name_tokens(alphabet: Sequence[str]) -> list[str]:
+def name_tokens(alphabet: Alphabet) -> list[str]:
     """Name each token so that it can stand in a lexicon and in an ARPA file.
 
     Args:
-        alphabet: The tokens in the order of the network's outputs.
+        alphabet: The tokens.
 
     Returns:
         The tokens, the space as ``|``.
@@ -43,8 +40,8 @@ def name_tokens(alphabet: Sequence[str]) -> list[str]:
     Raises:
         LabError: Two tokens would have one name, or a token holds a space.
     """
-    names = [SPACE if token == " " else token for token in alphabet]
-    for token, name in zip(alphabet, names):
+    names = [SPACE if token == alphabet.space else token for token in alphabet.symbols]
+    for token, name in zip(alphabet.symbols, names):
         if name.split() != [name] or names.count(name) > 1:
             raise LabError(
                 f"the token {token!r} cannot be told from another or from a space",
@@ -53,10 +50,10 @@ def name_tokens(alphabet: Sequence[str]) -> list[str]:
     return names
 
 
-def _spellable(alphabet: Sequence[str], blank: int) -> set[str]:
+def _spellable(alphabet: Alphabet) -> set[str]:
     """Return the names of the tokens that a word can hold."""
-    names = name_tokens(alphabet)
-    return {*names} - {names[blank], *EDGES, UNKNOWN_SYMBOL}
+    silent = {alphabet.blank, alphabet.start, alphabet.end, alphabet.unknown}
+    return {*name_tokens(alphabet)} - silent
 
 
 @dataclass
@@ -98,18 +95,17 @@ class Lexicon:
         )
 
 
-def spell_words(words: Iterable[str], alphabet: Sequence[str], blank: int) -> Lexicon:
+def spell_words(words: Iterable[str], alphabet: Alphabet) -> Lexicon:
     """Spell the vocabulary of a word model; leave out what the alphabet lacks.
 
     Args:
         words: The words; ``<s>``, ``</s>`` and ``<unk>`` may be among them.
         alphabet: The tokens, the space among them.
-        blank: The index of the blank, which spells nothing.
 
     Raises:
         LabError: The alphabet spells not one of them, or it is one of word pieces.
     """
-    names = _spellable(alphabet, blank)
+    names = _spellable(alphabet)
     if SPACE not in names:
         raise LabError(
             "these tokens have no space, so that no word can be spelled with them",
@@ -132,7 +128,7 @@ def spell_words(words: Iterable[str], alphabet: Sequence[str], blank: int) -> Le
     return lexicon
 
 
-def read_lexicon(path: Path, alphabet: Sequence[str], blank: int) -> Lexicon:
+def read_lexicon(path: Path, alphabet: Alphabet) -> Lexicon:
     """Read a lexicon file.
 
     A word alone on its line is normalised, as the transcripts are, and spelled. The
@@ -140,15 +136,14 @@ def read_lexicon(path: Path, alphabet: Sequence[str], blank: int) -> Lexicon:
 
     Args:
         path: The file, UTF-8.
-        alphabet: The tokens in the order of the network's outputs.
-        blank: The index of the blank, which spells nothing.
+        alphabet: The tokens.
 
     Raises:
         LabError: It holds no word, a word has a token that the alphabet lacks, or it
             is not UTF-8.
         OSError: It cannot be read.
     """
-    names = _spellable(alphabet, blank)
+    names = _spellable(alphabet)
     try:
         lines = path.read_text(encoding="utf-8-sig").split("\n")
     except UnicodeDecodeError as error:
@@ -209,7 +204,7 @@ def _variants(spelling: Spelling, marks: Sequence[str]) -> list[Spelling]:
     save.
 
     *Word pieces.* Flashlight leaves a word at the first frame of its last token. A
-    piece that lasts for two frames would be heard as two words; so it may stand
+    piece that lasts for two frames would be taken for two words; so it may stand
     twice. The space, which ends a word in letters, may be repeated between words.
     """
     if spelling[-1] != SPACE:
@@ -223,16 +218,14 @@ def _variants(spelling: Spelling, marks: Sequence[str]) -> list[Spelling]:
 def choose_lexicon(
     given: str | Path | Lexicon | None,
     model: Path | None,
-    alphabet: Sequence[str],
-    blank: int,
+    alphabet: Alphabet,
 ) -> Lexicon | None:
-    """Find the words to search for; see that the model speaks of what is searched.
+    """Find the words to search for; see that the model scores what is searched.
 
     Args:
         given: A lexicon or its file; None for the words of a word model.
         model: The file of the language model, if there is one.
-        alphabet: The tokens in the order of the network's outputs.
-        blank: The index of the blank.
+        alphabet: The tokens.
 
     Returns:
         The lexicon; None to search without one.
@@ -243,12 +236,12 @@ def choose_lexicon(
         OSError: A file cannot be read.
     """
     if isinstance(given, (str, Path)):
-        given = read_lexicon(Path(given), alphabet, blank)
+        given = read_lexicon(Path(given), alphabet)
     vocabulary = _read_vocabulary(model) if model else None
     if vocabulary is None:
         return given
     symbols = {*vocabulary}.difference(_SPECIAL)
-    strange = symbols.difference(name_tokens(alphabet))
+    unknown = symbols.difference(name_tokens(alphabet))
     of_characters = all(len(symbol) == 1 for symbol in symbols)
     if given is not None:
         if of_characters or symbols.isdisjoint(given.spellings):
@@ -258,13 +251,13 @@ def choose_lexicon(
                 "give a word model, or no lexicon",
             )
         return given
-    if of_characters and strange:
+    if of_characters and unknown:
         raise LabError(
-            f"{model}: the language model is of another alphabet: it speaks of "
-            f"{' '.join(sorted(strange)[:_SHOWN])}",
+            f"{model}: the language model is of another alphabet: it scores "
+            f"{' '.join(sorted(unknown)[:_SHOWN])}",
             "build one from normalised text: python -m labkit.lm build",
         )
-    return spell_words(vocabulary, alphabet, blank) if strange else None
+    return spell_words(vocabulary, alphabet) if unknown else None
 
 
 def _read_vocabulary(path: Path) -> list[str] | None:

@@ -15,8 +15,9 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 from labkit.base import LabError, silent_stderr
-from labkit.decoding.flashlight.lexicon import MARKS, Lexicon, is_binary_model
+from labkit.decoding.flashlight.lexicon import Lexicon, is_binary_model
 from labkit.lm import UNKNOWN, read_arpa
+from labkit.text import MARKS
 
 if TYPE_CHECKING:
     from torchaudio.models.decoder import CTCDecoder, CTCDecoderLM
@@ -32,7 +33,7 @@ class FlashlightOptions:
     """What to search with; scores are in nats.
 
     Attributes:
-        lexicon: File of the words that may be heard (see ``lexicon``), or a
+        lexicon: File of the words that may be found (see ``lexicon``), or a
             ``Lexicon``. None: with a word model its own words, else any characters.
         lm: Language model: an ARPA file (``.gz`` or not), a binary file of KenLM, or
             an object that scores words, or without lexicon the indices of tokens.

@@ -5,7 +5,7 @@ a beam keeps what is about to become one. A hot word starts where a word does an
 where a word does; what does not become one gives back all that it has gained. Hot
 words do not overlap: of two, the one that starts first counts, and of those the
 longest. Words lie between spaces, apostrophes, commas, full stops and the ends of a
-transcript, so "ile" is heard in "l'ile".
+transcript, so "ile" is found in "l'ile".
 
 The construction is that of A. V. Aho and M. J. Corasick, "Efficient string matching",
 CACM 1975, with a gain for each step.
@@ -14,23 +14,21 @@ CACM 1975, with a gain for each step.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 
 import torch
 from torch import Tensor
 
 from labkit.base import USAGE, LabError
 from labkit.decoding.fusion.automaton import Automaton
-from labkit.text import normalise
+from labkit.text import MARKS, Alphabet, normalise
 
-_BOUNDARIES = frozenset(" ',.¶¦")  # between two words
-_MARKERS = frozenset("¶¦❌")  # never in a text
-_MARKS = ",."  # never in a hot word
+_BETWEEN_WORDS = frozenset(" '" + MARKS)  # and the ends of a transcript
 _LONGEST = 100  # characters; the time to compile one grows with their square
 
 
 def compile_hotwords(
-    words: Iterable[str], alphabet: Sequence[str], blank: int, weight: float
+    words: Iterable[str], alphabet: Alphabet, weight: float
 ) -> Automaton:
     """Compile hot words to an automaton.
 
@@ -40,7 +38,6 @@ def compile_hotwords(
     Args:
         words: The hot words; they are folded to the letters of the alphabet.
         alphabet: The V symbols of the network.
-        blank: The index of the blank.
         weight: In nats a word.
 
     Raises:
@@ -51,17 +48,18 @@ def compile_hotwords(
         raise LabError(
             f"a weight of {weight} for hot words", "give an ordinary number", USAGE
         )
-    index = {char: i for i, char in enumerate(alphabet) if i != blank}
+    index = {char: i for char, i in alphabet.index.items() if char != alphabet.blank}
     worth = {}
     for word in words:
-        phrase = _normalise_hotword(word, index)
+        phrase = _normalise_hotword(word, alphabet)
         worth[phrase] = weight * len(phrase.split(" "))
     credit = _credit(worth, weight)
     states = {prefix: i for i, prefix in enumerate(sorted(credit, key=len))}
     inside = len(states)  # in a word that is not hot
-    boundaries = [index[char] for char in _BOUNDARIES if char in index]
+    between = {alphabet.start, alphabet.end, *_BETWEEN_WORDS}
+    boundaries = [index[char] for char in between if char in index]
 
-    next_ = torch.full((inside + 1, len(alphabet)), inside)
+    next_ = torch.full((inside + 1, len(alphabet.symbols)), inside)
     gain = torch.zeros(next_.shape, dtype=torch.float64)
     final = gain.new_zeros(inside + 1)
     next_[inside, boundaries] = states[""]
@@ -78,6 +76,7 @@ def compile_hotwords(
             if prefix + char in states:
                 next_[state, symbol] = states[prefix + char]
                 gain[state, symbol] = credit[prefix + char] - held
+    blank = alphabet.blank_id
     gain[:, blank], next_[:, blank] = 0.0, torch.arange(inside + 1)
     return Automaton(states[""], next_.int(), gain.float(), final.float())
 
@@ -104,21 +103,23 @@ def _give_up(
     Returns:
         What it has gained in the end, and the state that it stands for.
     """
-    cuts = [n for n, char in enumerate(prefix) if char in _BOUNDARIES]
+    cuts = [n for n, char in enumerate(prefix) if char in _BETWEEN_WORDS]
     cut = max((n for n in cuts if prefix[:n] in worth), default=0)
     total, state = worth[prefix[:cut]] if cut else 0.0, len(next_) - 1
     for char in prefix[cut:]:
         total += gain[state, index[char]].item()
-        state = next_[state, index[char]].item()
+        state = int(next_[state, index[char]])
     return total, state
 
 
-def _normalise_hotword(word: str, index: Mapping[str, int]) -> str:
-    """Fold a hot word to the letters of the alphabet."""
-    phrase = normalise(word).strip(" " + _MARKS)
-    strange = {c for c in phrase if c not in index or c in _MARKERS or c in _MARKS}
-    if strange:
-        fault = f"holds {' '.join(sorted(strange))}"
+def _normalise_hotword(word: str, alphabet: Alphabet) -> str:
+    """Bring a hot word to the letters of the alphabet."""
+    phrase = normalise(word).strip(alphabet.space + MARKS)
+    letters = {*alphabet.symbols} - {alphabet.blank, *MARKS}
+    letters -= {alphabet.start, alphabet.end, alphabet.unknown}
+    outside = {*phrase} - letters
+    if outside:
+        fault = f"holds {' '.join(sorted(outside))}"
     elif not any(map(str.isalnum, phrase)):
         fault = "has no letter"
     elif len(phrase) > _LONGEST:

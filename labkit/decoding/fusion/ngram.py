@@ -9,7 +9,6 @@ frames.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import torch
@@ -17,19 +16,12 @@ from torch import Tensor
 
 from labkit.base import USAGE, LabError
 from labkit.decoding.fusion.automaton import Automaton
-from labkit.decoding.fusion.hotwords import compile_hotwords
 from labkit.lm import END, SPACE, START, UNKNOWN, NGram
+from labkit.text import Alphabet
 
-__all__ = ["Automaton", "Fusion", "compile_hotwords", "compile_ngram"]
-
-_START_CHAR, _END_CHAR = "¶", "¦"
-# How a model names what is no letter; ¶ is <s> where a transcript starts alone.
-_NAMES = {" ": SPACE, _START_CHAR: UNKNOWN, _END_CHAR: END, "❌": UNKNOWN}
 _MAX_BYTES = 2 * 2**30  # of the tables of an automaton
 _BYTES_PER_CELL = 8  # int32 and float32
 _SHOWN = 5  # characters that an error shows
-
-State = tuple[int, int]  # of the language model and of the hot words
 
 
 @dataclass(frozen=True, eq=False)
@@ -106,38 +98,8 @@ class Fusion:
             *hotwords,
         ]
 
-    @property
-    def start(self) -> State:
-        """The state before the first symbol."""
-        return (
-            self.lm.start if self.lm else 0,
-            self.hotwords.start if self.hotwords else 0,
-        )
 
-    def step(self, state: State, symbol: int) -> tuple[float, State]:
-        """Return the gain of a symbol and the next state."""
-        lm_state, hot_state = state
-        total = self.word_bonus if symbol == self.space else 0.0
-        if self.lm:
-            gain, lm_state = self.lm.step(lm_state, symbol)
-            total += self.lm_weight * gain
-        if self.hotwords:
-            gain, hot_state = self.hotwords.step(hot_state, symbol)
-            total += gain
-        return total, (lm_state, hot_state)
-
-    def final(self, state: State) -> float:
-        """Return what is added where a transcript ends in ``state``."""
-        lm_state, hot_state = state
-        total = self.lm_weight * self.lm.end(lm_state) if self.lm else 0.0
-        return total + (self.hotwords.end(hot_state) if self.hotwords else 0.0)
-
-    def lm_log_prob(self, indices: Sequence[int]) -> float:
-        """Return ln p of a transcript and its end, not weighted; 0 without a model."""
-        return self.lm.total(indices) if self.lm else 0.0
-
-
-def compile_ngram(model: NGram, alphabet: Sequence[str], blank: int) -> Automaton:
+def compile_ngram(model: NGram, alphabet: Alphabet) -> Automaton:
     """Compile a model of characters; the gain of a symbol is ln p.
 
     A state is a context: the longest end of the transcript that the model knows as
@@ -150,15 +112,14 @@ def compile_ngram(model: NGram, alphabet: Sequence[str], blank: int) -> Automato
     Args:
         model: A model of characters, whose space is ``|``.
         alphabet: The V symbols of the network.
-        blank: The index of the blank.
 
     Raises:
         LabError: It is a model of words or of another alphabet, or too large.
     """
-    _check_model(model, alphabet, blank)
-    columns = _columns(alphabet, blank)
+    _check_model(model, alphabet)
+    columns = _columns(alphabet)
     contexts = _contexts(model)
-    if (len(contexts) + 1) * len(alphabet) * _BYTES_PER_CELL > _MAX_BYTES:
+    if (len(contexts) + 1) * len(alphabet.symbols) * _BYTES_PER_CELL > _MAX_BYTES:
         raise LabError(
             f"a language model of {len(contexts)} contexts is too large to compile",
             "prune it: a lower order, or higher minimal counts for its long n-grams",
@@ -172,45 +133,60 @@ def compile_ngram(model: NGram, alphabet: Sequence[str], blank: int) -> Automato
 
     start, end = contexts[(START,)], len(contexts)
     final, unknown = gain[:, column(END)].clone(), gain[start, column(UNKNOWN)]
-    chosen = [column(_NAMES.get(char, char)) for char in alphabet]
+    names, blank = _names(alphabet), alphabet.blank_id
+    chosen = [column(names.get(char, char)) for char in alphabet.symbols]
     next_, gain = next_[:, chosen], gain[:, chosen]
     gain[end], next_[end], final[end] = unknown, start, 0.0
-    for symbol, char in enumerate(alphabet):
-        if char == _START_CHAR:
+    for char, symbol in alphabet.index.items():
+        if char == alphabet.start:
             gain[start, symbol], next_[start, symbol] = 0.0, start
-        elif char == _END_CHAR:
+        elif char == alphabet.end:
             next_[:end, symbol] = end
     gain[:, blank], next_[:, blank] = 0.0, torch.arange(end + 1, dtype=torch.int32)
     return Automaton(start, next_, gain, final)
 
 
-def _columns(alphabet: Sequence[str], blank: int) -> dict[str, int]:
-    """Number what a model of this alphabet can speak of."""
-    names = [_NAMES.get(c, c) for i, c in enumerate(alphabet) if i != blank]
-    return {w: i for i, w in enumerate(dict.fromkeys([*names, END, UNKNOWN, START]))}
+def _names(alphabet: Alphabet) -> dict[str, str]:
+    """Say how a model names what is no letter.
+
+    The start is ``<s>`` where a transcript starts, and unknown elsewhere.
+    """
+    return {
+        alphabet.space: SPACE,
+        alphabet.start: UNKNOWN,
+        alphabet.end: END,
+        alphabet.unknown: UNKNOWN,
+    }
 
 
-def _check_model(model: NGram, alphabet: Sequence[str], blank: int) -> None:
-    """Refuse a model that does not speak of the symbols of the alphabet."""
+def _columns(alphabet: Alphabet) -> dict[str, int]:
+    """Number the symbols that a model of this alphabet can score."""
+    names = _names(alphabet)
+    scored = [names.get(c, c) for c in alphabet.symbols if c != alphabet.blank]
+    return {w: i for i, w in enumerate(dict.fromkeys([*scored, END, UNKNOWN, START]))}
+
+
+def _check_model(model: NGram, alphabet: Alphabet) -> None:
+    """Refuse a model of words, or of symbols that the alphabet lacks."""
     if not model.is_character_model:
         raise LabError(
             "this search needs a language model of characters, not one of words",
             "use --lm char; or --decoder flashlight, on Python 3.12 or older",
             USAGE,
         )
-    columns = _columns(alphabet, blank)
-    strange = [symbol for symbol in model.vocabulary if symbol not in columns]
-    if strange:
-        more = len(strange) - _SHOWN
+    columns = _columns(alphabet)
+    unknown = [symbol for symbol in model.vocabulary if symbol not in columns]
+    if unknown:
+        more = len(unknown) - _SHOWN
         raise LabError(
-            "the language model is of another alphabet: it speaks of "
-            f"{' '.join(strange[:_SHOWN])}{f' and {more} more' * (more > 0)}",
+            "the language model is of another alphabet: it scores "
+            f"{' '.join(unknown[:_SHOWN])}{f' and {more} more' * (more > 0)}",
             "make one from text that is folded: python -m labkit.lm build TEXT",
         )
 
 
 def _contexts(model: NGram) -> dict[tuple[str, ...], int]:
-    """Number the contexts that tell a model something, the shortest first."""
+    """Number the contexts that the model distinguishes, the shortest first."""
     contexts = {gram[:-1] for gram in model.log_probs}
     contexts |= {context for context, weight in model.backoffs.items() if weight}
     # A context is reached through those that it starts with.

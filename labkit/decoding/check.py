@@ -1,0 +1,68 @@
+"""Checks of what a search is given, and of what a student's ``advance`` returns."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+
+from labkit.base import LabError
+from labkit.decoding.hypothesis import Hypothesis
+
+# Of each prefix two log probabilities.
+Prefixes = dict[tuple[int, ...], tuple[float, float]]
+
+
+def check_beam_size(beam_size: int) -> None:
+    """Refuse a beam that keeps nothing.
+
+    Raises:
+        LabError: It is smaller than 1.
+    """
+    if beam_size < 1:
+        raise LabError(
+            f"a beam of {beam_size} keeps nothing", "use a beam of 1 or more"
+        )
+
+
+def check_advance(
+    advance: Callable[[Prefixes, list[float], int], Prefixes],
+    n_symbols: int,
+    blank: int,
+) -> None:
+    """Try ``advance``, the step of a prefix search, on two frames.
+
+    Raises:
+        LabError: No search can go on with what it returns.
+    """
+    beam: Prefixes = {(): (0.0, -math.inf)}
+    for _ in range(2):
+        beam = advance(beam, [-math.log(n_symbols)] * n_symbols, blank)
+        _check_prefixes(beam, n_symbols, blank)
+
+
+def check_found(nbest: Sequence[Hypothesis], n_symbols: int, blank: int) -> None:
+    """See that what a prefix search has found are transcripts with their scores.
+
+    Raises:
+        LabError: They are not.
+    """
+    sums = {tuple(one.indices): (one.score, one.parts["ctc"]) for one in nbest}
+    _check_prefixes(sums, n_symbols, blank)
+
+
+def _check_prefixes(beam: Prefixes, n_symbols: int, blank: int) -> None:
+    """See that a beam holds prefixes of symbols, each with two numbers."""
+    fault = ""
+    if not isinstance(beam, dict) or not beam:
+        fault = "no prefix"
+    for prefix, sums in beam.items() if not fault else ():
+        spelled = isinstance(prefix, tuple) and all(
+            isinstance(k, int) and 0 <= k < n_symbols and k != blank for k in prefix
+        )
+        summed = isinstance(sums, (tuple, list)) and len(sums) == 2
+        if not spelled:
+            fault = f"the prefix {prefix!r}, which is no tuple of symbols without blank"
+        elif not (summed and all(isinstance(s, float) and s < math.inf for s in sums)):
+            fault = f"{sums!r} for the prefix {prefix!r}, not two log-probabilities"
+    if fault:
+        raise LabError(f"advance() returns {fault}", "check it with: pytest")

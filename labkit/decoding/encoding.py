@@ -1,0 +1,86 @@
+"""What a network makes of speech, and a decoder reads."""
+
+from __future__ import annotations
+
+from typing import NamedTuple, Protocol
+
+from torch import Tensor
+from torch.nn.utils.rnn import PackedSequence, pad_packed_sequence
+
+from labkit.base import LabError
+from labkit.text import Alphabet
+
+
+class Encoding(NamedTuple):
+    """What a network makes of a batch of utterances.
+
+    Attributes:
+        scores: Packed scores (T', B, V) for CTC: their softmax over V gives
+            probabilities. None without such an output.
+        memory: Packed states of the encoder (T', B, 2H), for attention. None without.
+    """
+
+    scores: PackedSequence | None
+    memory: PackedSequence | None
+
+    @property
+    def n_frames(self) -> int:
+        """The frames T' of all utterances together."""
+        packed = self.memory if self.scores is None else self.scores
+        return int(packed.batch_sizes.sum()) if packed is not None else 0
+
+    def check(self) -> None:
+        """Refuse what no decoder can read.
+
+        Raises:
+            LabError: There is NaN in it.
+        """
+        for packed in self:
+            if packed is not None and packed.data.isnan().any():
+                raise LabError(
+                    "the scores hold NaN",
+                    "the network has diverged: train it again, slower",
+                )
+
+
+class HasAlphabet(Protocol):
+    """What decoders ask of a ``CharMap``."""
+
+    @property
+    def alphabet(self) -> Alphabet:
+        """The symbols."""
+        ...
+
+    @property
+    def blankid(self) -> int:
+        """The index of the blank."""
+        ...
+
+
+class Recogniser(Protocol):
+    """A network, as decoders see it."""
+
+    @property
+    def charmap(self) -> HasAlphabet:
+        """The alphabet of its outputs."""
+        ...
+
+    def encode(self, inputs: PackedSequence) -> Encoding:
+        """Read packed spectrograms (T, B, M)."""
+        ...
+
+
+def log_posteriors(scores: PackedSequence | None) -> tuple[Tensor, Tensor]:
+    """Turn packed scores (T', B, V) into log-probabilities.
+
+    Returns:
+        The log-probabilities (T', B, V) and the lengths (B,).
+
+    Raises:
+        LabError: There are none, or they hold NaN.
+    """
+    if scores is None:
+        raise LabError("the network gives no scores for CTC", "use another --decoder")
+    Encoding(scores, None).check()
+    padded, lengths = pad_packed_sequence(scores)  # (T', B, V), (B,)
+    return padded.log_softmax(dim=2), lengths

@@ -1,0 +1,159 @@
+"""What ``test`` works with: a network, its decoders, and the options."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import NamedTuple, Protocol
+
+from torch import Tensor
+from torch.nn.utils.rnn import PackedSequence, pack_sequence
+from torch.utils.data import DataLoader
+
+from labkit.audio import read_audio
+from labkit.base import LabError
+from labkit.decoding import (
+    Encoding,
+    Hypothesis,
+    Recogniser,
+    Search,
+    SearchOptions,
+)
+from labkit.evaluation.posteriors import EncodedBatch, encode_fold
+from labkit.evaluation.timed import TimedHypothesis, describe
+from labkit.text import Alphabet
+
+
+class Processor(Protocol):
+    """Turns a clip into what a network reads; ``WaveformProcessor`` is one."""
+
+    rate: int
+    hop_length: int
+
+    def log_mel(self, waveform: Tensor, rate: int) -> Tensor:
+        """Turn a clip (1, samples) at ``rate`` Hz into its log-mel (T, M), in dB."""
+        ...
+
+    def finish(self, log_mel: Tensor) -> Tensor:
+        """Normalise a log-mel (T, M)."""
+        ...
+
+
+class Network(Recogniser, Protocol):
+    """A recogniser with the ratio of its input's frames to its output's."""
+
+    @property
+    def stride(self) -> int:
+        """Frames T of the spectrogram for one frame T' of the encoding."""
+        ...
+
+
+class Clip(NamedTuple):
+    """A clip to transcribe.
+
+    Attributes:
+        name: Its file.
+        seconds: Its length.
+        log_mel: Its spectrogram (T, M), in dB.
+        inputs: What the network reads, packed (T, 1, M).
+    """
+
+    name: str
+    seconds: float
+    log_mel: Tensor
+    inputs: PackedSequence
+
+
+@dataclass(frozen=True)
+class Setup:
+    """What transcribing, scoring, comparing and tuning have in common.
+
+    Attributes:
+        args: The options.
+        model: The network, in evaluation mode.
+        decoders: The table of decoders.
+        processor: Turns clips into the network's input.
+    """
+
+    args: argparse.Namespace
+    model: Network
+    decoders: Mapping[str, Callable[[Recogniser, SearchOptions], Search]]
+    processor: Processor
+
+    @property
+    def alphabet(self) -> Alphabet:
+        """The alphabet of the network."""
+        return self.model.charmap.alphabet
+
+    @property
+    def win_step(self) -> float:
+        """Seconds from one frame T to the next."""
+        return self.processor.hop_length / self.processor.rate
+
+    @property
+    def frame_seconds(self) -> float:
+        """Seconds from one frame T' to the next."""
+        return self.model.stride * self.win_step
+
+    def options(self, lm: str | None, **changes: float) -> SearchOptions:
+        """Return the options of a search: those given, and ``changes``."""
+        return replace(SearchOptions.of(self.args), lm=lm, **changes)
+
+    def make_search(self, decoder: str, lm: str | None, **changes: float) -> Search:
+        """Make a search of the table; an utterance without a hypothesis is an error."""
+        search = self.decoders[decoder](self.model, self.options(lm, **changes))
+
+        def find(encoding: Encoding) -> list[list[Hypothesis]]:
+            found = search(encoding)
+            if not all(found):
+                raise LabError(
+                    f"--decoder {decoder} found nothing",
+                    "give its weights and bonuses values nearer to 0",
+                )
+            return found
+
+        return find
+
+    def read_clip(self, name: str) -> Clip:
+        """Read a clip to transcribe."""
+        waveform, rate = read_audio(name)  # (1, samples)
+        log_mel = self.processor.log_mel(waveform, rate)  # (T, M)
+        inputs = pack_sequence([self.processor.finish(log_mel)])
+        return Clip(name, waveform.shape[1] / rate, log_mel, inputs)
+
+    def encode(self, inputs: PackedSequence) -> Encoding:
+        """Run the network over packed spectrograms (T, B, M).
+
+        Raises:
+            LabError: It gives NaN.
+        """
+        encoding = self.model.encode(inputs.to(self.args.device))
+        encoding.check()
+        return encoding
+
+    def encode_fold(
+        self, loader: DataLoader, n_clips: int | None = None
+    ) -> Iterator[EncodedBatch]:
+        """Run the network over the fold, or over about ``n_clips`` of it."""
+        return encode_fold(
+            self.encode, loader, self.alphabet, title=self.args.fold, n_clips=n_clips
+        )
+
+    def describe(
+        self, found: Sequence[Hypothesis], log_probs: Tensor, seconds: float
+    ) -> list[TimedHypothesis]:
+        """Give text and times to the best of what was found.
+
+        Args:
+            found: The n-best list of an utterance; ``--nbest`` of them are kept.
+            log_probs: Its log-probabilities (T', V).
+            seconds: Its length.
+        """
+        return describe(
+            found[: self.args.nbest],
+            log_probs,
+            self.alphabet,
+            self.frame_seconds,
+            seconds,
+        )

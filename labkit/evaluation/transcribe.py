@@ -1,0 +1,114 @@
+"""Transcribing clips: print, write and draw what is said in them, and when."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from labkit.base import USAGE, LabError, show_error
+from labkit.decoding import Hypothesis, Search, align, log_posteriors
+from labkit.evaluation.figures import plot_alignment
+from labkit.evaluation.setup import Clip, Setup
+from labkit.evaluation.tables import print_nbest
+from labkit.evaluation.transcripts import Names, Transcript, TranscriptFolder
+from labkit.figures import save_figure
+from labkit.text import Alphabet
+
+# Nats a symbol by which a whole transcript costs more than the best path: 0 to 1 with
+# a good network, up to 1.8 with a bad one (CER 57 %). Half of one: 1.6 to 20.
+_DOUBTFUL = 2.0
+
+
+def transcribe(setup: Setup) -> None:
+    """Print the hypotheses of each ``--audiofile``, write and draw the best.
+
+    Raises:
+        LabError: A clip cannot be transcribed; the others have been.
+    """
+    args, logs = setup.args, Path(setup.args.baselogdir)
+    search = setup.make_search(args.decoder, args.lm)
+    folder, names = TranscriptFolder(logs / "transcripts", args.output), Names()
+    n_failed, n_clips = 0, len(args.audiofile)
+    for name in args.audiofile:
+        figure = logs / "figures" / f"{names.take(Path(name).name)}.png"
+        try:
+            _transcribe_one(setup, setup.read_clip(name), search, folder, figure)
+        except LabError as error:
+            if n_clips == 1:
+                raise
+            show_error(error)
+            n_failed += 1
+    if n_failed:
+        raise LabError(
+            f"{n_failed} of {n_clips} clips are not transcribed",
+            "see the errors above",
+        )
+
+
+def _transcribe_one(
+    setup: Setup, clip: Clip, search: Search, folder: TranscriptFolder, drawn: Path
+) -> None:
+    args = setup.args
+    encoding = setup.encode(clip.inputs)
+    log_probs = log_posteriors(encoding.scores)[0][:, 0]  # (T', V)
+    if args.transcript is None:
+        (found,), how = search(encoding), args.decoder
+    else:
+        given = score_text(args.transcript, log_probs, setup.alphabet)
+        found, how = [given], "as given"
+    hypotheses = setup.describe(found, log_probs, clip.seconds)
+    bonuses = ["word bonus"] * bool(args.lm) + ["hot words"] * bool(args.hotwords)
+    print_nbest(clip.name, hypotheses, {"lm": args.lm_weight}, bonuses)
+    if args.output:
+        transcript = Transcript(clip.name, clip.seconds, how, hypotheses)
+        print(f"transcript: {folder.write(transcript)}")
+    best = hypotheses[0]
+    figure = plot_alignment(
+        clip.log_mel,
+        best.words,
+        best.characters,
+        setup.win_step,
+        f"{best.text}   ({how})",
+    )
+    save_figure(figure, drawn)
+
+
+def score_text(text: str, log_probs: Tensor, alphabet: Alphabet) -> Hypothesis:
+    """Score a transcript that was given.
+
+    Args:
+        text: What is said.
+        log_probs: Log-probabilities (T', V).
+        alphabet: The alphabet.
+
+    Raises:
+        LabError: The text cannot be aligned with the log-probabilities.
+    """
+    indices = alphabet.encode(text)
+    if alphabet.index[alphabet.unknown] in indices:
+        raise LabError(
+            "--transcript has characters outside the alphabet: "
+            f"{alphabet.decode(indices)}",
+            "write what is said: « 5 euros » for « 5 € »",
+            USAGE,
+        )
+    align(log_probs, indices, alphabet.blank_id)  # says what does not fit
+    loss = torch.nn.functional.ctc_loss(
+        log_probs.unsqueeze(1),  # (T', 1, V)
+        torch.tensor([indices]),
+        torch.tensor([len(log_probs)]),
+        torch.tensor([len(indices)]),
+        alphabet.blank_id,
+        reduction="sum",
+    )
+    cost = loss.item() + log_probs.max(dim=1).values.sum().item()
+    if cost > _DOUBTFUL * len(indices):
+        print(
+            "warning: this may not be all that is said: its times are then not to "
+            f"be trusted ({cost / len(indices):.1f} nats a symbol above the best)",
+            file=sys.stderr,
+        )
+    return Hypothesis(-loss.item(), indices, {"ctc": -loss.item()})

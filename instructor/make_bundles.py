@@ -22,7 +22,7 @@ from labkit.base import LabError, run_program, write_atomically
 
 BUNDLES = Path("instructor", "bundles")
 GRADER = (
-    *("labkit", "LabsSolutions", "instructor", "test_implementation.py"),
+    *("checks", "labkit", "LabsSolutions", "instructor", "test_implementation.py"),
     *("conftest.py", "requirements.txt", "pyproject.toml"),
 )
 WORKFLOW = ".github/workflows/classroom.yml"

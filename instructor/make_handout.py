@@ -26,8 +26,8 @@ NEEDED_FILES = (
     *("test_implementation.py", "conftest.py", "requirements.txt", ".gitignore"),
     *("pytorch-asr-py3.9.yaml", "pyproject.toml", README),
 )
-KIT = "labkit"  # of which only the Python files go
-NEEDED_FOLDERS = (KIT, "corpora")
+KIT = ("checks", "labkit")  # of which only the Python files go
+NEEDED_FOLDERS = (*KIT, "corpora")
 OPTIONAL = ("LICENSE", "docs", "pretrained")
 FOR_INSTRUCTORS = "docs/instructors"  # how their paths begin
 
@@ -91,7 +91,7 @@ def walk(root: Path, name: str) -> Iterator[Path]:
             part.startswith(".") or part == "__pycache__" for part in relative.parts[1:]
         )
         is_ours = relative.as_posix().startswith(FOR_INSTRUCTORS)
-        is_stray = name == KIT and path.suffix != ".py"
+        is_stray = name in KIT and path.suffix != ".py"
         if path.is_file() and not (is_debris or is_ours or is_stray):
             yield relative
 

@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 # After submitted, which tells Python where the autograder is.
-from autograder.probehalf import probe_module
+from autograder.probehalf import probe_files
 from autograder.sources import Source, parse, transplant
 from autograder.submissions import find_submissions
 from shared import REFERENCE, ROOT
@@ -190,15 +190,32 @@ def test_a_text_that_is_no_python_is_a_syntax_error(text: str) -> None:
     assert Source(text).function("f") is None and Source(text).answer("f") == ""
 
 
-def test_the_probes_bring_no_judge_along() -> None:
-    text = (ROOT / "test_implementation.py").read_text("utf-8")
-    module = probe_module(text, EXERCISES)
-    names = Source(module)
-    assert "judge" not in module and "EXERCISES" not in module
-    assert names.function("pack") and names.function("mel_filters") is None
-    scope: dict[str, Any] = {}
-    exec(module, scope)
-    assert set(scope["PROBES"]) == set(EXERCISES)
+def test_the_probes_bring_no_judge_along(tmp_path: Path) -> None:
+    files = probe_files(ROOT, EXERCISES)
+    assert not {"checks/oracles.py", "checks/drawing.py"} & set(files)
+    for text in files.values():
+        assert "judge" not in text and "oracles" not in text and "expect" not in text
+    tools = Source(files["checks/tools.py"])
+    assert tools.function("pack") and tools.function("collapsed") is None
+    for name, text in files.items():
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text(text, encoding="utf-8")
+    code = f"import sys; sys.path[:0] = [{str(tmp_path)!r}, {str(ROOT)!r}]\n"
+    code += "import probes; print(*probes.PROBES)"
+    command = [sys.executable, "-I", "-c", code]
+    done = subprocess.run(command, capture_output=True, encoding="utf-8", check=True)
+    assert done.stdout.split() == list(EXERCISES)
+
+
+def test_a_probe_that_uses_an_oracle_is_refused(tmp_path: Path) -> None:
+    shutil.copytree(ROOT / "checks", tmp_path / "checks")
+    decoding = tmp_path / "checks" / "decoding.py"
+    text = decoding.read_text("utf-8")
+    own = "run = lab.decoding.collapse\n"
+    assert own in text
+    decoding.write_text(text.replace(own, "run = collapsed\n"), "utf-8")
+    with pytest.raises(ValueError, match="a probe uses an oracle"):
+        probe_files(tmp_path, EXERCISES)
 
 
 # ---- what comes back
@@ -380,7 +397,7 @@ def test_states(graded: Class) -> None:
 def test_a_broken_script_is_named_with_its_line(graded: Class) -> None:
     record = graded.records["broken"]
     lost = [id_ for id_, e in EXERCISES.items() if e.file == "models.py"]
-    assert sorted(lost_points(record)) == lost
+    assert set(lost_points(record)) == set(lost)
     assert any("models.py: line" in problem for problem in record["problems"])
     assert "mend models.py, line" in exercise_of(record, "E08")["mistake"]
 
@@ -532,7 +549,7 @@ def test_wrong_use_is_two_lines_and_exit_code_2(
 def test_a_reference_that_fails_stops_everything(tmp_path: Path) -> None:
     lab = tmp_path / "lab"
     ignored = shutil.ignore_patterns("__pycache__")
-    for name in ("labkit", "instructor", "LabsSolutions"):
+    for name in ("checks", "labkit", "instructor", "LabsSolutions"):
         shutil.copytree(ROOT / name, lab / name, ignore=ignored)
     shutil.copy(ROOT / "test_implementation.py", lab)
     script = lab / REFERENCE.relative_to(ROOT) / "data.py"

@@ -28,7 +28,10 @@ STARTER, HANDOUT = load_tool("make_starter"), load_tool("make_handout")
 
 OPENING, CLOSING = HANDOUT.OPENING, HANDOUT.CLOSING
 FOR_ALL = ("README.md", "LICENSE", "docs/lab.md", "docs/figures/draw.py")
-KIT = ("labkit/__init__.py", "labkit/deep/more.py", "corpora/mini/fr/clips/a.mp3")
+KIT = (
+    *("checks/data.py", "labkit/__init__.py", "labkit/deep/more.py"),
+    "corpora/mini/fr/clips/a.mp3",
+)
 NOT_FOR_STUDENTS = (
     *("docs/instructors.md", "docs/instructors/notes.md", "docs/.hidden/x.md"),
     *("instructor/make_corpus.py", "tests/test_x.py", "benchmarks/b.py", "Makefile"),

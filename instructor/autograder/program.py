@@ -18,7 +18,7 @@ from tqdm import tqdm
 
 from autograder import classreport, feedback, formats, grades, moodle, plain
 from autograder.engine import Grader, digest_of, earlier_record, keep_record
-from autograder.probehalf import probe_module
+from autograder.probehalf import PACKAGE, probe_files
 from autograder.records import SubmissionRecord
 from autograder.sandbox import ENVIRONMENT, Limits, Sandbox
 from autograder.sources import Source, imported_modules
@@ -48,7 +48,11 @@ def open_lab(root: Path) -> Lab:
     scripts = sorted((root / REFERENCE).rglob("*.py"))
     files += tuple(f for s in regions.values() if (f := s.name) not in files)
     files = tuple(dict.fromkeys(files))
-    kit = sorted((root / "labkit").rglob("*.py"))
+    kit = [
+        path
+        for name in (PACKAGE, "labkit")
+        for path in sorted((root / name).rglob("*.py"))
+    ]
     own = sorted(Path(__file__).parent.rglob("*.py"))
     digest = digest_of(
         p.read_text(encoding="utf-8") for p in (root / CHECKS, *kit, *scripts, *own)
@@ -163,13 +167,13 @@ def open_sandbox(
     Returns:
         The sandbox; it is yet to be started.
     """
-    checks = (root / CHECKS).read_text(encoding="utf-8")
-    sources = [*map(Source, lab.reference.values()), Source(checks)]
-    own = [file[: -len(".py")] for file in lab.files]
-    secret = ("LabsSolutions", CHECKS, "instructor", "tests", ".git")
+    probes = probe_files(root, lab.exercises)
+    sources = map(Source, (*lab.reference.values(), *probes.values()))
+    own = [*(file[: -len(".py")] for file in lab.files), PACKAGE]
+    secret = ("LabsSolutions", CHECKS, PACKAGE, "instructor", "tests", ".git")
     return Sandbox(
         root / "labkit",
-        probe_module(checks, lab.exercises),
+        probes,
         imported_modules(sources, own),
         jobs,
         limits,

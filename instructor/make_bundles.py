@@ -22,6 +22,7 @@ from labkit.base import LabError, LabParser, run_program
 
 BUNDLES = Path("instructor", "bundles")
 GRADER = (
+    "checks",
     "labkit",
     "LabsSolutions",
     "instructor",

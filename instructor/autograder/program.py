@@ -17,11 +17,12 @@ from starter import REFERENCE, generate, load
 from tqdm import tqdm
 
 from autograder.intake import (
+    PACKAGE,
     Source,
     Submission,
     find_submissions,
     imported_modules,
-    probe_module,
+    probe_files,
 )
 from autograder.marking import (
     Grader,
@@ -57,7 +58,7 @@ def digest_of_lab(root: Path) -> str:
     Those are the checks, the kit, the reference and the grader itself, at any depth;
     its templates only say how a mark is shown.
     """
-    folders = ("checks", "labkit", REFERENCE, Path("instructor", "autograder"))
+    folders = (PACKAGE, "labkit", REFERENCE, Path("instructor", "autograder"))
     scripts = [path for name in folders for path in sorted((root / name).rglob("*.py"))]
     return digest_of(p.read_text(encoding="utf-8") for p in (root / CHECKS, *scripts))
 
@@ -187,13 +188,13 @@ def open_sandbox(
     Returns:
         The sandbox; it is yet to be started.
     """
-    checks = (root / CHECKS).read_text(encoding="utf-8")
-    sources = [*map(Source, material.reference.values()), Source(checks)]
-    own = [file[: -len(".py")] for file in material.files]
-    secret = ("LabsSolutions", CHECKS, "checks", "instructor", "tests", ".git")
+    probes = probe_files(root, material.exercises)
+    sources = map(Source, (*material.reference.values(), *probes.values()))
+    own = [*(file[: -len(".py")] for file in material.files), PACKAGE]
+    secret = ("LabsSolutions", CHECKS, PACKAGE, "instructor", "tests", ".git")
     return Sandbox(
         root / "labkit",
-        probe_module(checks, material.exercises),
+        probes,
         imported_modules(sources, own),
         jobs,
         limits,

@@ -7,7 +7,7 @@ from labkit.base.cores import (
     local_rank,
     map_in_threads,
 )
-from labkit.base.desk import SCRIPTS, Lab
+from labkit.base.desk import PARTS, Lab
 from labkit.base.errors import (
     EXERCISE_ID,
     INTERRUPTED,
@@ -38,9 +38,9 @@ __all__ = [
     "INTERRUPTED",
     "KIT_VERSION",
     "LANGUAGE_MODELS",
+    "PARTS",
     "PRETRAINED",
     "ROOT",
-    "SCRIPTS",
     "USAGE",
     "Lab",
     "LabError",

@@ -11,7 +11,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from types import ModuleType
 
-SCRIPTS = ("data", "models", "decoding", "main_ctc")
+# The modules of each part of the lab. A folder need not hold every part.
+PARTS = (
+    ("data", "models", "decoding", "main_ctc"),
+    ("seq2seq", "main_seq2seq"),
+)
+_MODULES = frozenset(name for part in PARTS for name in part)
 
 
 class _OnlyHere(importlib.abc.MetaPathFinder):
@@ -23,7 +28,7 @@ class _OnlyHere(importlib.abc.MetaPathFinder):
     def find_spec(
         self, name: str, path: Sequence[str] | None, target: ModuleType | None = None
     ) -> importlib.machinery.ModuleSpec | None:
-        if name not in SCRIPTS:
+        if name not in _MODULES:
             return None
         file = self.folder / f"{name}.py"
         if not file.is_file():
@@ -52,7 +57,7 @@ class Lab:
             return
         sys.meta_path[:] = [f for f in sys.meta_path if not isinstance(f, _OnlyHere)]
         sys.meta_path.insert(0, self._finder)
-        for name in SCRIPTS:
+        for name in _MODULES:
             sys.modules.pop(name, None)
 
     def __getattr__(self, name: str) -> ModuleType:
@@ -63,7 +68,7 @@ class Lab:
             ImportError: The script was imported from elsewhere.
             AttributeError: It is no script of the lab.
         """
-        if name not in SCRIPTS:
+        if name not in _MODULES:
             raise AttributeError(name)
         self.activate()
         module = importlib.import_module(name)

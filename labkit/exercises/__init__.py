@@ -4,7 +4,14 @@ from labkit.exercises.exchange import from_bytes, to_bytes
 from labkit.exercises.expect import expect, expect_close, expect_that, part
 from labkit.exercises.program import main
 from labkit.exercises.pytest_plugin import SEED_VARIABLE
-from labkit.exercises.registry import Exercise, Values, assert_registry
+from labkit.exercises.registry import (
+    Check,
+    Exercise,
+    Milestone,
+    Values,
+    exercise,
+    registry,
+)
 from labkit.exercises.verdicts import (
     DONE,
     FAIL,
@@ -20,10 +27,12 @@ __all__ = [
     "FAIL",
     "SEED_VARIABLE",
     "TODO",
+    "Check",
     "Exercise",
+    "Milestone",
     "Values",
     "Verdict",
-    "assert_registry",
+    "exercise",
     "expect",
     "expect_close",
     "expect_that",
@@ -32,6 +41,7 @@ __all__ = [
     "judge_parts",
     "main",
     "part",
+    "registry",
     "run_probe",
     "to_bytes",
 ]

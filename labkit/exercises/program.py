@@ -7,12 +7,13 @@ import csv
 import os
 import sys
 import zipfile
+from collections.abc import Sequence
 from pathlib import Path
 
 import torch
 
 from labkit.base import (
-    SCRIPTS,
+    PARTS,
     USAGE,
     Lab,
     LabError,
@@ -21,41 +22,45 @@ from labkit.base import (
     write_atomically,
 )
 from labkit.exercises.pytest_plugin import SEED_VARIABLE
-from labkit.exercises.registry import Exercise
+from labkit.exercises.registry import Exercises, Milestone, scripts_of
 from labkit.exercises.verdicts import DONE, FAIL, check, render, with_suspects
 from labkit.training import DEBUG_PREFIX
 
 SUBMISSION = Path("submission.zip")
 _ZIP_TIME = (1980, 1, 1, 0, 0, 0)  # the same scripts give the same file
 
-Exercises = dict[str, Exercise]
 
-
-def check_all(exercises: Exercises, folder: Path) -> bool:
+def check_all(
+    exercises: Exercises, milestones: Sequence[Milestone], folder: Path
+) -> bool:
     """Check every exercise and print the list; return whether all is done."""
     lab, verdicts = Lab(folder), {}
     torch.set_num_threads(1)  # the tensors are tiny: threads would get in the way
     for id_, exercise in exercises.items():
         verdict = check(exercise, lab, int(os.environ.get(SEED_VARIABLE, "0")))
-        verdicts[id_] = with_suspects(verdict, exercise, verdicts)
+        verdicts[id_] = with_suspects(verdict, exercises, id_, verdicts)
         if verdict.state == FAIL:
             print("\n".join(verdicts[id_].lines), end="\n\n")
-    print("\n".join(render(exercises, verdicts)))
+    print("\n".join(render(exercises, verdicts, milestones)))
     return all(verdict.state == DONE for verdict in verdicts.values())
 
 
-def list_exercises(exercises: Exercises) -> None:
-    """Print what there is to do."""
+def list_exercises(exercises: Exercises, milestones: Sequence[Milestone]) -> None:
+    """Print what there is to do, and after how long there is what to see."""
     print("id   points  min  difficulty  what" + " " * 42 + "where")
-    for exercise in exercises.values():
+    ends = {milestone.needs(exercises)[-1]: milestone for milestone in milestones}
+    points = minutes = 0
+    for id_, exercise in exercises.items():
         stars = "*" * exercise.difficulty
         needs = f"   needs {' '.join(exercise.needs)}" if exercise.needs else ""
         print(
-            f"{exercise.id}  {exercise.points:6d}  {exercise.minutes:3d}  {stars:10}  "
+            f"{id_}  {exercise.points:6d}  {exercise.minutes:3d}  {stars:10}  "
             f"{exercise.title:44}  {exercise.file} {exercise.function}{needs}"
         )
-    points = sum(exercise.points for exercise in exercises.values())
-    minutes = sum(exercise.minutes for exercise in exercises.values())
+        points, minutes = points + exercise.points, minutes + exercise.minutes
+        if id_ in ends:
+            reached = f"{ends[id_].what}: {ends[id_].command}"
+            print(f"     after {minutes // 60} h {minutes % 60:02} min: {reached}")
     print(f"{len(exercises)} exercises, {points} points, about {minutes / 60:.0f} h")
 
 
@@ -75,16 +80,33 @@ def best_run(logdir: Path) -> Path | None:
     return best[2] if best else None
 
 
-def submit(folder: Path, logdir: Path) -> None:
+def scripts_to_submit(exercises: Exercises, folder: Path) -> list[str]:
+    """List the scripts that hold exercises; a part of the lab may be absent.
+
+    Raises:
+        LabError: A script is missing, though others of its part are there.
+    """
+    names = scripts_of(exercises)
+    present = [name for name in names if (folder / name).is_file()]
+    for part in PARTS:
+        own = [name for name in names if name[: -len(".py")] in part]
+        missing = [name for name in own if name not in present]
+        if missing and (missing != own or not present):
+            path = folder / missing[0]
+            raise LabError(f"{path}: no such script", "run this in the lab's folder")
+        if missing:
+            print(f"not here, so not handed in: {', '.join(missing)}")
+    print(f"scripts: {', '.join(present)}")
+    return present
+
+
+def submit(exercises: Exercises, folder: Path, logdir: Path) -> None:
     """Zip the scripts of ``folder`` with the summary and metrics of the best run.
 
     Raises:
         LabError: A script is missing.
     """
-    members = [folder / f"{name}.py" for name in SCRIPTS]
-    for path in members:
-        if not path.is_file():
-            raise LabError(f"{path}: no such script", "run this in the lab's folder")
+    members = [folder / name for name in scripts_to_submit(exercises, folder)]
     run = best_run(logdir)
     if run is None:
         print(f"no run under {logdir}: only the scripts are handed in")
@@ -103,11 +125,14 @@ def submit(folder: Path, logdir: Path) -> None:
     print(f"to hand in: {folder / SUBMISSION}")
 
 
-def main(exercises: Exercises, description: str | None) -> int:
+def main(
+    exercises: Exercises, milestones: Sequence[Milestone], description: str | None
+) -> int:
     """Answer the command line.
 
     Args:
         exercises: The registry.
+        milestones: What there is to see on the way.
         description: What the program does, with commands to paste.
 
     Returns:
@@ -132,16 +157,16 @@ def main(exercises: Exercises, description: str | None) -> int:
     def answer() -> None:
         nonlocal all_done
         if args.list:
-            list_exercises(exercises)
+            list_exercises(exercises, milestones)
         elif args.hint:
             if args.hint not in exercises:
                 known = f"{min(exercises)} to {max(exercises)}"
                 raise LabError(f"no exercise {args.hint}", f"choose {known}", USAGE)
             print(exercises[args.hint].hint)
         elif args.submit:
-            submit(args.lab, args.baselogdir)
+            submit(exercises, args.lab, args.baselogdir)
         else:
-            all_done = check_all(exercises, args.lab)
+            all_done = check_all(exercises, milestones, args.lab)
 
     code = run_program(answer, args.verbose)
     return code or int(not all_done)

@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from labkit.base import Lab
-from labkit.exercises.registry import Exercise
+from labkit.exercises.registry import Exercise, Exercises, Milestone
 from labkit.exercises.verdicts import (
     BLOCKED,
     DONE,
@@ -26,7 +26,8 @@ SEED_VARIABLE = "LAB_SEED"
 
 _LAB = pytest.StashKey[Lab]()
 _VERDICTS = pytest.StashKey[dict[str, Verdict]]()
-_EXERCISES = pytest.StashKey[dict[str, Exercise]]()
+_EXERCISES = pytest.StashKey[Exercises]()
+_MILESTONES = pytest.StashKey[tuple[Milestone, ...]]()
 
 
 class _NotDoneError(Exception):
@@ -54,6 +55,7 @@ def pytest_configure(config: pytest.Config) -> None:
     config.stash[_LAB] = Lab(folder)
     config.stash[_VERDICTS] = {}
     config.stash[_EXERCISES] = {}
+    config.stash[_MILESTONES] = ()
     torch.set_num_threads(1)  # the tensors are tiny: threads would only get in the way
 
 
@@ -65,9 +67,10 @@ def report(request: pytest.FixtureRequest) -> Callable[[Exercise], None]:
     def check_and_report(exercise: Exercise) -> None:
         seed = int(os.environ.get(SEED_VARIABLE, "0"))
         verdict = check(exercise, stash[_LAB], seed)
-        verdict = with_suspects(verdict, exercise, stash[_VERDICTS])
+        exercises = stash[_EXERCISES] = request.module.EXERCISES
+        stash[_MILESTONES] = request.module.MILESTONES
+        verdict = with_suspects(verdict, exercises, exercise.id, stash[_VERDICTS])
         stash[_VERDICTS][exercise.id] = verdict
-        stash[_EXERCISES] = request.module.EXERCISES
         if verdict.state == FAIL:
             pytest.fail("\n".join(verdict.lines), pytrace=False)
         if verdict.state != DONE:
@@ -112,5 +115,6 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     stash = terminalreporter.config.stash
     if stash[_VERDICTS]:
         terminalreporter.section("exercises")
-        for line in render(stash[_EXERCISES], stash[_VERDICTS]):
+        shown = stash[_EXERCISES], stash[_VERDICTS], stash[_MILESTONES]
+        for line in render(*shown):
             terminalreporter.write_line(line)

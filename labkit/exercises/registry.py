@@ -1,8 +1,8 @@
-"""What an exercise is, and the order that its registry must keep."""
+"""What an exercise and a milestone are, and the order that a registry must keep."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,6 +11,25 @@ import torch
 from labkit.base import EXERCISE_ID, Lab
 
 Values = dict[str, Any]
+
+
+class Check:
+    """Groups the functions that check an exercise; nobody makes an instance."""
+
+    @staticmethod
+    def inputs(generator: torch.Generator) -> Values:
+        """Draw what the check uses, from a seeded generator."""
+        return {}
+
+    @staticmethod
+    def probe(lab: Lab, inputs: Values) -> Values:
+        """Call the student's code; return text, numbers, lists and tensors."""
+        raise NotImplementedError
+
+    @staticmethod
+    def judge(inputs: Values, result: Values) -> None:
+        """Compare what came out with an oracle; see ``labkit.exercises.expect``."""
+        raise NotImplementedError
 
 
 @dataclass(frozen=True)
@@ -53,18 +72,82 @@ class Exercise:
         """The function or method to write."""
         return self.where.partition(":")[2]
 
+    @property
+    def name(self) -> str:
+        """The function and the id, as messages name the exercise."""
+        return f"{self.function} ({self.id})"
 
-def assert_registry(exercises: dict[str, Exercise]) -> None:
-    """See that the registry itself is in order.
+
+Exercises = dict[str, Exercise]
+
+
+def exercise(
+    id_: str,
+    title: str,
+    *,
+    points: int,
+    minutes: int,
+    difficulty: int,
+    where: str,
+    check: type[Check],
+    hint: str,
+    needs: tuple[str, ...] = (),
+) -> Exercise:
+    """State an exercise; the arguments are the attributes of ``Exercise``."""
+    return Exercise(
+        id_,
+        title,
+        points,
+        minutes,
+        difficulty,
+        where,
+        needs,
+        hint,
+        inputs=check.inputs,
+        probe=check.probe,
+        judge=check.judge,
+    )
+
+
+@dataclass(frozen=True)
+class Milestone:
+    """What a student has once some exercises are done.
+
+    Attributes:
+        upto: The id of the last of them; all smaller ids count too.
+        what: What there is to see, in a few words.
+        command: How to see it.
+    """
+
+    upto: str
+    what: str
+    command: str
+
+    def needs(self, exercises: Iterable[str]) -> list[str]:
+        """List the ids that lead here, of those of a registry."""
+        return [id_ for id_ in exercises if id_ <= self.upto]
+
+
+def registry(*exercises: Exercise) -> Exercises:
+    """Map the id of each exercise to it, in the order given.
 
     Raises:
         ValueError: An id, a hint or a needed exercise is wrong.
     """
-    for id_, exercise in exercises.items():
-        if not EXERCISE_ID.fullmatch(id_) or exercise.id != id_:
+    found = {exercise.id: exercise for exercise in exercises}
+    if len(found) < len(exercises):
+        raise ValueError("two exercises have one id")
+    for id_, exercise in found.items():
+        if not EXERCISE_ID.fullmatch(id_):
             raise ValueError(f"{id_}: an id is E and two digits")
         if not exercise.hint.strip():
             raise ValueError(f"{id_}: no hint")
-        unknown = set(exercise.needs) - set(exercises)
+        unknown = set(exercise.needs) - set(found)
         if unknown:
             raise ValueError(f"{id_}: needs {unknown}, which nobody defines")
+    return found
+
+
+def scripts_of(exercises: Exercises) -> list[str]:
+    """List the files that hold exercises, in the order in which they are needed."""
+    return list(dict.fromkeys(exercise.file for exercise in exercises.values()))

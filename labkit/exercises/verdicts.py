@@ -1,4 +1,4 @@
-"""Grading exercises: their registry, their states, and what pytest prints of them.
+"""Checking exercises: their states, and what pytest prints of them.
 
 A check has two halves. ``probe(lab, inputs)`` runs beside the student's code and
 returns only text, numbers, lists and tensors. ``judge(inputs, result)`` runs where no
@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import ast
 import traceback
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -18,8 +18,7 @@ import torch
 
 from labkit.base import Lab, unwritten_exercise
 from labkit.exercises.expect import PARTS, MismatchError, shown
-from labkit.exercises.registry import Exercise, Values
-from labkit.part import CTC
+from labkit.exercises.registry import Exercise, Exercises, Milestone, Values
 
 DONE, TODO, BLOCKED, FAIL = "done", "todo", "blocked", "fail"
 
@@ -178,11 +177,20 @@ def check(exercise: Exercise, lab: Lab, seed: int) -> Verdict:
 
 
 def with_suspects(
-    verdict: Verdict, exercise: Exercise, verdicts: dict[str, Verdict]
+    verdict: Verdict, exercises: Exercises, id_: str, verdicts: dict[str, Verdict]
 ) -> Verdict:
-    """Add "perhaps from E05" to a failure that a needed exercise may explain."""
+    """Add "perhaps from collate (E05)" to a failure that a needed exercise explains.
+
+    Args:
+        verdict: Of one exercise.
+        exercises: The registry.
+        id_: Which exercise it is.
+        verdicts: Those of the exercises before it.
+    """
     suspects = [
-        n for n in exercise.needs if n in verdicts and verdicts[n].state == FAIL
+        exercises[needed].name
+        for needed in exercises[id_].needs
+        if needed in verdicts and verdicts[needed].state == FAIL
     ]
     if verdict.state != FAIL or not suspects:
         return verdict
@@ -190,8 +198,12 @@ def with_suspects(
     return replace(verdict, lines=(head, *verdict.lines[1:]))
 
 
-def render(exercises: dict[str, Exercise], verdicts: dict[str, Verdict]) -> list[str]:
-    """Write the list that ends every run: states, points, what to do next."""
+def render(
+    exercises: Exercises,
+    verdicts: dict[str, Verdict],
+    milestones: Sequence[Milestone] = (),
+) -> list[str]:
+    """Write the list that ends every run: states, points, milestones, what is next."""
     lines, score, total = [], 0, 0
     for id_, verdict in verdicts.items():
         exercise = exercises[id_]
@@ -203,28 +215,30 @@ def render(exercises: dict[str, Exercise], verdicts: dict[str, Verdict]) -> list
             f"{exercise.title:44}  {where}"
         )
         if verdict.waits_for:
-            lines.append(f"              waits for {verdict.waits_for}")
+            needed = exercises.get(verdict.waits_for)
+            name = needed.name if needed else verdict.waits_for
+            lines.append(f"              waits for {name}")
     lines.append(f"total {score}/{total}")
-    following = _what_next(exercises, verdicts)
-    if following is None and len(verdicts) == len(exercises):
-        lines.append(f"all done: python {CTC.script} train --debug")
-    elif following is None:
-        lines.append("done; what is next: pytest")
-    else:
-        lines += [
-            f"next: {following.id} in {following.file} {following.function}"
-            f"   ({following.minutes} min)   re-run: pytest -k {following.id}",
-            f"hint: {following.hint}",
-        ]
-    return lines
+    done = {id_ for id_, verdict in verdicts.items() if verdict.state == DONE}
+    lines += [
+        f"reached: {milestone.what}: {milestone.command}"
+        for milestone in milestones
+        if done.issuperset(milestone.needs(exercises))
+    ]
+    return lines + _what_next(exercises, verdicts)
 
 
-def _what_next(
-    exercises: dict[str, Exercise], verdicts: dict[str, Verdict]
-) -> Exercise | None:
-    """Choose a failure first, for it misleads; then what is to be written."""
+def _what_next(exercises: Exercises, verdicts: dict[str, Verdict]) -> list[str]:
+    """Name a failure first, for it misleads; then what is to be written."""
     for state in (FAIL, TODO, BLOCKED):
         for id_, verdict in verdicts.items():
             if verdict.state == state:
-                return exercises[id_]
-    return None
+                following = exercises[id_]
+                return [
+                    f"next: {following.id} in {following.file} {following.function}"
+                    f"   ({following.minutes} min)   re-run: pytest -k {following.id}",
+                    f"hint: {following.hint}",
+                ]
+    if len(verdicts) == len(exercises):
+        return ["all done"]
+    return ["done; what is next: pytest"]

@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 from answers import ANSWERS, RIGHT, WRONG, Answer
 
-from labkit.base.desk import SCRIPTS, Lab
+from labkit.base.desk import Lab
+from labkit.exercises.registry import scripts_of
 from labkit.exercises.verdicts import DONE, FAIL, Verdict, check
 from test_implementation import EXERCISES
 
@@ -31,8 +32,8 @@ def replaced(source: str, answer: Answer) -> str:
 
 def lab_of(answer: Answer, folder: Path) -> Lab:
     """Copy the reference scripts with one answer in them."""
-    for name in SCRIPTS:
-        shutil.copy(REFERENCE / f"{name}.py", folder)
+    for name in scripts_of(EXERCISES):
+        shutil.copy(REFERENCE / name, folder)
     script = folder / EXERCISES[answer.exercise].file
     source = script.read_text(encoding="utf-8")
     script.write_text(replaced(source, answer), encoding="utf-8")

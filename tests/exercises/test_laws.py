@@ -10,12 +10,22 @@ import pytest
 import torch
 from shared import REFERENCE, ROOT, Run
 
-from labkit.base.desk import SCRIPTS, Lab
+from labkit.base.desk import Lab
 from labkit.exercises.exchange import from_bytes, to_bytes
-from labkit.exercises.verdicts import BLOCKED, DONE, FAIL, TODO, check, render
-from test_implementation import EXERCISES
+from labkit.exercises.registry import Milestone, scripts_of
+from labkit.exercises.verdicts import (
+    BLOCKED,
+    DONE,
+    FAIL,
+    TODO,
+    Verdict,
+    check,
+    render,
+)
+from test_implementation import EXERCISES, MILESTONES
 
 POINTS = sum(exercise.points for exercise in EXERCISES.values())
+SCRIPTS = scripts_of(EXERCISES)
 
 
 def states_of(folder: Path) -> dict[str, str]:
@@ -26,7 +36,7 @@ def states_of(folder: Path) -> dict[str, str]:
 
 def markers() -> set[str]:
     """Read the ids of the regions of the reference."""
-    texts = [(REFERENCE / f"{name}.py").read_text("utf-8") for name in SCRIPTS]
+    texts = [(REFERENCE / name).read_text("utf-8") for name in SCRIPTS]
     return set(re.findall(r"# >>> (E\d\d)$", "\n".join(texts), re.M))
 
 
@@ -48,6 +58,14 @@ def test_pytest_on_the_reference_scores_everything(run: Run) -> None:
     done = run("tests/helpers/run_pytest.py", checks, "--lab", REFERENCE)
     assert done.returncode == 0, done.stdout
     assert f"total {POINTS}/{POINTS}" in done.stdout
+
+
+@pytest.mark.parametrize("chosen", ["E08", "output_lengths"])
+def test_an_exercise_is_chosen_by_its_id_or_its_function(chosen: str, run: Run) -> None:
+    checks = ROOT / "test_implementation.py"
+    done = run("tests/helpers/run_pytest.py", checks, "--lab", REFERENCE, "-k", chosen)
+    assert re.findall(r"^E\d\d", done.stdout, re.M) == ["E08"]
+    assert "1 passed" in done.stdout
 
 
 def test_the_script_and_pytest_agree(run: Run) -> None:
@@ -85,6 +103,32 @@ def test_an_unwritten_exercise_is_todo_or_blocked_from_another_process_too(
     assert (verdict.state, verdict.waits_for) == (BLOCKED, "E10")
 
 
+def test_a_blocked_exercise_names_the_function_that_it_waits_for() -> None:
+    verdicts = {"E14": Verdict(BLOCKED, waits_for="E10")}
+    lines = render(EXERCISES, verdicts)
+    assert lines[1].strip() == "waits for mask_padding (E10)"
+
+
+def verdicts_of(done: set[str]) -> dict[str, Verdict]:
+    """Make verdicts of every exercise: done or todo."""
+    return {id_: Verdict(DONE if id_ in done else TODO) for id_ in EXERCISES}
+
+
+@pytest.mark.parametrize("milestone", MILESTONES, ids=lambda one: one.upto)
+def test_a_milestone_is_announced_once_its_exercises_are_done(
+    milestone: Milestone,
+) -> None:
+    line = f"reached: {milestone.what}: {milestone.command}"
+    needs = milestone.needs(EXERCISES)
+    assert line in render(EXERCISES, verdicts_of({*needs}), MILESTONES)
+    for id_ in needs:
+        almost = render(EXERCISES, verdicts_of({*needs} - {id_}), MILESTONES)
+        assert line not in almost
+    # A run of a few exercises knows nothing of the others.
+    few = {id_: Verdict(DONE) for id_ in needs[1:]}
+    assert line not in render(EXERCISES, few, MILESTONES)
+
+
 def test_values_survive_the_way_between_processes() -> None:
     values = {"a": [1, 2.5, None, True, "é"], "b": (torch.arange(3), {"c": ()})}
     back = from_bytes(to_bytes(values))
@@ -106,7 +150,7 @@ def test_a_syntax_error_is_named_with_its_line_and_hurts_its_file_alone(
     tmp_path: Path,
 ) -> None:
     for name in SCRIPTS:
-        (tmp_path / f"{name}.py").write_bytes((REFERENCE / f"{name}.py").read_bytes())
+        (tmp_path / name).write_bytes((REFERENCE / name).read_bytes())
     with (tmp_path / "main_ctc.py").open("a") as script:
         script.write("def broken(:\n")
     lab = Lab(tmp_path)
@@ -121,16 +165,17 @@ def test_a_failure_is_one_block_and_suspects_what_it_needs(
     tmp_path: Path, run: Run
 ) -> None:
     for name in SCRIPTS:
-        text = (REFERENCE / f"{name}.py").read_text("utf-8")
+        text = (REFERENCE / name).read_text("utf-8")
         text = text.replace("// layer.stride[0] + 1", "// layer.stride[0]")
-        (tmp_path / f"{name}.py").write_text(text, encoding="utf-8")
+        (tmp_path / name).write_text(text, encoding="utf-8")
     checks = ROOT / "test_implementation.py"
     done = run("tests/helpers/run_pytest.py", checks, "--lab", tmp_path)
     lines = done.stdout.splitlines()
     start = next(i for i, line in enumerate(lines) if line.startswith("E08  FAIL"))
     heads = [line.split()[0] for line in lines[start : start + 6]]
     assert heads == ["E08", "called", "expected", "got", "why", "re-run"]
-    assert any("E14  FAIL" in line and "perhaps from E08" in line for line in lines)
+    suspicion = "perhaps from output_lengths (E08)"
+    assert any("E14  FAIL" in line and suspicion in line for line in lines)
 
 
 def test_the_list_ends_with_what_to_do_next() -> None:

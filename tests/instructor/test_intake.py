@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import shutil
+import subprocess
+import sys
 import zipfile
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
-from autograder.intake import Source, find_submissions, probe_module, transplant
+from autograder.intake import Source, find_submissions, probe_files, transplant
 from autograder.intake.syntax import parse
 from helpers.submitted import REGIONS, SOLVED, STARTER, hand_in
 from shared import ROOT
@@ -164,15 +167,32 @@ def test_a_text_that_is_no_python_is_a_syntax_error(text: str) -> None:
     assert Source(text).function("f") is None and Source(text).answer("f") == ""
 
 
-def test_the_probes_bring_no_judge_along() -> None:
-    text = (ROOT / "test_implementation.py").read_text("utf-8")
-    module = probe_module(text, EXERCISES)
-    names = Source(module)
-    assert "judge" not in module and "EXERCISES" not in module
-    assert names.function("pack") and names.function("mel_filters") is None
-    scope: dict[str, Any] = {}
-    exec(module, scope)
-    assert set(scope["PROBES"]) == set(EXERCISES)
+def test_the_probes_bring_no_judge_along(tmp_path: Path) -> None:
+    files = probe_files(ROOT, EXERCISES)
+    assert not {"checks/oracles.py", "checks/drawing.py"} & set(files)
+    for text in files.values():
+        assert "judge" not in text and "oracles" not in text and "expect" not in text
+    tools = Source(files["checks/tools.py"])
+    assert tools.function("pack") and tools.function("collapsed") is None
+    for name, text in files.items():
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text(text, encoding="utf-8")
+    code = f"import sys; sys.path[:0] = [{str(tmp_path)!r}, {str(ROOT)!r}]\n"
+    code += "import probes; print(*probes.PROBES)"
+    command = [sys.executable, "-I", "-c", code]
+    done = subprocess.run(command, capture_output=True, encoding="utf-8", check=True)
+    assert done.stdout.split() == list(EXERCISES)
+
+
+def test_a_probe_that_uses_an_oracle_is_refused(tmp_path: Path) -> None:
+    shutil.copytree(ROOT / "checks", tmp_path / "checks")
+    decoding = tmp_path / "checks" / "decoding.py"
+    text = decoding.read_text("utf-8")
+    own = "run = lab.decoding.collapse\n"
+    assert own in text
+    decoding.write_text(text.replace(own, "run = collapsed\n"), "utf-8")
+    with pytest.raises(ValueError, match="a probe uses an oracle"):
+        probe_files(tmp_path, EXERCISES)
 
 
 # ---- what comes back

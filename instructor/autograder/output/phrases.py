@@ -1,8 +1,8 @@
 """Every phrase that students and instructors read in what grading writes.
 
 To translate, change the texts on the right and leave the names in braces. What the
-checks themselves say (titles, failure blocks, hints) stands in
-``test_implementation.py``.
+checks themselves say stands in ``test_implementation.py`` (titles, hints) and in
+``checks/`` (failure blocks).
 """
 
 from __future__ import annotations

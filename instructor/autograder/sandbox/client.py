@@ -13,7 +13,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from io import BytesIO
@@ -193,7 +193,7 @@ class Sandbox:
 
     Args:
         kit: The folder of ``labkit``.
-        probes: The text of the module of the probes.
+        probes: The texts of the files of the probes, by path.
         modules: What to import once for all.
         count: How many jobs run at a time.
         limits: What a job may use.
@@ -205,7 +205,7 @@ class Sandbox:
     def __init__(
         self,
         kit: Path,
-        probes: str,
+        probes: Mapping[str, str],
         modules: Sequence[str],
         count: int,
         limits: Limits,
@@ -240,11 +240,13 @@ class Sandbox:
             }
             self.slots.append(Slot(settings, self))
 
-    def _copy_kit(self, kit: Path, probes: str) -> None:
+    def _copy_kit(self, kit: Path, probes: Mapping[str, str]) -> None:
         target = self.work / "kit"
         ignored = shutil.ignore_patterns("__pycache__", "*.pyc", ".*")
         shutil.copytree(kit, target / "labkit", ignore=ignored)
-        (target / "probes.py").write_text(probes, encoding="utf-8")
+        for name, text in probes.items():
+            (target / name).parent.mkdir(exist_ok=True)
+            (target / name).write_text(text, encoding="utf-8")
         package = target / "autograder" / "sandbox"
         package.mkdir(parents=True)
         for folder in (package.parent, package):

@@ -1,0 +1,18 @@
+"""The checks of the exercises: what each calls, and what it must give.
+
+A check is a class of three static methods:
+
+    inputs(generator)       draws what is given to the student's code
+    probe(lab, inputs)      calls that code; returns numbers, texts, lists and tensors
+    judge(inputs, result)   compares what came out with an oracle
+
+Where an instructor grades, a probe runs beside the student's code, in another process
+than inputs and judge, and only the names that the probe uses go along with it. So no
+probe may use ``oracles``; what probes share stands in ``tools``.
+
+    data, models, layers, main_ctc, decoding, search     the checks
+    drawing, tools, oracles                              what they share
+
+Axis letters: T frames, T' frames after the convolutions, B utterances, M mel bands,
+C channels, H hidden units, V symbols, U characters of a transcript.
+"""

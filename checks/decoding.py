@@ -1,0 +1,159 @@
+"""Checks of ``decoding.py``: greedy decoding, shallow fusion."""
+
+from __future__ import annotations
+
+import torch
+from torch import Generator
+
+from checks.drawing import normal
+from checks.oracles import collapsed, language_gain
+from checks.tools import pack
+from labkit.base import Lab
+from labkit.decoding import Automaton, Fusion
+from labkit.exercises import Check, Values, expect, expect_close, expect_that, part
+
+
+class Collapse(Check):
+    """Merge, then drop the blanks."""
+
+    @staticmethod
+    def inputs(generator: Generator) -> Values:
+        drawn = torch.randint(0, 4, (12, 8), generator=generator).tolist()
+        cases = [[1, 2, 2, 0, 0, 0, 2, 1], [2, 2, 2], [0, 0, 0], [], [0, 1, 0, 1, 1]]
+        return {"paths": cases + drawn}
+
+    @staticmethod
+    def probe(lab: Lab, inputs: Values) -> Values:
+        run = lab.decoding.collapse
+        return {
+            f"{blank}": [list(run(list(p), blank)) for p in inputs["paths"]]
+            for blank in (0, 3)
+        }
+
+    @staticmethod
+    def judge(inputs: Values, result: Values) -> None:
+        for blank in (0, 3):
+            for path, got in zip(inputs["paths"], result[f"{blank}"]):
+                why = f"equal neighbours merge first; then the blanks, {blank}, go"
+                want = list(collapsed(tuple(path), blank))
+                expect(f"collapse({path}, blank={blank})", got, want, why)
+
+
+class BestPaths(Check):
+    """The best symbol of each frame, utterance by utterance."""
+
+    @staticmethod
+    def inputs(generator: Generator) -> Values:
+        return {
+            "scores": 3 * normal(generator, 6, 3, 5),  # (T', B, V)
+            "lengths": torch.tensor([2, 6, 4]),
+        }
+
+    @staticmethod
+    def probe(lab: Lab, inputs: Values) -> Values:
+        found = lab.decoding.best_paths(pack(inputs["scores"], inputs["lengths"]))
+        return {
+            "types": [
+                (type(cost).__name__, type(path).__name__) for cost, path in found
+            ],
+            "found": [(float(cost), [int(k) for k in path]) for cost, path in found],
+        }
+
+    @staticmethod
+    def judge(inputs: Values, result: Values) -> None:
+        call = "best_paths of T' = 2, 6, 4"
+        expect(f"{call}: utterances", len(result["found"]), 3, "one path an utterance")
+        why = "plain numbers, not tensors: .item(), .tolist()"
+        expect(f"{call}: types", result["types"], [("float", "list")] * 3, why)
+        for b, (cost, path) in enumerate(result["found"]):
+            want_cost, want_path = 0.0, []
+            for t in range(int(inputs["lengths"][b])):
+                probabilities = inputs["scores"][t, b].double().softmax(0).tolist()
+                best = max(probabilities)
+                want_path.append(probabilities.index(best))
+                want_cost -= torch.tensor(best).log().item()
+            with part("paths"):
+                why = "the best symbol of each of its own frames, blanks included"
+                expect(f"{call}: path {b}", path, want_path, why)
+            with part("costs"):
+                why = "minus the sum of the log-probabilities along the path"
+                got, want = torch.tensor(cost), torch.tensor(want_cost)
+                expect_close(f"{call}: cost {b}", got, want, why, 1e-3)
+
+
+class ShallowFusion(Check):
+    """Once for each symbol: weighted, and a bonus for each space."""
+
+    SPACE = 1
+    SETTINGS = ((0.7, 0.0), (1.3, 0.9), (0.0, 2.0))
+    # Scored already: (3, 1) is pruned since, and so is the parent of (3, 3).
+    KNOWN = ((), (2,), (2, 1), (3, 3), (3, 1))
+    CANDIDATES = (
+        *((), (2,), (2, 1), (3, 3)),  # they stay
+        *((1,), (3,), (2, 2), (2, 3), (2, 1, 3), (3, 3, 3), (3, 3, 1), (2, 1, 1)),
+    )
+
+    @staticmethod
+    def inputs(generator: Generator) -> Values:
+        steps = torch.randint(1, 5, (5, 4), generator=generator)
+        inputs: Values = {
+            # (S, V): to any state but the same
+            "next": (torch.arange(5).unsqueeze(1) + steps) % 5,
+            "gain": normal(generator, 5, 4).log_softmax(1),
+            "final": normal(generator, 5) - 2,
+        }
+        space = ShallowFusion.SPACE
+        inputs["known"] = [
+            [
+                (prefix, language_gain(inputs, prefix, setting, space))
+                for prefix in ShallowFusion.KNOWN
+            ]
+            for setting in ShallowFusion.SETTINGS
+        ]
+        return inputs
+
+    @staticmethod
+    def probe(lab: Lab, inputs: Values) -> Values:
+        lm = Automaton(0, inputs["next"], inputs["gain"], inputs["final"])
+        result = []
+        for setting, known in zip(ShallowFusion.SETTINGS, inputs["known"]):
+            scores = lab.decoding.fuse_language_model(
+                dict.fromkeys(ShallowFusion.CANDIDATES, (-1.0, -2.0)),
+                {tuple(prefix): tuple(pair) for prefix, pair in known},
+                Fusion(lm, *setting, ShallowFusion.SPACE),
+            )
+            result.append(
+                [
+                    (tuple(int(k) for k in prefix), (float(gain), float(state)))
+                    for prefix, (gain, state) in scores.items()
+                ]
+            )
+        return {"scores": result}
+
+    @staticmethod
+    def judge(inputs: Values, result: Values) -> None:
+        space = ShallowFusion.SPACE
+        for setting, pairs in zip(ShallowFusion.SETTINGS, result["scores"]):
+            call = "lm_weight={}, word_bonus={}".format(*setting)
+            scores = {tuple(prefix): pair for prefix, pair in pairs}
+            missing = [p for p in ShallowFusion.CANDIDATES if p not in scores]
+            expect(f"{call}: candidates left out", missing, [], "each candidate counts")
+            for prefix in ShallowFusion.CANDIDATES:
+                gain, state = scores[prefix]
+                want, then = language_gain(inputs, prefix, setting, space)
+                why = "what its parent gained, plus lm_weight * ln p in its parent's "
+                why += "state, "
+                is_space = prefix[-1:] == (space,)
+                why += "plus the bonus of a space" if is_space else "no space, no bonus"
+                if not prefix:
+                    why = "no symbol yet: nothing gained"
+                elif prefix in ShallowFusion.KNOWN:
+                    why = "scored at an earlier frame: no symbol is new"
+                close = abs(gain - want) < 1e-4
+                if close:
+                    why = "the state after the last symbol, which lm.step returns"
+                name = f"{call}: (gain, state) of {prefix}"
+                wanted, got = (
+                    f"({a:.5g}, {b:g})" for a, b in ((want, then), (gain, state))
+                )
+                expect_that(close and state == then, name, wanted, got, why)

@@ -1,0 +1,248 @@
+"""Checks of ``models.py``: lengths, masks, the forward pass, the penalty."""
+
+from __future__ import annotations
+
+from itertools import product
+from typing import Any
+
+import torch
+from torch import Generator, Tensor, nn
+from torch.nn.utils.rnn import pack_sequence
+
+from checks.drawing import normal, whole
+from checks.oracles import collapsed, parts_in_a_row
+from checks.tools import LAB_CONVOLUTIONS, unpacked
+from labkit.base import Lab
+from labkit.exercises import Check, Values, expect, expect_close, expect_that, part
+
+
+class ConvolutionSize(Check):
+    """The shape that (1, 1, 122, 80) becomes."""
+
+    @staticmethod
+    def probe(lab: Lab, inputs: Values) -> Values:
+        return {"size": tuple(lab.models.question3())}
+
+    @staticmethod
+    def judge(inputs: Values, result: Values) -> None:
+        features = torch.zeros(1, 1, 122, 80)
+        for kernel, stride, padding in LAB_CONVOLUTIONS:
+            layer = nn.Conv2d(features.shape[1], 32, kernel, stride, padding)
+            features = layer(features)
+        why = "122 -> 61 -> 31 frames, 80 -> 40 bands, 32 channels"
+        expect("question3()", result["size"], tuple(features.shape), why)
+
+
+class OutputLengths(Check):
+    """The law of lengths, for every T from 1 to 200 and other layers too."""
+
+    @staticmethod
+    def inputs(generator: Generator) -> Values:
+        kernel, stride = whole(generator, 3, 6), whole(generator, 2, 4)
+        padding = whole(generator, 1, 3)
+        return {
+            "others": (
+                ((kernel, 3), (stride, 1), (1, 1)),
+                ((2, 3), (1, 2), (padding, 0)),
+            )
+        }
+
+    @staticmethod
+    def probe(lab: Lab, inputs: Values) -> Values:
+        def layers(geometries: tuple) -> nn.Sequential:
+            convolutions = [nn.Conv2d(1, 1, *geometry) for geometry in geometries]
+            between = [nn.BatchNorm2d(1), nn.Hardtanh(0, 20)]
+            return nn.Sequential(convolutions[0], *between, convolutions[1])
+
+        compute = lab.models.output_lengths
+        return {
+            "lab": compute(torch.arange(1, 201), layers(LAB_CONVOLUTIONS)),
+            "others": compute(torch.arange(4, 201), list(layers(inputs["others"]))),
+        }
+
+    @staticmethod
+    def judge(inputs: Values, result: Values) -> None:
+        why = "floor((T + 2 padding - kernel) / stride) + 1, layer after layer"
+        cases = ("lab", 1, LAB_CONVOLUTIONS), ("others", 4, inputs["others"])
+        for name, first, geometries in cases:
+            got = result[name]
+            wanted = range(first, 201)
+            kernels, strides, paddings = (
+                tuple(geometry[i][0] for geometry in geometries) for i in range(3)
+            )
+            layers = f"kernels {kernels}, strides {strides}, paddings {paddings}"
+            size = tuple(got.shape)
+            expect(f"output_lengths, {name}: shape", size, (len(wanted),), "one a clip")
+            for T, length in zip(wanted, got.tolist()):
+                features = torch.zeros(1, 1, T, 11)
+                for kernel, stride, padding in geometries:
+                    features = nn.Conv2d(1, 1, kernel, stride, padding)(features)
+                call = f"output_lengths({T}) of Conv2d {layers}"
+                expect(call, length, features.shape[2], why)
+
+
+class RequiredFrames(Check):
+    """The length of the shortest CTC path, found by trying all paths."""
+
+    @staticmethod
+    def inputs(generator: Generator) -> Values:
+        drawn = torch.randint(1, 3, (6, 4), generator=generator).tolist()
+        return {"transcripts": [[], [1], [1, 1], [2, 2, 2], [1, 2, 1], *drawn]}
+
+    @staticmethod
+    def probe(lab: Lab, inputs: Values) -> Values:
+        return {
+            "counts": [
+                lab.models.required_frames(list(t)) for t in inputs["transcripts"]
+            ]
+        }
+
+    @staticmethod
+    def judge(inputs: Values, result: Values) -> None:
+        for transcript, got in zip(inputs["transcripts"], result["counts"]):
+            shortest = next(
+                n
+                for n in range(9)
+                for path in product((0, 1, 2), repeat=n)
+                if collapsed(path, blank=0) == tuple(transcript)
+            )
+            why = "one frame a symbol, and a blank between two that are equal"
+            expect(f"required_frames({transcript})", got, shortest, why)
+
+
+class Masking(Check):
+    """What lies past an utterance's end is zero, the rest untouched."""
+
+    @staticmethod
+    def inputs(generator: Generator) -> Values:
+        return {
+            "features": normal(generator, 4, 2, 7, 3),  # (B, C, T, M)
+            "lengths": torch.tensor([7, 1, 4, 6]),
+        }
+
+    @staticmethod
+    def probe(lab: Lab, inputs: Values) -> Values:
+        features = inputs["features"].clone()
+        return {"masked": lab.models.mask_padding(features, inputs["lengths"])}
+
+    @staticmethod
+    def judge(inputs: Values, result: Values) -> None:
+        wanted = inputs["features"].clone()
+        for b, length in enumerate(inputs["lengths"].tolist()):
+            wanted[b, :, length:] = 0
+        call = "mask_padding((4, 2, 7, 3), lengths 7, 1, 4, 6)"
+        why = "frames t >= length of utterance b are 0, in all channels and bands"
+        expect_close(call, result["masked"], wanted, why, tolerance=0)
+
+
+def small_model(lab: Lab, l1: float = 0.5) -> Any:  # noqa: ANN401 (the student's)
+    """Build a CTCModel of the student's parts, its statistics away from 0 and 1."""
+    torch.manual_seed(0)
+    model = lab.models.CTCModel(lab.data.CharMap(), 6, 4, 2, "GRU", 0.3, l1=l1)
+    for name, buffer in model.named_buffers():
+        if name.endswith("running_mean"):
+            # A mean below 0 shifts the padding away from 0.
+            buffer.fill_(-0.5)
+    return model.eval()
+
+
+class Forward(Check):
+    """The parts in a row; alone as in a batch; in the order of the inputs."""
+
+    LENGTHS = (61, 122, 5)
+
+    @staticmethod
+    def inputs(generator: Generator) -> Values:
+        return {"spectrograms": [normal(generator, T, 6) for T in Forward.LENGTHS]}
+
+    @staticmethod
+    def probe(lab: Lab, inputs: Values) -> Values:
+        model, spectrograms = small_model(lab), inputs["spectrograms"]
+        parts = (model.cnn, model.rnn, model.charlin)
+        weights = [[p.detach().clone() for p in part.parameters()] for part in parts]
+        with torch.no_grad():
+            together = model(pack_sequence(spectrograms, enforce_sorted=False))
+            alone = [unpacked(model(pack_sequence([s])))[0] for s in spectrograms]
+        model(pack_sequence(spectrograms[:1])).data.square().sum().backward()
+        return {
+            "together": unpacked(together),
+            "alone": alone,
+            "weights": weights,
+            "unmoved": [n for n, p in model.named_parameters() if p.grad is None],
+        }
+
+    @staticmethod
+    def judge(inputs: Values, result: Values) -> None:
+        lengths = [len(scores) for scores in result["together"]]
+        call = "forward of T = 61, 122, 5"
+        why = "T' frames of each utterance, in the order of the inputs"
+        expect(f"{call}: T'", lengths, [16, 31, 2], why)
+        kernels, recurrent, output = result["weights"]
+        Forward.require_shapes(kernels[::4], recurrent, output)
+        wanted = parts_in_a_row(inputs["spectrograms"], *result["weights"])
+        with part("one utterance"):
+            for T, alone, parts in zip(Forward.LENGTHS, result["alone"], wanted):
+                why = "a frame is C M' numbers by channel: permute, then flatten"
+                got, want = alone.log_softmax(1), parts.log_softmax(1)
+                expect_close(f"forward of T = {T} alone", got, want, why)
+        with part("a batch"):
+            pairs = zip(Forward.LENGTHS, result["together"], wanted)
+            for T, together, parts in pairs:
+                why = "alone or not, the same: axes? convolve() masks the padding"
+                got, want = together.log_softmax(1), parts.log_softmax(1)
+                expect_close(f"{call}, against T = {T} alone", got, want, why)
+        why = "the gradient must reach every weight: no no_grad, no detach"
+        call = "backward through forward: weights without a gradient"
+        expect(call, result["unmoved"], [], why)
+
+    @staticmethod
+    def require_shapes(
+        kernels: list[Tensor], recurrent: list[Tensor], output: list[Tensor]
+    ) -> None:
+        """Require the layers that the oracle computes with."""
+        rnn = nn.GRU(32 * 3, 4, 2, bidirectional=True)
+        groups = recurrent, output, kernels, [*rnn.parameters()]
+        shapes = [[tuple(weight.shape) for weight in group] for group in groups]
+        layers = [shapes[3], [(44, 8), (44,)], [(32, 1, 41, 11), (32, 32, 21, 11)]]
+        why = "forward needs the layers that the docstrings ask for"
+        call = "CTCModel: its convolutions, recurrent and output layers"
+        wanted = "as build_cnn, build_rnn and build_charlin have them"
+        expect_that(shapes[:3] == layers, call, wanted, "others", why)
+
+
+class Penalty(Check):
+    """The L1 norm of the weights, differentiable."""
+
+    @staticmethod
+    def inputs(generator: Generator) -> Values:
+        return {"l1": whole(generator, 32, 255) / 256}
+
+    @staticmethod
+    def probe(lab: Lab, inputs: Values) -> Values:
+        model = small_model(lab, inputs["l1"])
+        value = model.penalty()
+        value.backward()
+        weights = [p for p in model.parameters() if p.dim() > 1]
+        others = [p for p in model.parameters() if p.dim() <= 1]
+        return {
+            "value": value,
+            "matrices": weights,
+            "slopes": [
+                w.grad.abs().max().item() for w in weights if w.grad is not None
+            ],
+            "touched": sum(bool(p.grad is not None and p.grad.any()) for p in others),
+        }
+
+    @staticmethod
+    def judge(inputs: Values, result: Values) -> None:
+        l1 = inputs["l1"]
+        call = f"penalty() with l1 = {l1}"
+        norm = sum(w.double().abs().sum().item() for w in result["matrices"])
+        value = torch.tensor(l1 * norm)
+        why = "l1 times the sum of the absolute values of all matrices and kernels"
+        expect_close(call, result["value"], value, why, tolerance=1e-4 * value.item())
+        expect(f"{call}: biases with a gradient", result["touched"], 0, "left free")
+        why = "the gradient of l1 |w| is l1 times the sign of w, for every weight"
+        slopes = [l1] * len(result["matrices"])
+        expect(f"{call}: largest slope of each weight", result["slopes"], slopes, why)
+        expect_that(norm > 0, call, "weights", "none", "those of a CTCModel")

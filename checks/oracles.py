@@ -1,0 +1,188 @@
+"""Right answers by other ways than the lab's: brute force, formulas, constructions.
+
+Judges use them, and inputs. No probe may: it runs beside the student's code.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from itertools import combinations, groupby, product
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from checks.tools import LAB_CONVOLUTIONS, Sums
+from labkit.decoding import Hypothesis
+from labkit.exercises import Values
+
+NEVER = -1e4  # minus infinity, however it is written
+
+
+def collapsed(path: tuple[int, ...], blank: int) -> tuple[int, ...]:
+    """Collapse a CTC path: one symbol a run, then no blanks."""
+    return tuple(symbol for symbol, _ in groupby(path) if symbol != blank)
+
+
+def mel_filters(n_fft: int, nmels: int, rate: int) -> Tensor:
+    """Build triangular filters, evenly spaced on the mel scale."""
+
+    def mel(hertz: float) -> float:
+        return 2595 * torch.log10(torch.tensor(1 + hertz / 700)).item()
+
+    edges = torch.linspace(0, mel(rate / 2), nmels + 2)
+    edges = 700 * (10 ** (edges / 2595) - 1)  # Hz
+    hertz = torch.linspace(0, rate / 2, n_fft // 2 + 1)
+    rows = []
+    for low, peak, high in zip(edges, edges[1:], edges[2:]):
+        rising, falling = (hertz - low) / (peak - low), (high - hertz) / (high - peak)
+        rows.append(torch.minimum(rising, falling).clamp(min=0))
+    return torch.stack(rows)  # (M, n_fft // 2 + 1)
+
+
+def convolved(features: Tensor, weights: list[Tensor], mean: float) -> Tensor:
+    """Compute what leaves the lab's convolutions in evaluation.
+
+    Args:
+        features: (B, 1, T, M).
+        weights: Kernel, bias, scale and shift of each convolution.
+        mean: The running mean of both normalisations; their variance is 1.
+
+    Returns:
+        The features (B, C, T', M').
+    """
+    for n, (_, stride, padding) in enumerate(LAB_CONVOLUTIONS):
+        kernel, bias, scale, shift = weights[4 * n : 4 * n + 4]
+        features = F.conv2d(features, kernel, bias, stride, padding) - mean
+        features = features / (1 + 1e-5) ** 0.5 * scale[:, None, None]
+        features = (features + shift[:, None, None]).clamp(0, 20)
+    return features
+
+
+def parts_in_a_row(
+    spectrograms: list[Tensor],
+    kernels: list[Tensor],
+    recurrent: list[Tensor],
+    output: list[Tensor],
+) -> list[Tensor]:
+    """Compute the scores of each utterance by itself, in evaluation.
+
+    Args:
+        spectrograms: Each (T, M), of 6 mel bands.
+        kernels: The weights of the convolutions and their normalisations.
+        recurrent: Those of two bidirectional GRU layers of 4 units.
+        output: Matrix (V, 2 H) and bias (V,).
+
+    Returns:
+        The scores of each utterance, (T', V).
+    """
+    rnn = nn.GRU(32 * 3, 4, 2, bidirectional=True)
+    scores = []
+    with torch.no_grad():
+        for ours, theirs in zip(rnn.parameters(), recurrent):
+            ours.copy_(theirs)
+        for spectrogram in spectrograms:
+            features = convolved(spectrogram[None, None], kernels, mean=-0.5)
+            frames = features[0].transpose(0, 1).flatten(1)  # (T', C M')
+            outputs, _ = rnn(frames.unsqueeze(1))  # (T', 1, 2 H)
+            scores.append(outputs[:, 0] @ output[0].T + output[1])  # (T', V)
+    return scores
+
+
+def recurrent_parameters(gates: int, n_inputs: int, nhidden: int, nlayers: int) -> int:
+    """Count the parameters of a bidirectional stack."""
+    count = 0
+    for layer in range(nlayers):
+        inputs = n_inputs if layer == 0 else 2 * nhidden
+        count += 2 * gates * nhidden * (inputs + nhidden + 2)
+    return count
+
+
+def representative(prefix: tuple[int, ...], blank: int) -> tuple[int, ...]:
+    """Write a path that collapses to ``prefix`` and ends with its last symbol."""
+    return tuple(k for symbol in prefix for k in (blank, symbol))
+
+
+def longer_paths(beam: Sums, frame: list[float], blank: int) -> Sums:
+    """Lengthen paths by one frame, and collapse each of them."""
+    ways: dict[tuple[int, ...], tuple[list[float], list[float]]] = {}
+    for prefix, ends in beam.items():
+        path = representative(prefix, blank)
+        for start, mass in zip(((*path, blank), path), ends):
+            for symbol, log_prob in enumerate(frame):
+                longer = collapsed((*start, symbol), blank)
+                pair = ways.setdefault(longer, ([], []))
+                pair[symbol != blank].append(mass + log_prob)
+    return possible({p: (log_sum(a), log_sum(b)) for p, (a, b) in ways.items()})
+
+
+def log_sum(values: list[float]) -> float:
+    """Add probabilities that are given as logarithms."""
+    return torch.tensor(values, dtype=torch.float64).logsumexp(0).item()
+
+
+def possible(sums: Sums) -> Sums:
+    """Leave out prefixes that no path collapses to: who lists them is right too."""
+    return {p: ends for p, ends in sums.items() if not max(ends) <= NEVER}
+
+
+def language_gain(
+    inputs: Values, prefix: tuple[int, ...], fusion: tuple[float, float], space: int
+) -> tuple[float, int]:
+    """Find what a language model adds to a whole prefix, and the state after it.
+
+    Args:
+        inputs: The model: ``next`` and ``gain``, (S, V).
+        prefix: Its symbols.
+        fusion: The weight of the model, and the bonus of a space.
+        space: The index of the space.
+    """
+    weight, bonus = fusion
+    total, state = bonus * prefix.count(space), 0
+    for symbol in prefix:
+        total += weight * inputs["gain"][state, symbol].item()
+        state = inputs["next"][state, symbol].item()
+    return total, state
+
+
+def flawed_search(flaw: str) -> Callable[[Tensor, int, int], list[Hypothesis]]:
+    """Make a search over all paths, exact or with one flaw (the oracle of is_exact)."""
+
+    def collapse_wrongly(path: tuple[int, ...], blank: int) -> tuple[int, ...]:
+        return collapsed(tuple(k for k in path if k != blank), blank)
+
+    def search(log_probs: Tensor, beam_size: int, blank: int) -> list[Hypothesis]:
+        table = log_probs.tolist()
+        spell = collapse_wrongly if flaw == "blanks dropped first" else collapsed
+        sums: dict[tuple[int, ...], list[float]] = {}
+        for path in product(range(len(table[0])), repeat=len(table)):
+            mass = math.exp(sum(table[t][k] for t, k in enumerate(path)))
+            sums.setdefault(spell(path, blank), []).append(mass)
+        total = max if flaw == "the best path only" else sum
+        pairs = [(total(masses), list(p)) for p, masses in sums.items()]
+        if flaw == "a transcript twice":
+            p, indices = max(pairs)
+            pairs = [pair for pair in pairs if pair[1] != indices]
+            pairs += [(p / 2, indices), (p / 2, list(indices))]
+        if flaw == "a transcript twice, one as probable never":
+            first, other = next(
+                (a, b) for a, b in combinations(pairs, 2) if math.isclose(a[0], b[0])
+            )
+            pairs[pairs.index(other)] = (other[0], list(first[1]))
+        if flaw == "a transcript lost":
+            pairs.remove(sorted(pairs)[len(pairs) // 2])
+        pairs.sort(reverse=flaw != "the worst first")
+        sign = -1 if flaw == "costs, not scores" else 1
+        scores = [sign * math.log(p) for p, _ in pairs]
+        if flaw == "two transcripts exchanged":
+            (p, indices), (q, others) = pairs[1], pairs[-1]
+            pairs[1], pairs[-1] = (p, others), (q, indices)
+        if flaw == "the beam kept too small":
+            beam_size = len(pairs) // 2
+        if flaw == "nothing found":
+            pairs = []
+        found = [Hypothesis(s, indices) for s, (_, indices) in zip(scores, pairs)]
+        return found[:beam_size]
+
+    return search

@@ -1,0 +1,207 @@
+"""Checks of ``decoding.py``: prefix beam search, and the law that it keeps."""
+
+from __future__ import annotations
+
+import math
+from itertools import product
+
+import torch
+from torch import Generator, Tensor
+
+from checks.drawing import normal
+from checks.oracles import NEVER, flawed_search, longer_paths, possible
+from checks.tools import Sums
+from labkit.base import Lab
+from labkit.decoding import Hypothesis
+from labkit.exercises import Check, Values, expect, expect_that
+
+START: Sums = {(): (0.0, -math.inf)}  # before the first frame: the empty path
+
+
+class Advance(Check):
+    """Extend and merge: every prefix once, with the sum of all its paths."""
+
+    @staticmethod
+    def inputs(generator: Generator) -> Values:
+        frames = normal(generator, 4, 4).log_softmax(1)  # (T', V)
+        sums = normal(generator, 6, 2) - 5
+        late = (sums[1:] - 800).tolist()
+        # A pruned beam: the prefix (1,) that (1, 1) and (1, 2) came from is gone.
+        pruned = list(zip([[1, 1], [1, 2], [3], [2, 1, 2], []], late))
+        alone = [([1], sums[0].tolist())]
+        return {"frames": frames.tolist(), "alone": alone, "pruned": pruned}
+
+    @staticmethod
+    def probe(lab: Lab, inputs: Values) -> Values:
+        def advance(beam: Sums, frame: list[float], blank: int) -> Sums:
+            longer = lab.decoding.advance(dict(beam), frame, blank)
+            return {
+                tuple(int(k) for k in prefix): (float(ends[0]), float(ends[1]))
+                for prefix, ends in longer.items()
+            }
+
+        result = {}
+        for name in ("alone", "pruned"):
+            beam = {tuple(prefix): tuple(ends) for prefix, ends in inputs[name]}
+            result[name] = [*advance(beam, inputs["frames"][3], 0).items()]
+        for blank in (0, 2):
+            beam, result[f"{blank}"] = START, []
+            for frame in inputs["frames"][:3]:
+                beam = advance(beam, frame, blank)
+                result[f"{blank}"].append([*beam.items()])
+        return result
+
+    @staticmethod
+    def judge(inputs: Values, result: Values) -> None:
+        last = inputs["frames"][3]
+        alone = {tuple(prefix): tuple(ends) for prefix, ends in inputs["alone"]}
+        call = "advance of a beam of one prefix, (1,)"
+        Advance.compare(call, result["alone"], alone, last, 0)
+        for blank in (0, 2):
+            beam = START
+            for t, frame in enumerate(inputs["frames"][:3]):
+                call = f"frame {t + 1} from the empty path, blank={blank}"
+                Advance.compare(call, result[f"{blank}"][t], beam, frame, blank)
+                beam = longer_paths(beam, frame, blank)
+        pruned = {tuple(prefix): tuple(ends) for prefix, ends in inputs["pruned"]}
+        call = "advance of a pruned beam, so late that exp() of the sums is 0"
+        Advance.compare(call, result["pruned"], pruned, last, 0)
+
+    @staticmethod
+    def compare(
+        call: str, pairs: list, beam: Sums, frame: list[float], blank: int
+    ) -> None:
+        """Require the same prefixes, each with the same two sums."""
+        got = possible({tuple(prefix): tuple(ends) for prefix, ends in pairs})
+        wanted = longer_paths(beam, frame, blank)
+        why = "every prefix as it is, and with each symbol but the blank"
+        expect(f"{call}: prefixes", sorted(got), sorted(wanted), why)
+        for prefix, want in wanted.items():
+            ends, name = got[prefix], f"{call}: prefix {prefix}"
+            text = "log-probabilities, at most 0"
+            why = "each sum is a probability, as a logarithm"
+            expect_that(max(ends) < 1e-6, name, text, ends, why)
+            same = [Advance.alike(*pair) for pair in zip(ends, want)]
+            why = Advance.way(prefix, beam, "symbol" if same[0] else "blank")
+            if all(Advance.alike(*pair) for pair in zip(ends, reversed(want))):
+                why = "(ends with a blank, ends with its last symbol), in this order"
+            wanted_text, got_text = (f"({a:.5g}, {b:.5g})" for a, b in (want, ends))
+            expect_that(all(same), name, wanted_text, got_text, why)
+
+    @staticmethod
+    def alike(a: float, b: float) -> bool:
+        """Compare two logarithms."""
+        return abs(max(a, NEVER) - max(b, NEVER)) < 1e-3
+
+    @staticmethod
+    def way(prefix: tuple[int, ...], beam: Sums, end: str) -> str:
+        """Say which paths belong to a sum of a prefix."""
+        if end == "blank":
+            return "first sum: all its paths (log_add), a blank after each; no others"
+        grown = prefix[:-1] in beam
+        if prefix in beam and grown:
+            return "second sum: two ways lead to it; their sums add up (log_add)"
+        if prefix in beam:
+            return "second sum: its last symbol goes on, in the paths that end with it"
+        if prefix[-2:-1] == prefix[-1:]:
+            return "a symbol twice in a row: only paths that end with a blank grow"
+        return "second sum: all paths of the prefix before (log_add), then a new symbol"
+
+
+class Prune(Check):
+    """The best candidates, best first."""
+
+    @staticmethod
+    def inputs(generator: Generator) -> Values:
+        scores = normal(generator, 6)
+        scores[0] -= 9  # the best sums, and a language model that objects
+        return {"scores": scores.tolist()}
+
+    @staticmethod
+    def probe(lab: Lab, inputs: Values) -> Values:
+        sums = {(k, 7): (-float(k), -9.0) for k in range(6)}
+        scores = {prefix: inputs["scores"][prefix[0]] for prefix in reversed(sums)}
+        kept = {}
+        for size in (1, 4, 6, 10):
+            beam = lab.decoding.prune(dict(sums), dict(scores), size)
+            kept[f"{size}"] = [(list(p), ends) for p, ends in beam.items()]
+        kept["tie"] = len(lab.decoding.prune(sums, dict.fromkeys(sums, -1.0), 4))
+        return kept
+
+    @staticmethod
+    def judge(inputs: Values, result: Values) -> None:
+        left = list(inputs["scores"])
+        order = []
+        while max(left) > -math.inf:
+            order.append(left.index(max(left)))
+            left[order[-1]] = -math.inf
+        for size in (1, 4, 6, 10):
+            call = f"prune of 6 candidates, beam_size={size}"
+            got = [prefix for prefix, _ in result[f"{size}"]]
+            want = [[k, 7] for k in order[:size]]
+            expect(f"{call}: prefixes", got, want, "the highest scores, best first")
+            sums = [ends for _, ends in result[f"{size}"]]
+            want_sums = [(-float(k), -9.0) for k in order[:size]]
+            expect(f"{call}: sums", sums, want_sums, "what is kept stays as it was")
+        call = "prune of 6 candidates with the same score, beam_size=4: how many"
+        expect(call, result["tie"], 4, "beam_size of them, whichever: no more, no less")
+
+
+class Law(Check):
+    """A predicate that is tried on right searches and on broken ones."""
+
+    FLAWS = (
+        *("", "the best path only", "two transcripts exchanged"),
+        *("blanks dropped first", "a transcript twice", "a transcript lost"),
+        *("a transcript twice, one as probable never", "the worst first"),
+        *("costs, not scores", "the beam kept too small", "nothing found"),
+    )
+
+    @staticmethod
+    def inputs(generator: Generator) -> Values:
+        # (T', V); with either blank, two symbols are as probable as each other
+        log_probs = normal(generator, 3, 2)[:, [0, 1, 1, 0]].log_softmax(1)
+        cases = list(product(Law.FLAWS, (0, 2)))
+        order = torch.randperm(len(cases), generator=generator).tolist()
+        # What each search finds, not the search: code cannot be asked for its flaw.
+        found = [
+            (blank, Law.all_found(flaw, log_probs, blank)) for flaw, blank in cases
+        ]
+        return {"log_probs": log_probs, "searches": [found[i] for i in order]}
+
+    @staticmethod
+    def probe(lab: Lab, inputs: Values) -> Values:
+        answers = []
+        for blank, listed in inputs["searches"]:
+            found = [Hypothesis(score, list(p)) for score, p in listed]
+
+            def search(
+                log_probs: Tensor, beam_size: int, blank: int, found: list = found
+            ) -> list[Hypothesis]:
+                return found[:beam_size]
+
+            answer = lab.decoding.is_exact(search, inputs["log_probs"], blank)
+            answers.append(answer if answer is None else bool(answer))
+        return {"answers": answers}
+
+    @staticmethod
+    def judge(inputs: Values, result: Values) -> None:
+        searches, answers = inputs["searches"], result["answers"]
+        expect("is_exact: answers", len(answers), len(searches), "one a search")
+        given = [(blank, list(map(list, listed))) for blank, listed in searches]
+        for flaw, blank in product(Law.FLAWS, (0, 2)):
+            listed = Law.all_found(flaw, inputs["log_probs"], blank)
+            answer = answers[given.index((blank, list(map(list, listed))))]
+            name = f"a search with a flaw: {flaw}" if flaw else "an exact search"
+            why = "with room for all transcripts, each score is minus the CTC loss of "
+            why += "the whole transcript, and the probabilities add up to 1"
+            why = "the law must find the flaw" if flaw else why
+            call = f"is_exact of {name}, blank={blank}"
+            expect(call, answer, not flaw, why)
+
+    @staticmethod
+    def all_found(flaw: str, log_probs: Tensor, blank: int) -> list:
+        """List score and indices of all that a search with a flaw finds."""
+        room = log_probs.shape[1] ** len(log_probs)
+        found = flawed_search(flaw)(log_probs, room, blank)
+        return [(one.score, one.indices) for one in found]

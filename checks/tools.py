@@ -1,0 +1,32 @@
+"""What probes use beside the student's code: facts of the lab, packing."""
+
+from __future__ import annotations
+
+from torch import Tensor
+from torch.nn.utils.rnn import (
+    PackedSequence,
+    pack_padded_sequence,
+    pad_packed_sequence,
+)
+
+ALPHABET = "¬ ¦',.0123456789¶❌abcdefghijklmnopqrstuvwxyz"
+
+# Of each prefix the log probability of its paths that end with a blank, and of those
+# that end with its last symbol.
+Sums = dict[tuple[int, ...], tuple[float, float]]
+
+# Kernel, stride and padding (T, M) of the lab's convolutions.
+LAB_CONVOLUTIONS = (((41, 11), (2, 2), (20, 5)), ((21, 11), (2, 1), (10, 5)))
+
+
+def pack(padded: Tensor, lengths: Tensor) -> PackedSequence:
+    """Pack (L, B, ...) in whatever order it comes."""
+    return pack_padded_sequence(padded, lengths, enforce_sorted=False)
+
+
+def unpacked(packed: PackedSequence) -> list[Tensor]:
+    """Cut a packed sequence into its B sequences, without padding."""
+    if not isinstance(packed, PackedSequence):
+        raise TypeError(f"a {type(packed).__name__}, not a PackedSequence")
+    padded, lengths = pad_packed_sequence(packed)
+    return [padded[:length, b] for b, length in enumerate(lengths.tolist())]

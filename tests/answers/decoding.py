@@ -720,7 +720,7 @@ return heard
 
 @E24 wrong speaks-at-every-frame
 @mistake the model speaks of the last symbol again at every frame
-@mentions has spoken already
+@mentions no symbol is new
 heard = {}
 for prefix in candidates:
     gain, state = language.get(prefix, language.get(prefix[:-1]))

@@ -221,8 +221,8 @@ def is_exact(
     worst, and its ``score`` the logarithm of its probability, as the CTC loss knows it.
 
     Args:
-        search: ``search(log_probs, beam_size, blank)`` returns a list of ``Hypothesis``.
-            It may be a broken one; yours is ``prefix_search``.
+        search: ``search(log_probs, beam_size, blank)`` returns hypotheses. It may be
+            a broken one; yours is ``prefix_search``.
         log_probs: Log-probabilities of a few frames and symbols, (T', V).
         blank: The index of the blank.
 

@@ -40,7 +40,7 @@ class ErrorRate:
         return f"{100 * self.rate:.1f} %"
 
 
-def _count(process: object) -> ErrorRate:
+def _count(process: jiwer.CharacterOutput | jiwer.WordOutput) -> ErrorRate:
     total = process.hits + process.substitutions + process.deletions
     return ErrorRate(
         process.substitutions, process.deletions, process.insertions, total

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch.utils.data import DataLoader
 
 from labkit.loading.batches import LengthBatches
-from labkit.loading.utterances import Utterance
+from labkit.loading.utterances import Utterance, UtteranceSet
 
 _CACHE_WORKERS = 2  # of a card that is fed from a cache
 
@@ -36,7 +36,7 @@ class CollateUsable:
 
 def describe_folds(**loaders: DataLoader) -> str:
     """Read the folds, and count the clips that are used and left out."""
-    folds = {name: loader.dataset for name, loader in loaders.items()}
+    folds = {name: cast(UtteranceSet, loaders[name].dataset) for name in loaders}
     for fold in folds.values():
         fold.prepare()
     sizes = (f"{len(fold)} {name}" for name, fold in folds.items())

@@ -17,7 +17,7 @@ if __name__ == "__main__":
     ARGS = parse(__doc__)  # before torch is imported: --help answers at once
 
 import argparse
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 

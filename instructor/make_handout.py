@@ -2,10 +2,12 @@
 
     python instructor/make_handout.py                        dist/asr-lab.zip
     python instructor/make_handout.py --output build/lab.zip
+    python instructor/make_handout.py --without_agents       no AGENTS.md
 
 The desk is made from the reference, whatever the root scripts are by now. README.md
 loses what stands between `<!-- not for students -->` and `<!-- /not for students -->`.
-The same files give the same archive, byte for byte.
+AGENTS.md asks students' coding assistants to tutor, not to solve. The same files give
+the same archive, byte for byte.
 """
 
 from __future__ import annotations
@@ -29,7 +31,8 @@ NEEDED_FILES = (
 KIT = "labkit"  # of which only the Python files go
 NEEDED_FOLDERS = (KIT, "corpora")
 OPTIONAL = ("LICENSE", "docs", "pretrained")
-FOR_INSTRUCTORS = "docs/instructors"  # how their paths begin
+NOT_FOR_STUDENTS = ("docs/instructors", "docs/maintainers")  # how paths begin
+AGENTS = Path("instructor", "handout", "AGENTS.md")  # goes to the top of the archive
 
 OPENING = "<!-- not for students -->"
 CLOSING = "<!-- /not for students -->"
@@ -90,14 +93,18 @@ def walk(root: Path, name: str) -> Iterator[Path]:
         is_debris = path.suffix == ".pyc" or any(
             part.startswith(".") or part == "__pycache__" for part in relative.parts[1:]
         )
-        is_ours = relative.as_posix().startswith(FOR_INSTRUCTORS)
+        is_ours = relative.as_posix().startswith(NOT_FOR_STUDENTS)
         is_stray = name == KIT and path.suffix != ".py"
         if path.is_file() and not (is_debris or is_ours or is_stray):
             yield relative
 
 
-def collect(root: Path) -> dict[str, bytes]:
+def collect(root: Path, agents: bool = True) -> dict[str, bytes]:
     """Map the path of each file in the archive to its content.
+
+    Args:
+        root: The repository.
+        agents: Whether AGENTS.md is among them.
 
     Raises:
         LabError: A needed file is missing, or the reference or README is wrong.
@@ -117,6 +124,8 @@ def collect(root: Path) -> dict[str, bytes]:
     exercises = load(root / REFERENCE)
     for name, text in generate(exercises, exercises).items():
         files[name] = text.encode()
+    if agents:
+        files[AGENTS.name] = (root / AGENTS).read_bytes()
     return files
 
 
@@ -135,15 +144,22 @@ def pack(files: dict[str, bytes], archive: Path) -> None:
     write_atomically(archive, write)
 
 
-def make_handout(root: Path, archive: Path) -> None:
+def make_handout(root: Path, archive: Path, agents: bool = True) -> None:
     """Make the archive of the repository ``root``, and say what it holds.
+
+    Args:
+        root: The repository.
+        archive: The zip file.
+        agents: Whether AGENTS.md is in it.
 
     Raises:
         LabError: A needed file is missing or wrong.
     """
-    files = collect(root)
+    files = collect(root, agents)
     pack(files, archive)
     print(f"{archive}: {len(files)} files, {archive.stat().st_size / 1e6:.1f} MB")
+    if agents:
+        print("with AGENTS.md for coding assistants; --without_agents leaves it out")
 
 
 def main() -> None:
@@ -152,7 +168,11 @@ def main() -> None:
     default = ROOT / "dist" / "asr-lab.zip"
     parser.add_argument("--output", type=Path, default=default, help="the zip file")
     parser.add_argument("--verbose", action="store_true", help="show tracebacks")
-    make_handout(ROOT, parser.parse_args().output)
+    parser.add_argument(
+        "--without_agents", action="store_true", help="leave AGENTS.md out"
+    )
+    options = parser.parse_args()
+    make_handout(ROOT, options.output, agents=not options.without_agents)
 
 
 if __name__ == "__main__":

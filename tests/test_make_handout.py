@@ -31,6 +31,7 @@ FOR_ALL = ("README.md", "LICENSE", "docs/lab.md", "docs/figures/draw.py")
 KIT = ("labkit/__init__.py", "labkit/deep/more.py", "corpora/mini/fr/clips/a.mp3")
 NOT_FOR_STUDENTS = (
     *("docs/instructors.md", "docs/instructors/notes.md", "docs/.hidden/x.md"),
+    *("docs/maintainers.md", "instructor/handout/AGENTS.md"),
     *("instructor/make_corpus.py", "tests/test_x.py", "benchmarks/b.py", "Makefile"),
     *(".git/config", ".ci/run.yaml", "logs/run/summary.txt", "models.py"),
     *("labkit/__pycache__/a.cpython-39.pyc", "labkit/notes.txt", "corpora/.DS_Store"),
@@ -60,7 +61,7 @@ def pack(root: Path, name: str = "lab.zip") -> dict[str, bytes]:
 
 def test_the_archive_holds_what_students_need_and_nothing_else(root: Path) -> None:
     desk = STARTER.generate(STARTER.load(root / STARTER.REFERENCE), [])
-    wanted = {*FOR_ALL, *HANDOUT.NEEDED_FILES, *KIT, *desk}
+    wanted = {*FOR_ALL, *HANDOUT.NEEDED_FILES, *KIT, *desk, "AGENTS.md"}
     assert list(pack(root)) == sorted(f"asr-lab/{name}" for name in wanted)
 
 
@@ -104,6 +105,16 @@ def test_what_may_be_missing_may_be_missing(root: Path) -> None:
     (root / "LICENSE").unlink()
     shutil.rmtree(root / "docs")
     assert not [name for name in pack(root) if "LICENSE" in name or "docs" in name]
+
+
+def test_what_coding_assistants_are_asked_is_the_choice_of_the_instructor(
+    root: Path,
+) -> None:
+    text = pack(root)["asr-lab/AGENTS.md"]
+    assert text == (root / "instructor" / "handout" / "AGENTS.md").read_bytes()
+    HANDOUT.make_handout(root, root.parent / "lab.zip", agents=False)
+    with zipfile.ZipFile(root.parent / "lab.zip") as archive:
+        assert "asr-lab/AGENTS.md" not in archive.namelist()
 
 
 def test_needed_files_that_are_missing_are_named(root: Path) -> None:

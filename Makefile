@@ -1,55 +1,65 @@
-# make demo    train the reference on the embedded corpus, transcribe a clip it never heard
-# make test    all tests, in an environment of their own
 # Windows and macOS without make: the plain commands stand in README.md.
 
 PYTHON ?= python3
+PYTHONS ?= python3.9 python3.13
 VENV ?= .venv
 BIN := $(VENV)/bin
 REFERENCE := LabsSolutions/02-pytorch-asr
 DEMO_CLIP := corpora/mini/fr/clips/$(shell awk -F'\t' 'NR == 2 {print $$2}' corpora/mini/fr/test.tsv)
-RUFF := ruff==0.17.6
 
-.PHONY: demo test test-all check starter handout gradescope classroom benchmarks clean
+.DEFAULT_GOAL := help
+.PHONY: help demo test test-all other-pythons check format starter handout gradescope classroom benchmarks clean
 
-$(VENV)/.installed: requirements.txt
+help: ## this list
+	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "make %-14s %s\n", $$1, $$2}' Makefile
+
+$(VENV)/.installed: requirements.txt requirements-dev.txt
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet -r requirements.txt $(RUFF)
+	$(BIN)/python -m pip install --quiet -r requirements-dev.txt
 	touch $@
 
-demo: $(VENV)/.installed
+demo: $(VENV)/.installed ## train the reference for 4 minutes, transcribe a clip it never saw
 	$(BIN)/python $(REFERENCE)/main_ctc.py train --scheduler --train_augment --logname demo
 	$(BIN)/python $(REFERENCE)/main_ctc.py test --audiofile $(DEMO_CLIP)
 	@awk -F'\t' 'NR == 2 {print "what was said: " $$4}' corpora/mini/fr/test.tsv
 
-# The checks on the reference, then the maintainers' tests.
-test: $(VENV)/.installed
+test: $(VENV)/.installed ## the checks on the reference, and the maintainers' tests
 	$(BIN)/python -m pytest -q --lab=$(REFERENCE) test_implementation.py tests
 
-# The tests too that take long: the bundles grade for real.
 test-all: export LAB_TEST_ALL := 1
-test-all: test demo benchmarks
+test-all: test demo benchmarks other-pythons ## and what takes long, on other Pythons too
 
-check: $(VENV)/.installed
+other-pythons: ## the checks and quick tests on Python 3.9 and 3.13, where they are
+	for python in $(PYTHONS); do .ci/on_python "$$python" || exit 1; done
+
+check: $(VENV)/.installed ## style, types, and the desk as the reference gives it
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/python instructor/make_starter.py --check
+	$(BIN)/pyright --pythonpath $(BIN)/python
 
-starter: $(VENV)/.installed
+format: $(VENV)/.installed ## bring the code into its style
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+starter: $(VENV)/.installed ## make the desk from the reference
 	$(BIN)/python instructor/make_starter.py
 
-handout: $(VENV)/.installed
+handout: $(VENV)/.installed ## dist/asr-lab.zip, what students get
 	$(BIN)/python instructor/make_handout.py
 
-# What docs/instructors.md says to upload: dist/gradescope.zip, dist/classroom.zip.
-gradescope classroom: $(VENV)/.installed
+gradescope: $(VENV)/.installed ## dist/gradescope.zip, the autograder to upload
 	$(BIN)/python instructor/make_bundles.py $@
 
-benchmarks: $(VENV)/.installed
+classroom: $(VENV)/.installed ## dist/classroom.zip, for GitHub Classroom
+	$(BIN)/python instructor/make_bundles.py $@
+
+benchmarks: $(VENV)/.installed ## tables of ratios, as README states them
 	$(BIN)/python benchmarks/debug_epoch.py
 	$(BIN)/python benchmarks/decoders.py
 	$(BIN)/python benchmarks/index.py
 	$(BIN)/python benchmarks/loading.py
 	$(BIN)/python benchmarks/epoch.py
 
-clean:
+clean: ## remove runs and what was built; the environments stay
 	rm -rf logs dist build .pytest_cache .ruff_cache

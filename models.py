@@ -92,6 +92,8 @@ class AcousticModel(nn.Module):
         charmap: The alphabet, of V symbols.
     """
 
+    cnn: nn.Sequential  # of each network, empty where there is no convolution
+
     def __init__(self, charmap: CharMap) -> None:
         super().__init__()
         self.charmap = charmap

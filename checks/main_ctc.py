@@ -13,7 +13,7 @@ from checks.drawing import normal, whole
 from checks.oracles import collapsed, recurrent_parameters
 from checks.tools import pack, unpacked
 from labkit.base import Lab
-from labkit.exercises import Check, Values, expect, expect_close, expect_that, part
+from labkit.exercises import Check, Values, expect, expect_close, part
 
 
 class CTCLoss(Check):

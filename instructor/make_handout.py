@@ -2,10 +2,12 @@
 
     python instructor/make_handout.py                        dist/asr-lab.zip
     python instructor/make_handout.py --output build/lab.zip
+    python instructor/make_handout.py --without_agents       no AGENTS.md
 
 The desk is made from the reference, whatever the root scripts are by now. README.md
 loses what stands between `<!-- not for students -->` and `<!-- /not for students -->`.
-The same files give the same archive, byte for byte.
+AGENTS.md asks students' coding assistants to tutor, not to solve. The same files give
+the same archive, byte for byte.
 """
 
 from __future__ import annotations
@@ -21,17 +23,27 @@ from starter import ROOT
 from labkit.base import LabParser, run_program
 
 TOP = "asr-lab"  # the folder in the archive
+AGENTS = Path("instructor", "handout", "AGENTS.md")  # goes to its top
 
 
-def make_handout(root: Path, archive: Path) -> None:
+def make_handout(root: Path, archive: Path, agents: bool = True) -> None:
     """Make the archive of the repository ``root``, and say what it holds.
+
+    Args:
+        root: The repository.
+        archive: The zip file.
+        agents: Whether AGENTS.md is in it.
 
     Raises:
         LabError: A needed file is missing or wrong.
     """
     files = collect(root)
+    if agents:
+        files[AGENTS.name] = (root / AGENTS).read_bytes()
     pack({f"{TOP}/{name}": content for name, content in files.items()}, archive)
     print(f"{archive}: {len(files)} files, {archive.stat().st_size / 1e6:.1f} MB")
+    if agents:
+        print("with AGENTS.md for coding assistants; --without_agents leaves it out")
 
 
 def main() -> None:
@@ -40,7 +52,11 @@ def main() -> None:
     default = ROOT / "dist" / "asr-lab.zip"
     parser.add_argument("--output", type=Path, default=default, help="the zip file")
     parser.add_argument("--verbose", action="store_true", help="show tracebacks")
-    make_handout(ROOT, parser.parse_args().output)
+    parser.add_argument(
+        "--without_agents", action="store_true", help="leave AGENTS.md out"
+    )
+    options = parser.parse_args()
+    make_handout(ROOT, options.output, agents=not options.without_agents)
 
 
 if __name__ == "__main__":

@@ -24,14 +24,14 @@ def requirements() -> dict[str, str]:
     found = {}
     for line in _REQUIREMENTS.read_text(encoding="utf-8").splitlines():
         text, _, marker = line.partition("#")[0].partition(";")
-        name, specifier = re.match(r"\s*([\w-]*)(.*)", text).groups()
+        package = re.match(r"\s*([\w-]+)(.*)", text)
         bound = re.search(r'python_version\s*(<|>=)\s*"3\.(\d+)"', marker)
         if bound:
             newer = sys.version_info >= (3, int(bound.group(2)))
             if newer != (bound.group(1) == ">="):
                 continue
-        if name:
-            found[name] = specifier.strip()
+        if package:
+            found[package.group(1)] = package.group(2).strip()
     return found
 
 
@@ -41,8 +41,7 @@ def _release(version: str) -> tuple[int, ...]:
 
 def satisfies(version: str, specifier: str) -> bool:
     """Tell whether ``version`` meets ``specifier`` (``==``, ``>=`` and ``<``)."""
-    for part in filter(None, specifier.split(",")):
-        operator, wanted = re.match(r"(==|>=|<)(.+)", part.strip()).groups()
+    for operator, wanted in re.findall(r"(==|>=|<)([^,]+)", specifier):
         have, want = _release(version), _release(wanted)
         width = max(len(have), len(want))
         have, want = (v + (0,) * (width - len(v)) for v in (have, want))

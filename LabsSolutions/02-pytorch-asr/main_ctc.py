@@ -34,7 +34,7 @@ from decoding import DECODERS, greedy_decode
 from models import CTCModel, LinearModel, fits_ctc
 from torch import Tensor, nn
 from torch.nn.utils import clip_grad_norm_
-from torch.nn.utils.rnn import PackedSequence, pack_sequence, pad_packed_sequence
+from torch.nn.utils.rnn import PackedSequence, pad_packed_sequence
 
 from labkit.base import run_program
 from labkit.evaluation import Setup, score_fold, transcribe

@@ -52,7 +52,7 @@ def output_lengths(lengths: Tensor, layers: Iterable[nn.Module]) -> Tensor:
     #: is that of time
     for layer in layers:
         if isinstance(layer, nn.Conv2d):
-            margin = 2 * layer.padding[0] - layer.kernel_size[0]
+            margin = 2 * int(layer.padding[0]) - layer.kernel_size[0]
             lengths = (lengths + margin) // layer.stride[0] + 1
     return lengths
     # <<< E08
@@ -106,6 +106,8 @@ class AcousticModel(nn.Module):
     Args:
         charmap: The alphabet, of V symbols.
     """
+
+    cnn: nn.Sequential  # of each network, empty where there is no convolution
 
     def __init__(self, charmap: CharMap) -> None:
         super().__init__()
@@ -317,8 +319,8 @@ class CTCModel(AcousticModel):
         """
         # >>> E15
         #: useful: self.parameters(), and a parameter's dim()
-        weights = [p for p in self.parameters() if p.dim() > 1]
-        return self.l1 * sum(weight.abs().sum() for weight in weights)
+        norms = [p.abs().sum() for p in self.parameters() if p.dim() > 1]
+        return self.l1 * torch.stack(norms).sum()
         # <<< E15
 
 

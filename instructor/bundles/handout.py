@@ -23,7 +23,7 @@ NEEDED_FILES = (
 ONLY_PYTHON = ("labkit", "checks")  # folders of which nothing else goes
 NEEDED_FOLDERS = ("labkit", "corpora")
 OPTIONAL = ("LICENSE", "checks", "docs", "pretrained")
-FOR_INSTRUCTORS = "docs/instructors"  # how their paths begin
+NOT_FOR_STUDENTS = ("docs/instructors", "docs/maintainers")  # how paths begin
 
 OPENING = "<!-- not for students -->"
 CLOSING = "<!-- /not for students -->"
@@ -84,7 +84,7 @@ def walk(root: Path, name: str) -> Iterator[Path]:
         is_debris = path.suffix == ".pyc" or any(
             part.startswith(".") or part == "__pycache__" for part in relative.parts[1:]
         )
-        is_ours = relative.as_posix().startswith(FOR_INSTRUCTORS)
+        is_ours = relative.as_posix().startswith(NOT_FOR_STUDENTS)
         is_stray = name in ONLY_PYTHON and path.suffix != ".py"
         if path.is_file() and not (is_debris or is_ours or is_stray):
             yield relative

@@ -72,7 +72,7 @@ class Lab:
             raise AttributeError(name)
         self.activate()
         module = importlib.import_module(name)
-        found = Path(module.__file__).resolve()
+        found = Path(module.__file__ or "").resolve()
         if found.parent != self.folder:
             raise ImportError(f"{name} was imported from {found}, not {self.folder}")
         return module

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import re
 import sys
@@ -104,9 +105,10 @@ def run_program(program: Callable[[], None], verbose: bool = False) -> int:
     Raises:
         Exception: An error that only a programmer can mend.
     """
-    for stream in filter(None, (sys.stdout, sys.stderr)):  # None: closed by the shell
+    for stream in (sys.stdout, sys.stderr):
         # A transcript must never fail to print on a narrow terminal encoding.
-        stream.reconfigure(errors="replace")
+        if isinstance(stream, io.TextIOWrapper):  # None where the shell closed it
+            stream.reconfigure(errors="replace")
     try:
         program()
     except KeyboardInterrupt:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Sized
 
 from tqdm import tqdm
 
@@ -13,7 +13,7 @@ def progress(
 ) -> Iterable:
     """Show a bar with the time left, on a terminal alone."""
     hidden = quiet or not sys.stderr.isatty()
-    total = len(batches) if hasattr(batches, "__len__") else None
+    total = len(batches) if isinstance(batches, Sized) else None
     return tqdm(
         batches,
         desc=title,

@@ -22,6 +22,7 @@ MEASURED = "measured_durations.tsv"  # our own
 TABLES = (MEASURED, "times.txt", "clip_durations.tsv")  # the best last
 _HEADER = "clip\tduration[ms]\n"
 _MILLISECONDS = re.compile(r"[0-9]+")
+_UNKNOWN = -1.0  # seconds of a clip that no table lists
 _WORTH_SAYING = 2_000  # clips: fewer are read in a blink
 
 
@@ -73,11 +74,11 @@ def durations_of(folder: Path, names: Sequence[str]) -> Sequence[float]:
         Seconds of each; 0.0 for a clip that is missing or broken.
     """
     # Its keys are the names themselves, not copies: there may be a million.
-    seconds: dict[str, float | None] = dict.fromkeys(names)
+    seconds = dict.fromkeys(names, _UNKNOWN)
     for name, told in _told(folder):
         if name in seconds:
             seconds[name] = told
-    unknown = [name for name, told in seconds.items() if told is None]
+    unknown = [name for name, told in seconds.items() if told == _UNKNOWN]
     if unknown:
         seconds.update(_measure(folder, unknown))
     return array("d", map(seconds.__getitem__, names))

@@ -224,7 +224,7 @@ def plot_lengths(folds: Sequence[Fold], low: float, high: float) -> Figure:
     """
     every = np.concatenate([fold.seconds for fold in folds])
     longest = max(np.percentile(every, _SHOWN_SHARE), high)
-    edges = np.arange(0, longest + 2 * _BIN, _BIN)
+    edges = np.arange(0, longest + 2 * _BIN, _BIN).tolist()
     figure, grid = stack_axes(len(folds))
     for fold, axes in zip(folds, grid):
         seconds = np.asarray(fold.seconds)

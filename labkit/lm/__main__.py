@@ -185,7 +185,7 @@ def _parser() -> LabParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
-    common = LabParser(add_help=False)
+    common = ModuleParser(add_help=False)
     common.add_argument(
         "--verbose", action="store_true", help="show the traceback of an error"
     )

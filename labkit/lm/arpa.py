@@ -52,7 +52,7 @@ def write_arpa(model: NGram, path: Path, digits: int = 7) -> None:
     write_atomically(path, write)
 
 
-def _write_text(model: NGram, binary: BinaryIO, digits: int) -> None:
+def _write_text(model: NGram, binary: BinaryIO | gzip.GzipFile, digits: int) -> None:
     grams: list[list[tuple[str, ...]]] = [[] for _ in range(model.order)]
     for gram in model.log_probs:
         grams[len(gram) - 1].append(gram)

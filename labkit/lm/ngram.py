@@ -215,7 +215,7 @@ def _adjusted_counts(raw: Sequence[Counts]) -> list[Counter[Ngram]]:
     return [*adjusted, Counter(raw[-1])]
 
 
-def _discounts(counts: Iterable[int]) -> tuple[float, float, float]:
+def _discounts(counts: Iterable[int]) -> tuple[float, ...]:
     """Estimate what to take off a count of 1, of 2, and of 3 or more.
 
     From the numbers of n-grams counted once to four times (Chen & Goodman 1998).

@@ -7,7 +7,7 @@ import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch.utils.data import DataLoader
@@ -73,7 +73,7 @@ class CollateUsable:
 
 def describe_folds(**loaders: DataLoader) -> str:
     """Read the folds, and count the clips that are used and left out."""
-    folds = {name: loader.dataset for name, loader in loaders.items()}
+    folds = {name: cast(UtteranceSet, loaders[name].dataset) for name in loaders}
     for fold in folds.values():
         fold.prepare()
     sizes = (f"{len(fold)} {name}" for name, fold in folds.items())

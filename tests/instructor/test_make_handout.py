@@ -25,12 +25,9 @@ KIT = (
 )
 NOT_FOR_STUDENTS = (
     *("docs/instructors.md", "docs/instructors/notes.md", "docs/.hidden/x.md"),
-    *(
-        "instructor/corpus/make_corpus.py",
-        "tests/test_x.py",
-        "benchmarks/b.py",
-        "Makefile",
-    ),
+    *("docs/maintainers.md", "instructor/handout/AGENTS.md"),
+    *("instructor/corpus/make_corpus.py", "tests/test_x.py", "benchmarks/b.py"),
+    "Makefile",
     *(".git/config", ".ci/run.yaml", "logs/run/summary.txt", "models.py"),
     *("labkit/__pycache__/a.cpython-39.pyc", "labkit/notes.txt", "corpora/.DS_Store"),
     *("corpora/mini/fr/x.pyc", "checks/notes.txt", "docs/__pycache__/draw.py"),
@@ -59,7 +56,7 @@ def pack(root: Path, name: str = "lab.zip") -> dict[str, bytes]:
 
 def test_the_archive_holds_what_students_need_and_nothing_else(root: Path) -> None:
     desk = generate(load(root / THERE), [])
-    wanted = {*FOR_ALL, *NEEDED_FILES, *KIT, *desk}
+    wanted = {*FOR_ALL, *NEEDED_FILES, *KIT, *desk, "AGENTS.md"}
     assert list(pack(root)) == sorted(f"asr-lab/{name}" for name in wanted)
 
 
@@ -103,6 +100,16 @@ def test_what_may_be_missing_may_be_missing(root: Path) -> None:
     (root / "LICENSE").unlink()
     shutil.rmtree(root / "docs")
     assert not [name for name in pack(root) if "LICENSE" in name or "docs" in name]
+
+
+def test_what_coding_assistants_are_asked_is_the_choice_of_the_instructor(
+    root: Path,
+) -> None:
+    text = pack(root)["asr-lab/AGENTS.md"]
+    assert text == (root / "instructor" / "handout" / "AGENTS.md").read_bytes()
+    make_handout(root, root.parent / "lab.zip", agents=False)
+    with zipfile.ZipFile(root.parent / "lab.zip") as archive:
+        assert "asr-lab/AGENTS.md" not in archive.namelist()
 
 
 def test_needed_files_that_are_missing_are_named(root: Path) -> None:

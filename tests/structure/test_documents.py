@@ -1,0 +1,37 @@
+"""Laws of what is written about the kit: it agrees with the kit."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from shared import ROOT
+
+from labkit.base import KIT_VERSION
+
+FOLDERS = ("docs", "corpora", "pretrained")
+LICENCES = ("LICENSE", *(f"{folder}/LICENSE.md" for folder in FOLDERS))
+
+
+def read(name: str) -> str:
+    """Read a file of the repository."""
+    return (ROOT / name).read_text(encoding="utf-8")
+
+
+def test_the_version_is_the_same_everywhere() -> None:
+    released = re.findall(r"^## \[(\d.*?)\]", read("CHANGELOG.md"), re.MULTILINE)
+    cited = re.search(r"^version: (\S+)$", read("CITATION.cff"), re.MULTILINE)
+    assert cited is not None
+    assert {released[0], cited[1]} == {KIT_VERSION}
+
+
+@pytest.mark.parametrize("name", LICENCES)
+def test_a_licence_stands_beside_what_it_is_for(name: str) -> None:
+    assert len(read(name).split()) > 20
+
+
+def test_make_help_lists_every_target() -> None:
+    makefile = read("Makefile")
+    listed = set(re.findall(r"^([a-z-]+):.*## ", makefile, re.MULTILINE))
+    (phony,) = re.findall(r"^\.PHONY: (.*)$", makefile, re.MULTILINE)
+    assert listed == set(phony.split())

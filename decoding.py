@@ -52,7 +52,7 @@ def collapse(path: Sequence[int], blank: int) -> list[int]:
         The indices once neighbours that repeat are merged, then blanks removed.
     """
     # why must merging come first?
-    raise NotImplementedError("E20")
+    raise NotImplementedError("E08")
 
 
 def best_paths(scores: PackedSequence) -> list[tuple[float, list[int]]]:
@@ -67,7 +67,7 @@ def best_paths(scores: PackedSequence) -> list[tuple[float, list[int]]]:
     """
     # (4 steps) unpack; log-probabilities; the best symbol of each frame; for each
     # utterance its own frames alone
-    raise NotImplementedError("E21")
+    raise NotImplementedError("E12")
 
 
 def greedy_decode(scores: PackedSequence, charmap: CharMap) -> NBest:
@@ -115,7 +115,7 @@ def advance(beam: Beam, frame: Sequence[float], blank: int) -> Beam:
     # for each prefix: the blank comes; its last symbol goes on; a new symbol comes
     # (which paths can be followed by their own last symbol as a new one?)
     # useful: log_add
-    raise NotImplementedError("E22")
+    raise NotImplementedError("E23")
 
 
 def prune(candidates: Beam, scores: dict[Prefix, float], beam_size: int) -> Beam:
@@ -129,7 +129,7 @@ def prune(candidates: Beam, scores: dict[Prefix, float], beam_size: int) -> Beam
     Returns:
         The kept prefixes with their two sums, best first.
     """
-    raise NotImplementedError("E23")
+    raise NotImplementedError("E24")
 
 
 def fuse_language_model(
@@ -158,7 +158,7 @@ def fuse_language_model(
         Gain and state of each candidate (others do no harm).
     """
     # which candidates have been scored at an earlier frame already?
-    raise NotImplementedError("E24")
+    raise NotImplementedError("E25")
 
 
 def prefix_search(
@@ -228,7 +228,7 @@ def is_exact(
     # (4 steps) search with room enough; no transcript twice; in order; every score
     # against F.ctc_loss of log-probabilities (T', 1, V), in nats too, summed
     # (a search that finds nothing at all: does it keep your law?)
-    raise NotImplementedError("E25")
+    raise NotImplementedError("E26")
 
 
 def greedy_decoder(recogniser: Recogniser, options: SearchOptions) -> Search:

@@ -30,7 +30,7 @@ def question3() -> tuple[int, int, int, int]:
 
     Their table stands in ``CTCModel.build_cnn``.
     """
-    raise NotImplementedError("E07")
+    raise NotImplementedError("E15")
 
 
 def output_lengths(lengths: Tensor, layers: Iterable[nn.Module]) -> Tensor:
@@ -47,7 +47,7 @@ def output_lengths(lengths: Tensor, layers: Iterable[nn.Module]) -> Tensor:
     """
     # useful: layer.kernel_size, layer.stride and layer.padding, whose first entry
     # is that of time
-    raise NotImplementedError("E08")
+    raise NotImplementedError("E11")
 
 
 def required_frames(transcript: Sequence[int]) -> int:
@@ -60,7 +60,7 @@ def required_frames(transcript: Sequence[int]) -> int:
         The length of the shortest path that collapses to the transcript.
     """
     # when do two neighbours need a blank between them?
-    raise NotImplementedError("E09")
+    raise NotImplementedError("E07")
 
 
 def mask_padding(features: Tensor, lengths: Tensor) -> Tensor:
@@ -74,7 +74,7 @@ def mask_padding(features: Tensor, lengths: Tensor) -> Tensor:
         The masked features, (B, C, T, M).
     """
     # (2 steps) compare the index of each frame with each length; multiply
-    raise NotImplementedError("E10")
+    raise NotImplementedError("E16")
 
 
 def fits_ctc(
@@ -196,7 +196,7 @@ class CTCModel(AcousticModel):
             Layers from (B, 1, T, M) to (B, 32, T', ceil(M / 2)).
         """
         # useful: nn.Conv2d, nn.BatchNorm2d, nn.Hardtanh, nn.Dropout2d
-        raise NotImplementedError("E11")
+        raise NotImplementedError("E17")
 
     @staticmethod
     def build_rnn(
@@ -215,7 +215,7 @@ class CTCModel(AcousticModel):
             Layers from (T', B, n_features) to (T', B, 2 H).
         """
         # useful: CELL_TYPES; one layer has no place for dropout between layers
-        raise NotImplementedError("E12")
+        raise NotImplementedError("E18")
 
     @staticmethod
     def build_charlin(nhidden: int, vocab_size: int) -> nn.Sequential:
@@ -229,7 +229,7 @@ class CTCModel(AcousticModel):
             One linear layer in an ``nn.Sequential``, from the output of the
             recurrent layers to (..., V).
         """
-        raise NotImplementedError("E13")
+        raise NotImplementedError("E19")
 
     def convolve(self, features: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
         """Apply the convolutions so that no utterance feels its neighbours' padding.
@@ -264,7 +264,7 @@ class CTCModel(AcousticModel):
         # (6 steps) unpack; (T, B, M) -> (B, 1, T, M); convolve;
         # (B, C, T', M') -> (T', B, C M'); pack; the recurrent layers and, as in
         # LinearModel, the linear layer
-        raise NotImplementedError("E14")
+        raise NotImplementedError("E20")
 
     def penalty(self) -> Tensor:
         """Compute the L1 penalty that training adds to the loss.
@@ -274,7 +274,7 @@ class CTCModel(AcousticModel):
             kernels; biases and normalisation are left free), a scalar.
         """
         # useful: self.parameters(), and a parameter's dim()
-        raise NotImplementedError("E15")
+        raise NotImplementedError("E22")
 
 
 def ex_ctc() -> None:

@@ -1,11 +1,11 @@
 """The exercises of the lab: what they are worth, and what checks them.
 
     pytest                                      check your scripts
-    pytest -k E08                               check one exercise
+    pytest -k E11                               check one exercise
     pytest -k output_lengths                    the same, by the name of its function
     python test_implementation.py               the same without pytest
     python test_implementation.py --list        what there is to do, how long it takes
-    python test_implementation.py --hint E08    a hint
+    python test_implementation.py --hint E11    a hint
     python test_implementation.py --doctor      see whether this computer is ready
     python test_implementation.py --submit      zip your scripts, to hand them in
 
@@ -62,100 +62,100 @@ EXERCISES = registry(
              where="data.py:unpack_minibatch", check=data.Unpacking,
              hint="pad_packed_sequence also gives the lengths: where does utterance b "
                   "end?"),
-    exercise("E09", "the frames that a transcript needs",
+    exercise("E07", "the frames that a transcript needs",
              points=2, minutes=10, difficulty=2,
              where="models.py:required_frames", check=models.RequiredFrames,
              hint="'elle' needs 5 frames: what must stand between the two l?"),
-    exercise("E20", "collapsing a path",
+    exercise("E08", "collapsing a path",
              points=2, minutes=10, difficulty=2,
              where="decoding.py:collapse", check=decoding.Collapse,
              hint="1 2 2 0 0 0 2 1 becomes 1 2 2 1 (0 is the blank): which 2 merge?"),
-    exercise("E16", "the CTC loss",
+    exercise("E10", "the CTC loss",
              points=3, minutes=25, difficulty=3,
              where="main_ctc.py:ctc_losses", check=main_ctc.CTCLoss,
              hint="F.ctc_loss takes log-probabilities (T', B, V), targets (B, U) and "
                   "two vectors of lengths; what does it return by default, and what do "
                   "you want?"),
-    exercise("E08", "lengths after the convolutions",
+    exercise("E11", "lengths after the convolutions",
              points=2, minutes=20, difficulty=3,
              where="models.py:output_lengths", check=models.OutputLengths,
              hint="T = 5 gives 3, then 2: does a stride of 2 round up or down here, "
                   "and what decides it?"),
-    exercise("E21", "the best path of each utterance",
+    exercise("E12", "the best path of each utterance",
              points=2, minutes=20, difficulty=3,
              where="decoding.py:best_paths", check=decoding.BestPaths,
              hint="a batch of T' = 2 and 5: how many indices has the first path, and "
                   "how many log-probabilities add up to its cost?"),
-    exercise("E18", "the optimiser",
+    exercise("E13", "the optimiser",
              points=1, minutes=5, difficulty=1,
              where="main_ctc.py:build_optimizer", check=main_ctc.Optimizer,
              hint="AdamW shrinks the weights apart from the gradient: which two "
                   "options does it take?"),
-    exercise("E19", "one training step",
+    exercise("E14", "one training step",
              points=3, minutes=25, difficulty=3,
              where="main_ctc.py:train_step", check=main_ctc.TrainStep,
              hint="a second call must give what a fresh start from the same weights "
                   "gives: what is left over from the first?"),
-    exercise("E07", "the size after the convolutions",
+    exercise("E15", "the size after the convolutions",
              points=1, minutes=5, difficulty=2,
              where="models.py:question3", check=models.ConvolutionSize,
              hint="a convolution gives floor((T + 2 padding - kernel) / stride) + 1: "
                   "what is that for T = 5, kernel 41, stride 2, padding 20?"),
-    exercise("E10", "masking the padding",
+    exercise("E16", "masking the padding",
              points=2, minutes=15, difficulty=3,
              where="models.py:mask_padding", check=models.Masking,
              hint="with lengths 2 and 3, frames 0 1 2: which of the six are inside? "
                   "compare (T,) with (B, 1)"),
-    exercise("E11", "the convolutions",
+    exercise("E17", "the convolutions",
              points=2, minutes=20, difficulty=2,
              where="models.py:CTCModel.build_cnn", check=layers.Convolutions,
              hint="the table of the docstring has a row a convolution; what follows "
                   "each, and which of nn.Dropout and nn.Dropout2d drops a whole "
                   "channel?"),
-    exercise("E12", "the recurrent layers",
+    exercise("E18", "the recurrent layers",
              points=2, minutes=15, difficulty=2,
              where="models.py:CTCModel.build_rnn", check=layers.Recurrent,
              hint="(T', B, n_features) goes in; with H = 4 and two directions, what is "
                   "the size of a frame that comes out?"),
-    exercise("E13", "the output layer",
+    exercise("E19", "the output layer",
              points=1, minutes=5, difficulty=1,
              where="models.py:CTCModel.build_charlin", check=layers.OutputLayer,
              hint="each frame comes out of the recurrent layers with 2 H numbers: why "
                   "2?"),
-    exercise("E14", "the forward pass",
+    exercise("E20", "the forward pass",
              points=4, minutes=40, difficulty=4,
              where="models.py:CTCModel.forward", check=models.Forward,
-             needs=("E08", "E10", "E11", "E12", "E13"),
+             needs=("E11", "E16", "E17", "E18", "E19"),
              hint="print the shape after every step: which steps need (B, C, T, M), "
                   "which a packed sequence, and whose lengths does each packing take?"),
-    exercise("E17", "building the network",
+    exercise("E21", "building the network",
              points=1, minutes=5, difficulty=1,
              where="main_ctc.py:build_model", check=main_ctc.BuildModel,
-             needs=("E11", "E12", "E13"),
+             needs=("E17", "E18", "E19"),
              hint="which option of --help goes with each argument of CTCModel?"),
-    exercise("E15", "an L1 penalty",
+    exercise("E22", "an L1 penalty",
              points=2, minutes=15, difficulty=2,
              where="models.py:CTCModel.penalty", check=models.Penalty,
-             needs=("E11", "E12", "E13"),
+             needs=("E17", "E18", "E19"),
              hint="weights 3, -4 and l1 = 0.5 give 3.5; a bias has one dimension, a "
                   "matrix two"),
-    exercise("E22", "longer paths, merged",
+    exercise("E23", "longer paths, merged",
              points=4, minutes=40, difficulty=5,
              where="decoding.py:advance", check=search.Advance,
              hint="the paths « a » and « a¬ » meet another a: which of them becomes "
                   "« aa », and what does the other one stay?"),
-    exercise("E23", "pruning the beam",
+    exercise("E24", "pruning the beam",
              points=1, minutes=10, difficulty=2,
              where="decoding.py:prune", check=search.Prune,
              hint="sorted() takes a key and a direction; how long is the result for 3 "
                   "candidates and a beam of 10?"),
-    exercise("E24", "shallow fusion of a language model",
+    exercise("E25", "shallow fusion of a language model",
              points=3, minutes=30, difficulty=4,
              where="decoding.py:fuse_language_model", check=decoding.ShallowFusion,
              hint="« a » lasted five frames and is still « a »: how often has the "
                   "model scored it? And where is the state to ask for the b of "
                   "« ab »?"),
-    exercise("E25", "a law that finds broken searches",
+    exercise("E26", "a law that finds broken searches",
              points=3, minutes=30, difficulty=4,
              where="decoding.py:is_exact", check=search.Law,
              hint="what do the probabilities of all transcripts add up to, and which "
@@ -163,11 +163,11 @@ EXERCISES = registry(
 )
 
 MILESTONES = (
-    Milestone(upto="E19", what="the linear baseline trains, one frame at a time",
+    Milestone(upto="E14", what="the linear baseline trains, one frame at a time",
               command="python main_ctc.py train --model LinearModel"),
-    Milestone(upto="E17", what="the network learns 16 clips by heart",
+    Milestone(upto="E21", what="the network learns 16 clips by heart",
               command="python main_ctc.py train --debug"),
-    Milestone(upto="E23", what="your beam search transcribes a fold",
+    Milestone(upto="E24", what="your beam search transcribes a fold",
               command="python main_ctc.py test --fold test --decoder prefix"),
 )
 # fmt: on

@@ -51,11 +51,11 @@ def collapse(path: Sequence[int], blank: int) -> list[int]:
     Returns:
         The indices once neighbours that repeat are merged, then blanks removed.
     """
-    # >>> E20
+    # >>> E08
     #: why must merging come first?
     starts = [k for i, k in enumerate(path) if i == 0 or k != path[i - 1]]
     return [k for k in starts if k != blank]
-    # <<< E20
+    # <<< E08
 
 
 def best_paths(scores: PackedSequence) -> list[tuple[float, list[int]]]:
@@ -68,7 +68,7 @@ def best_paths(scores: PackedSequence) -> list[tuple[float, list[int]]]:
         For each utterance, in its order: the negative log probability of its best
         path, and that path without padding, one index a frame.
     """
-    # >>> E21
+    # >>> E12
     #: (4 steps) unpack; log-probabilities; the best symbol of each frame; for each
     #: utterance its own frames alone
     padded, lengths = pad_packed_sequence(scores)  # (T', B, V), (B,)
@@ -77,7 +77,7 @@ def best_paths(scores: PackedSequence) -> list[tuple[float, list[int]]]:
         (-best[:length, b].sum().item(), symbols[:length, b].tolist())
         for b, length in enumerate(lengths.tolist())
     ]
-    # <<< E21
+    # <<< E12
 
 
 def greedy_decode(scores: PackedSequence, charmap: CharMap) -> NBest:
@@ -122,7 +122,7 @@ def advance(beam: Beam, frame: Sequence[float], blank: int) -> Beam:
         ``beam``, and each of them with one more symbol. Each stands there once,
         however many ways lead to it. (The prefix before it may have been pruned.)
     """
-    # >>> E22
+    # >>> E23
     #: for each prefix: the blank comes; its last symbol goes on; a new symbol comes
     #: (which paths can be followed by their own last symbol as a new one?)
     #: useful: log_add
@@ -146,7 +146,7 @@ def advance(beam: Beam, frame: Sequence[float], blank: int) -> Beam:
         prefix: (ends_blank.get(prefix, -math.inf), ends_symbol.get(prefix, -math.inf))
         for prefix in {**ends_blank, **ends_symbol}
     }
-    # <<< E22
+    # <<< E23
 
 
 def prune(candidates: Beam, scores: dict[Prefix, float], beam_size: int) -> Beam:
@@ -160,10 +160,10 @@ def prune(candidates: Beam, scores: dict[Prefix, float], beam_size: int) -> Beam
     Returns:
         The kept prefixes with their two sums, best first.
     """
-    # >>> E23
+    # >>> E24
     best = sorted(candidates, key=scores.__getitem__, reverse=True)[:beam_size]
     return {prefix: candidates[prefix] for prefix in best}
-    # <<< E23
+    # <<< E24
 
 
 def fuse_language_model(
@@ -191,7 +191,7 @@ def fuse_language_model(
     Returns:
         Gain and state of each candidate (others do no harm).
     """
-    # >>> E24
+    # >>> E25
     #: which candidates have been scored at an earlier frame already?
     fused: LanguageScores = {}
     for prefix in candidates:
@@ -203,7 +203,7 @@ def fuse_language_model(
         bonus = fusion.word_bonus if prefix[-1] == fusion.space else 0.0
         fused[prefix] = gain + fusion.lm_weight * log_prob + bonus, state
     return fused
-    # <<< E24
+    # <<< E25
 
 
 def prefix_search(
@@ -270,7 +270,7 @@ def is_exact(
     Returns:
         True if the search keeps the law on ``log_probs``, up to 1e-4.
     """
-    # >>> E25
+    # >>> E26
     #: (4 steps) search with room enough; no transcript twice; in order; every score
     #: against F.ctc_loss of log-probabilities (T', 1, V), in nats too, summed
     #: (a search that finds nothing at all: does it keep your law?)
@@ -295,7 +295,7 @@ def is_exact(
         and abs(scores.exp().sum().item() - 1) < 1e-4
         and torch.allclose(scores, -torch.tensor(losses), atol=1e-4)
     )
-    # <<< E25
+    # <<< E26
 
 
 def greedy_decoder(recogniser: Recogniser, options: SearchOptions) -> Search:

@@ -59,7 +59,7 @@ def ctc_losses(
         The negative log probability of each transcript, in nats, (B,); infinite
         where no path fits into T' frames.
     """
-    # >>> E16
+    # >>> E10
     #: (3 steps) unpack the scores; unpack the transcripts, batch first; F.ctc_loss
     #: on log-probabilities, without any reduction
     padded, n_frames = pad_packed_sequence(scores)  # (T', B, V), (B,)
@@ -67,7 +67,7 @@ def ctc_losses(
     return F.ctc_loss(
         padded.log_softmax(dim=2), targets, n_frames, n_chars, blank, reduction="none"
     )
-    # <<< E16
+    # <<< E10
 
 
 def build_model(args: argparse.Namespace, charmap: CharMap) -> CTCModel:
@@ -80,7 +80,7 @@ def build_model(args: argparse.Namespace, charmap: CharMap) -> CTCModel:
     Returns:
         The network, on the CPU.
     """
-    # >>> E17
+    # >>> E21
     return CTCModel(
         charmap,
         n_mels=args.nmels,
@@ -90,7 +90,7 @@ def build_model(args: argparse.Namespace, charmap: CharMap) -> CTCModel:
         dropout=args.dropout,
         l1=args.l1,
     )
-    # <<< E17
+    # <<< E21
 
 
 def build_optimizer(
@@ -105,11 +105,11 @@ def build_optimizer(
     Returns:
         The optimiser.
     """
-    # >>> E18
+    # >>> E13
     return torch.optim.AdamW(
         model.parameters(), lr=args.base_lr, weight_decay=args.weight_decay
     )
-    # <<< E18
+    # <<< E13
 
 
 def train_step(
@@ -136,7 +136,7 @@ def train_step(
         The losses (B,), the penalty and the packed scores (T', B, V), as they were
         before the update.
     """
-    # >>> E19
+    # >>> E14
     #: (7 steps) zero the gradients; forward; losses; penalty; backward of their sum;
     #: clip; update
     spectrograms, transcripts = minibatch
@@ -148,7 +148,7 @@ def train_step(
     clip_grad_norm_(model.parameters(), grad_clip)
     optimizer.step()
     return losses, extra, scores
-    # <<< E19
+    # <<< E14
 
 
 def compare_texts(

@@ -30,9 +30,9 @@ def question3() -> tuple[int, int, int, int]:
 
     Their table stands in ``CTCModel.build_cnn``.
     """
-    # >>> E07
+    # >>> E15
     return (1, 32, 31, 40)
-    # <<< E07
+    # <<< E15
 
 
 def output_lengths(lengths: Tensor, layers: Iterable[nn.Module]) -> Tensor:
@@ -47,7 +47,7 @@ def output_lengths(lengths: Tensor, layers: Iterable[nn.Module]) -> Tensor:
     Returns:
         Frames T' of each utterance, int64 (B,).
     """
-    # >>> E08
+    # >>> E11
     #: useful: layer.kernel_size, layer.stride and layer.padding, whose first entry
     #: is that of time
     for layer in layers:
@@ -55,7 +55,7 @@ def output_lengths(lengths: Tensor, layers: Iterable[nn.Module]) -> Tensor:
             margin = 2 * int(layer.padding[0]) - layer.kernel_size[0]
             lengths = (lengths + margin) // layer.stride[0] + 1
     return lengths
-    # <<< E08
+    # <<< E11
 
 
 def required_frames(transcript: Sequence[int]) -> int:
@@ -67,11 +67,11 @@ def required_frames(transcript: Sequence[int]) -> int:
     Returns:
         The length of the shortest path that collapses to the transcript.
     """
-    # >>> E09
+    # >>> E07
     #: when do two neighbours need a blank between them?
     repeats = sum(a == b for a, b in zip(transcript, transcript[1:]))
     return len(transcript) + repeats
-    # <<< E09
+    # <<< E07
 
 
 def mask_padding(features: Tensor, lengths: Tensor) -> Tensor:
@@ -84,12 +84,12 @@ def mask_padding(features: Tensor, lengths: Tensor) -> Tensor:
     Returns:
         The masked features, (B, C, T, M).
     """
-    # >>> E10
+    # >>> E16
     #: (2 steps) compare the index of each frame with each length; multiply
     frames = torch.arange(features.shape[2], device=features.device)  # (T,)
     inside = frames < lengths.to(features.device).unsqueeze(1)  # (B, T)
     return features * inside[:, None, :, None]  # (B, C, T, M)
-    # <<< E10
+    # <<< E16
 
 
 def fits_ctc(
@@ -210,7 +210,7 @@ class CTCModel(AcousticModel):
         Returns:
             Layers from (B, 1, T, M) to (B, 32, T', ceil(M / 2)).
         """
-        # >>> E11
+        # >>> E17
         #: useful: nn.Conv2d, nn.BatchNorm2d, nn.Hardtanh, nn.Dropout2d
         return nn.Sequential(
             nn.Conv2d(1, N_CHANNELS, (41, 11), stride=(2, 2), padding=(20, 5)),
@@ -222,7 +222,7 @@ class CTCModel(AcousticModel):
             nn.Hardtanh(0.0, MAX_ACTIVATION),
             nn.Dropout2d(dropout),
         )
-        # <<< E11
+        # <<< E17
 
     @staticmethod
     def build_rnn(
@@ -240,7 +240,7 @@ class CTCModel(AcousticModel):
         Returns:
             Layers from (T', B, n_features) to (T', B, 2 H).
         """
-        # >>> E12
+        # >>> E18
         #: useful: CELL_TYPES; one layer has no place for dropout between layers
         return CELL_TYPES[cell_type](
             input_size=n_features,
@@ -249,7 +249,7 @@ class CTCModel(AcousticModel):
             dropout=dropout if nlayers > 1 else 0.0,
             bidirectional=True,
         )
-        # <<< E12
+        # <<< E18
 
     @staticmethod
     def build_charlin(nhidden: int, vocab_size: int) -> nn.Sequential:
@@ -263,9 +263,9 @@ class CTCModel(AcousticModel):
             One linear layer in an ``nn.Sequential``, from the output of the
             recurrent layers to (..., V).
         """
-        # >>> E13
+        # >>> E19
         return nn.Sequential(nn.Linear(2 * nhidden, vocab_size))
-        # <<< E13
+        # <<< E19
 
     def convolve(self, features: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
         """Apply the convolutions so that no utterance feels its neighbours' padding.
@@ -297,7 +297,7 @@ class CTCModel(AcousticModel):
             Packed scores (T', B, V), in the order of ``inputs``. Their softmax over
             V gives probabilities.
         """
-        # >>> E14
+        # >>> E20
         #: (6 steps) unpack; (T, B, M) -> (B, 1, T, M); convolve;
         #: (B, C, T', M') -> (T', B, C M'); pack; the recurrent layers and, as in
         #: LinearModel, the linear layer
@@ -308,7 +308,7 @@ class CTCModel(AcousticModel):
         packed = pack_padded_sequence(features, lengths, enforce_sorted=False)
         outputs, _ = self.rnn(packed)  # (T', B, 2 H)
         return outputs._replace(data=self.charlin(outputs.data))  # (T', B, V)
-        # <<< E14
+        # <<< E20
 
     def penalty(self) -> Tensor:
         """Compute the L1 penalty that training adds to the loss.
@@ -317,11 +317,11 @@ class CTCModel(AcousticModel):
             ``l1`` times the sum of the absolute values of the weights (matrices and
             kernels; biases and normalisation are left free), a scalar.
         """
-        # >>> E15
+        # >>> E22
         #: useful: self.parameters(), and a parameter's dim()
         norms = [p.abs().sum() for p in self.parameters() if p.dim() > 1]
         return self.l1 * torch.stack(norms).sum()
-        # <<< E15
+        # <<< E22
 
 
 def ex_ctc() -> None:

@@ -24,7 +24,7 @@ from labkit.options.searching import (
 # The only place where decoders are named for the command line; decoding.py makes them.
 DECODERS = (
     Decoder("greedy", "the best symbol of each frame", takes_lm=False),
-    Decoder("prefix", "prefix beam search in plain Python: the exercises E22 to E24"),
+    Decoder("prefix", "prefix beam search in plain Python: the exercises E23 to E25"),
     Decoder(
         "beam",
         "the same search over a whole batch, in tensors (`--beamsearch`)",

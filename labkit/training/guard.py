@@ -110,7 +110,7 @@ class SkippedUpdates:
             f"minibatches in a row; {saved}",
             "lower --base_lr or --grad_clip"
             if diverged
-            else "the filter of short clips disagrees with the loss: pytest -k E09",
+            else "the filter of short clips disagrees with the loss: pytest -k E07",
         )
 
 

@@ -3,7 +3,7 @@
 A sheet is a text of entries. Each starts with lines that begin with ``@``, and goes
 on with the body of the function, to take the place of the reference solution's::
 
-    @E08 wrong floor-division
+    @E11 wrong floor-division
     @mistake a quarter of the frames, rounded down
     @mentions rounds up
     return lengths // 4

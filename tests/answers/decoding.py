@@ -1,13 +1,13 @@
 """Answers to the exercises of ``decoding.py``."""
 
 SHEET = """
-@E20 wrong blanks-first
+@E08 wrong blanks-first
 @mistake drops the blanks before it merges
 @mentions merge first
 kept = [k for k in path if k != blank]
 return [k for i, k in enumerate(kept) if i == 0 or k != kept[i - 1]]
 
-@E20 wrong last-kept-symbol
+@E08 wrong last-kept-symbol
 @mistake compares with the last symbol kept, across the blanks
 @mentions merge first
 result = []
@@ -16,27 +16,27 @@ for k in path:
         result.append(k)
 return result
 
-@E20 wrong blanks-only
+@E08 wrong blanks-only
 @mistake drops the blanks, merges nothing
 return [k for k in path if k != blank]
 
-@E20 wrong blanks-kept
+@E08 wrong blanks-kept
 @mistake merges, and keeps the blanks
 @mentions then the blanks
 from itertools import groupby
 
 return [k for k, _ in groupby(path)]
 
-@E20 wrong blank-is-zero
+@E08 wrong blank-is-zero
 @mistake takes 0 for the blank, whatever the argument says
 @mentions blank=3
 return [k for i, k in enumerate(path) if k and (i == 0 or k != path[i - 1])]
 
-@E20 wrong first-lost
+@E08 wrong first-lost
 @mistake compares pairs of neighbours, and loses the first symbol
 return [b for a, b in zip(path, path[1:]) if a != b and b != blank]
 
-@E20 wrong empty-path
+@E08 wrong empty-path
 @mistake reads the first symbol of an empty path: raises
 @mentions IndexError
 merged = [path[0]]
@@ -45,23 +45,23 @@ for k in path[1:]:
         merged.append(k)
 return [k for k in merged if k != blank]
 
-@E20 wrong a-set
+@E08 wrong a-set
 @mistake makes a set of the symbols
 return [k for k in set(path) if k != blank]
 
-@E20 wrong blanks-removed-in-place
+@E08 wrong blanks-removed-in-place
 @mistake removes the blanks first, from the caller's list
 @mentions merge first
 while blank in path:
     path.remove(blank)
 return [k for i, k in enumerate(path) if i == 0 or k != path[i - 1]]
 
-@E20 right groupby
+@E08 right groupby
 from itertools import groupby
 
 return [symbol for symbol, run in groupby(path) if symbol != blank]
 
-@E20 right remembers-the-previous
+@E08 right remembers-the-previous
 out = []
 prev = blank
 for k in path:
@@ -70,12 +70,12 @@ for k in path:
     prev = k
 return out
 
-@E20 right unique-consecutive
+@E08 right unique-consecutive
 merged = torch.unique_consecutive(torch.tensor(path, dtype=torch.long))
 return merged[merged != blank].tolist()
 
 
-@E21 wrong positive-sign
+@E12 wrong positive-sign
 @mistake forgets the minus: a log-probability, not a cost
 @mentions minus the sum
 padded, lengths = pad_packed_sequence(scores)
@@ -85,7 +85,7 @@ return [
     for b, n in enumerate(lengths.tolist())
 ]
 
-@E21 wrong padding-in-the-cost
+@E12 wrong padding-in-the-cost
 @mistake adds up the cost over the padding too
 @mentions cost 0
 padded, lengths = pad_packed_sequence(scores)
@@ -95,7 +95,7 @@ return [
     (costs[b].item(), path[:n, b].tolist()) for b, n in enumerate(lengths.tolist())
 ]
 
-@E21 wrong padding-in-the-path
+@E12 wrong padding-in-the-path
 @mistake does not cut the path at the utterance's end
 @mentions its own frames
 padded, lengths = pad_packed_sequence(scores)
@@ -105,7 +105,7 @@ return [
     for b, n in enumerate(lengths.tolist())
 ]
 
-@E21 wrong softmax-over-time
+@E12 wrong softmax-over-time
 @mistake normalises over time
 padded, lengths = pad_packed_sequence(scores)
 best, path = padded.log_softmax(dim=0).max(dim=2)
@@ -114,7 +114,7 @@ return [
     for b, n in enumerate(lengths.tolist())
 ]
 
-@E21 wrong raw-scores
+@E12 wrong raw-scores
 @mistake adds up scores that are no log-probabilities
 @mentions log-probabilities
 padded, lengths = pad_packed_sequence(scores)
@@ -124,7 +124,7 @@ return [
     for b, n in enumerate(lengths.tolist())
 ]
 
-@E21 wrong mean-cost
+@E12 wrong mean-cost
 @mistake divides the cost by the number of frames
 @mentions sum
 padded, lengths = pad_packed_sequence(scores)
@@ -134,7 +134,7 @@ return [
     for b, n in enumerate(lengths.tolist())
 ]
 
-@E21 wrong collapsed-already
+@E12 wrong collapsed-already
 @mistake merges the symbols of the path
 @mentions each of its own frames
 padded, lengths = pad_packed_sequence(scores)
@@ -144,7 +144,7 @@ return [
     for b, n in enumerate(lengths.tolist())
 ]
 
-@E21 wrong path-first
+@E12 wrong path-first
 @mistake returns the path before its cost
 padded, lengths = pad_packed_sequence(scores)
 best, path = padded.log_softmax(2).max(2)
@@ -153,7 +153,7 @@ return [
     for b, n in enumerate(lengths.tolist())
 ]
 
-@E21 right one-utterance-at-a-time
+@E12 right one-utterance-at-a-time
 padded, lengths = pad_packed_sequence(scores, batch_first=True)
 result = []
 for frames, n in zip(padded, lengths):
@@ -163,7 +163,7 @@ for frames, n in zip(padded, lengths):
     result.append((float(cost), path.tolist()))
 return result
 
-@E21 right masked-product
+@E12 right masked-product
 padded, lengths = pad_packed_sequence(scores)
 probs, symbols = torch.softmax(padded, 2).max(2)
 inside = torch.arange(len(probs)).unsqueeze(1) < lengths
@@ -172,7 +172,7 @@ paths = [symbols[inside[:, b], b].tolist() for b in range(len(lengths))]
 return list(zip(costs.tolist(), paths))
 
 
-@E22 wrong grows-from-all-paths
+@E23 wrong grows-from-all-paths
 @mistake lets a symbol come a second time after itself, without a blank in between
 @mentions a symbol twice in a row
 sums = {}
@@ -190,7 +190,7 @@ for prefix, (with_blank, with_symbol) in beam.items():
         sums[prefix] = (old[0], log_add(old[1], with_symbol + frame[prefix[-1]]))
 return sums
 
-@E22 wrong repeat-does-not-stay
+@E23 wrong repeat-does-not-stay
 @mistake a symbol that goes on does not leave the prefix as it is
 @mentions its last symbol goes on
 sums = {}
@@ -208,7 +208,7 @@ for prefix, (with_blank, with_symbol) in beam.items():
         sums[longer] = b, s
 return sums
 
-@E22 wrong repeat-never-grows
+@E23 wrong repeat-never-grows
 @mistake merges a symbol with the one before, even across a blank
 @mentions each symbol
 ends_blank, ends_symbol = {}, {}
@@ -225,7 +225,7 @@ return {
     for p in {**ends_blank, **ends_symbol}
 }
 
-@E22 wrong stays-with-all-paths
+@E23 wrong stays-with-all-paths
 @mistake the last symbol goes on after a blank too, and keeps the prefix as it is
 @mentions its last symbol goes on
 sums = {}
@@ -247,7 +247,7 @@ for prefix, (with_blank, with_symbol) in beam.items():
             add((*prefix, symbol), 1, (with_blank if double else both) + frame[symbol])
 return {prefix: tuple(pair) for prefix, pair in sums.items()}
 
-@E22 wrong best-path-alone
+@E23 wrong best-path-alone
 @mistake keeps the best way to a prefix instead of adding all ways up
 @mentions log_add
 ends_blank, ends_symbol = {}, {}
@@ -273,7 +273,7 @@ return {
     for p in {**ends_blank, **ends_symbol}
 }
 
-@E22 wrong overwrites
+@E23 wrong overwrites
 @mistake a second way to a prefix overwrites the first
 @mentions two ways lead to it
 new = {}
@@ -288,7 +288,7 @@ for prefix, (with_blank, with_symbol) in beam.items():
             new[(*prefix, symbol)] = (-math.inf, paths + log_prob)
 return new
 
-@E22 wrong keeps-the-first-way
+@E23 wrong keeps-the-first-way
 @mistake ignores a second way to a prefix
 @mentions all its paths
 new = {}
@@ -303,7 +303,7 @@ for prefix, (with_blank, with_symbol) in beam.items():
             new.setdefault((*prefix, symbol), (-math.inf, paths + log_prob))
 return new
 
-@E22 wrong no-blank-path
+@E23 wrong no-blank-path
 @mistake forgets that a blank may come
 @mentions a blank after each
 new = {}
@@ -320,7 +320,7 @@ for prefix, (with_blank, with_symbol) in beam.items():
             new[longer] = b, log_add(s, paths + log_prob)
 return new
 
-@E22 wrong sums-swapped
+@E23 wrong sums-swapped
 @mistake returns the sum of the paths that end with a symbol first
 @mentions in this order
 ends_blank, ends_symbol = {}, {}
@@ -342,7 +342,7 @@ return {
     for p in {**ends_blank, **ends_symbol}
 }
 
-@E22 wrong blank-is-zero
+@E23 wrong blank-is-zero
 @mistake takes 0 for the blank, whatever the argument says
 @mentions blank=2
 new = {}
@@ -364,7 +364,7 @@ for prefix, (with_blank, with_symbol) in beam.items():
             add((*prefix, symbol), 1, both + frame[symbol])
 return {prefix: tuple(pair) for prefix, pair in new.items()}
 
-@E22 wrong grows-the-beam-it-walks
+@E23 wrong grows-the-beam-it-walks
 @mistake adds the longer prefixes to the beam that it walks through
 @mentions changed size
 for prefix, (with_blank, with_symbol) in beam.items():
@@ -377,7 +377,7 @@ for prefix, (with_blank, with_symbol) in beam.items():
             beam[(*prefix, symbol)] = (b, log_add(s, both + log_prob))
 return beam
 
-@E22 wrong starts-from-the-old-sums
+@E23 wrong starts-from-the-old-sums
 @mistake adds the longer paths to the sums of the shorter ones
 @mentions no others
 new = {prefix: list(ends) for prefix, ends in beam.items()}
@@ -400,7 +400,7 @@ for prefix, (with_blank, with_symbol) in beam.items():
             add((*prefix, symbol), 1, both + log_prob)
 return {prefix: tuple(pair) for prefix, pair in new.items()}
 
-@E22 wrong multiplies-instead-of-adding
+@E23 wrong multiplies-instead-of-adding
 @mistake adds logarithms where probabilities must be added
 @mentions log_add
 ends_blank, ends_symbol = {}, {}
@@ -425,7 +425,7 @@ return {
     for p in {**ends_blank, **ends_symbol}
 }
 
-@E22 wrong leaves-the-logarithms
+@E23 wrong leaves-the-logarithms
 @mistake adds up probabilities, which vanish after many frames
 @mentions exp() of the sums is 0
 new = {}
@@ -447,7 +447,7 @@ return {
     for prefix, pair in new.items()
 }
 
-@E22 wrong returns-probabilities
+@E23 wrong returns-probabilities
 @mistake returns probabilities, not their logarithms
 @mentions logarithm
 new = {}
@@ -464,7 +464,7 @@ for prefix, (with_blank, with_symbol) in beam.items():
             new.setdefault(longer, [0.0, 0.0])[place] += math.exp(paths + log_prob)
 return {prefix: tuple(pair) for prefix, pair in new.items()}
 
-@E22 wrong parent-must-be-there
+@E23 wrong parent-must-be-there
 @mistake looks the parent of each prefix up, which may have been pruned
 @mentions KeyError
 new = {}
@@ -483,7 +483,7 @@ for prefix in longer | set(beam):
     new[prefix] = (stays, paths + frame[last])
 return new
 
-@E22 wrong prefixes-as-lists
+@E23 wrong prefixes-as-lists
 @mistake makes lists of the prefixes: no keys of a dictionary
 @mentions unhashable
 new = {}
@@ -494,7 +494,7 @@ for prefix, (with_blank, with_symbol) in beam.items():
         new[list(prefix) + [symbol]] = (-math.inf, both + log_prob)
 return new
 
-@E22 wrong blank-among-the-symbols
+@E23 wrong blank-among-the-symbols
 @mistake lengthens the prefix by the blank too
 @mentions but the blank
 new = {}
@@ -516,7 +516,7 @@ for prefix, (with_blank, with_symbol) in beam.items():
             add((*prefix, symbol), 1, both + log_prob)
 return {prefix: tuple(pair) for prefix, pair in new.items()}
 
-@E22 right each-prefix-asks-where-it-comes-from
+@E23 right each-prefix-asks-where-it-comes-from
 nothing = (-math.inf, -math.inf)
 grown = [(*prefix, k) for prefix in beam for k in range(len(frame)) if k != blank]
 new = {}
@@ -533,7 +533,7 @@ for prefix in [*beam, *grown]:
     new[prefix] = ends_blank, ends_symbol
 return new
 
-@E22 right all-ways-listed-then-logsumexp
+@E23 right all-ways-listed-then-logsumexp
 from collections import defaultdict
 
 ways = defaultdict(lambda: ([-math.inf], [-math.inf]))
@@ -551,7 +551,7 @@ return {
     for prefix, ends in ways.items()
 }
 
-@E22 right impossible-paths-left-out
+@E23 right impossible-paths-left-out
 new = {}
 
 
@@ -572,7 +572,7 @@ for prefix, (with_blank, with_symbol) in beam.items():
             add(prefix if double else (*prefix, symbol), 1, with_symbol, symbol)
 return {prefix: tuple(pair) for prefix, pair in new.items()}
 
-@E22 right a-large-negative-number
+@E23 right a-large-negative-number
 NEVER = -1e30
 new = {}
 for prefix, ends in beam.items():
@@ -587,7 +587,7 @@ for prefix, ends in beam.items():
         new[prefix + (symbol,)] = (old[0], log_add(old[1], paths + frame[symbol]))
 return new
 
-@E22 right in-single-precision
+@E23 right in-single-precision
 new = {}
 for prefix, ends in beam.items():
     ends = torch.tensor(ends)
@@ -606,82 +606,82 @@ for prefix, ends in beam.items():
 return new
 
 
-@E23 wrong lowest-kept
+@E24 wrong lowest-kept
 @mistake sorts from the lowest score, as sorted() does
 @mentions highest scores
 best = sorted(candidates, key=scores.get)[:beam_size]
 return {prefix: candidates[prefix] for prefix in best}
 
-@E23 wrong sorted-by-the-sums
+@E24 wrong sorted-by-the-sums
 @mistake ranks by the acoustic sums, and ignores the scores
 @mentions highest scores
 best = sorted(candidates, key=lambda p: log_add(*candidates[p]), reverse=True)
 return {prefix: candidates[prefix] for prefix in best[:beam_size]}
 
-@E23 wrong order-lost
+@E24 wrong order-lost
 @mistake keeps the right ones in the order in which they came
 @mentions best first
 best = set(sorted(candidates, key=scores.get, reverse=True)[:beam_size])
 return {prefix: ends for prefix, ends in candidates.items() if prefix in best}
 
-@E23 wrong one-too-many
+@E24 wrong one-too-many
 @mistake keeps beam_size + 1 candidates
 @mentions beam_size=1
 best = sorted(candidates, key=scores.get, reverse=True)
 return {p: candidates[p] for i, p in enumerate(best) if i <= beam_size}
 
-@E23 wrong as-a-threshold
+@E24 wrong as-a-threshold
 @mistake keeps all that reach the score of the last one: more than fit, at a tie
 @mentions same score
 best = sorted(candidates, key=scores.get, reverse=True)
 threshold = scores[best[min(beam_size, len(best)) - 1]]
 return {p: candidates[p] for p in best if scores[p] >= threshold}
 
-@E23 wrong scores-as-keys
+@E24 wrong scores-as-keys
 @mistake looks prefixes up by their score: of two with the same score, one is lost
 @mentions same score
 by_score = {score: prefix for prefix, score in scores.items()}
 best = [by_score[score] for score in sorted(by_score, reverse=True)]
 return {prefix: candidates[prefix] for prefix in best[:beam_size]}
 
-@E23 wrong exactly-beam-size
+@E24 wrong exactly-beam-size
 @mistake takes for granted that there are as many candidates as the beam holds
 @mentions IndexError
 left = dict(scores)
 best = sorted(left, key=left.get)
 return {p: candidates[p] for p in (best[-1 - k] for k in range(beam_size))}
 
-@E23 wrong scores-for-sums
+@E24 wrong scores-for-sums
 @mistake returns the scores in the place of the sums
 @mentions stays as it was
 best = sorted(scores.items(), key=lambda item: item[1], reverse=True)
 return dict(best[:beam_size])
 
-@E23 wrong a-list
+@E24 wrong a-list
 @mistake returns a list of pairs
 @mentions items
 best = sorted(candidates, key=scores.get, reverse=True)[:beam_size]
 return [(prefix, candidates[prefix]) for prefix in best]
 
-@E23 wrong sorts-the-prefixes
+@E24 wrong sorts-the-prefixes
 @mistake sorts by prefix, not by score
 @mentions highest scores
 best = sorted(candidates, reverse=True)[:beam_size]
 return {prefix: candidates[prefix] for prefix in best}
 
-@E23 wrong by-position
+@E24 wrong by-position
 @mistake takes the order of two dictionaries to be the same
 @mentions highest scores
 ranked = sorted(zip(scores.values(), candidates.items()), reverse=True)
 return dict(item for _, item in ranked[:beam_size])
 
-@E23 right heapq
+@E24 right heapq
 import heapq
 
 best = heapq.nlargest(beam_size, candidates, key=scores.get)
 return {prefix: candidates[prefix] for prefix in best}
 
-@E23 right the-worst-leave-one-by-one
+@E24 right the-worst-leave-one-by-one
 scores = dict(scores)
 while len(scores) > beam_size:
     del scores[min(scores, key=scores.get)]
@@ -692,19 +692,19 @@ while scores:
     del scores[best]
 return kept
 
-@E23 right pairs-sorted
+@E24 right pairs-sorted
 pairs = [(-score, prefix) for prefix, score in scores.items()]
 pairs.sort()
 return {prefix: candidates[prefix] for _, prefix in pairs[:beam_size]}
 
-@E23 right topk
+@E24 right topk
 prefixes = list(scores)
 k = min(beam_size, len(prefixes))
 _, places = torch.tensor([scores[p] for p in prefixes]).topk(k)
 return {prefixes[i]: candidates[prefixes[i]] for i in places.tolist()}
 
 
-@E24 wrong parent-weighted-too
+@E25 wrong parent-weighted-too
 @mistake weighs the parent's gain a second time
 @mentions what its parent gained
 heard = {}
@@ -718,7 +718,7 @@ for prefix in candidates:
         heard[prefix] = fusion.lm_weight * (gain + log_prob) + bonus, state
 return heard
 
-@E24 wrong speaks-at-every-frame
+@E25 wrong speaks-at-every-frame
 @mistake the model speaks of the last symbol again at every frame
 @mentions no symbol is new
 heard = {}
@@ -732,7 +732,7 @@ for prefix in candidates:
     heard[prefix] = gain, state
 return heard
 
-@E24 wrong looks-for-every-parent
+@E25 wrong looks-for-every-parent
 @mistake computes the gain of each prefix from its parent, which may be pruned
 @mentions KeyError
 heard = {(): (0.0, fusion.lm.start)}
@@ -744,7 +744,7 @@ for prefix in candidates:
         heard[prefix] = gain + fusion.lm_weight * log_prob + bonus, state
 return heard
 
-@E24 wrong state-of-the-parent
+@E25 wrong state-of-the-parent
 @mistake hands the parent's state on
 @mentions lm.step returns
 heard = {}
@@ -760,7 +760,7 @@ for prefix in candidates:
         heard[prefix] = (gain, state)
 return heard
 
-@E24 wrong bonus-for-every-symbol
+@E25 wrong bonus-for-every-symbol
 @mistake gives the bonus to every symbol
 @mentions no space, no bonus
 heard = {}
@@ -774,7 +774,7 @@ for prefix in candidates:
         heard[prefix] = (gain, state)
 return heard
 
-@E24 wrong bonus-weighted
+@E25 wrong bonus-weighted
 @mistake multiplies the bonus by the weight
 @mentions the bonus of a space
 heard = {}
@@ -789,7 +789,7 @@ for prefix in candidates:
         heard[prefix] = (gain + fusion.lm_weight * log_prob, state)
 return heard
 
-@E24 wrong bonus-forgotten
+@E25 wrong bonus-forgotten
 @mistake forgets the bonus
 @mentions the bonus of a space
 heard = {}
@@ -802,7 +802,7 @@ for prefix in candidates:
         heard[prefix] = (gain + fusion.lm_weight * log_prob, state)
 return heard
 
-@E24 wrong bonus-after-a-space
+@E25 wrong bonus-after-a-space
 @mistake gives the bonus to the symbol after the space
 @mentions bonus
 heard = {}
@@ -816,7 +816,7 @@ for prefix in candidates:
         heard[prefix] = (gain + fusion.lm_weight * log_prob + bonus, state)
 return heard
 
-@E24 wrong bonus-of-all-spaces-again
+@E25 wrong bonus-of-all-spaces-again
 @mistake counts the spaces of the whole prefix, on top of what the parent gained
 @mentions no space, no bonus
 heard = {}
@@ -830,7 +830,7 @@ for prefix in candidates:
         heard[prefix] = (gain + fusion.lm_weight * log_prob + bonus, state)
 return heard
 
-@E24 wrong no-weight
+@E25 wrong no-weight
 @mistake forgets the weight
 @mentions lm_weight
 heard = {}
@@ -844,7 +844,7 @@ for prefix in candidates:
         heard[prefix] = (gain + step + bonus, state)
 return heard
 
-@E24 wrong parent-forgotten
+@E25 wrong parent-forgotten
 @mistake the gain of the last symbol alone
 @mentions what its parent gained
 heard = {}
@@ -860,7 +860,7 @@ for prefix in candidates:
         heard[prefix] = (gain, state)
 return heard
 
-@E24 wrong asks-at-the-start
+@E25 wrong asks-at-the-start
 @mistake asks the model in its first state, always
 @mentions its parent's state
 heard = {}
@@ -874,7 +874,7 @@ for prefix in candidates:
         heard[prefix] = gain + fusion.lm_weight * log_prob + bonus, state
 return heard
 
-@E24 wrong new-ones-alone
+@E25 wrong new-ones-alone
 @mistake returns the new candidates alone
 @mentions each candidate
 heard = {}
@@ -886,7 +886,7 @@ for prefix in candidates:
         heard[prefix] = gain + fusion.lm_weight * log_prob + bonus, state
 return heard
 
-@E24 wrong walks-through-the-old-ones
+@E25 wrong walks-through-the-old-ones
 @mistake goes through what has been scored, not through the candidates
 @mentions each candidate
 heard = {}
@@ -898,7 +898,7 @@ for prefix, (gain, state) in language.items():
             heard[(*prefix, symbol)] = gain + fusion.lm_weight * log_prob, then
 return heard
 
-@E24 wrong end-counted-at-every-frame
+@E25 wrong end-counted-at-every-frame
 @mistake lets the transcript end after each symbol
 @mentions nothing gained
 heard = {}
@@ -911,7 +911,7 @@ for prefix in candidates:
     heard[prefix] = gain, state
 return heard
 
-@E24 wrong state-before-gain
+@E25 wrong state-before-gain
 @mistake returns state and gain in the wrong order
 @mentions (gain, state)
 heard = {}
@@ -925,7 +925,7 @@ for prefix in candidates:
         heard[prefix] = state, gain + fusion.lm_weight * log_prob + bonus
 return heard
 
-@E24 wrong acoustic-score-added
+@E25 wrong acoustic-score-added
 @mistake adds the sums of the paths, which the search adds itself
 @mentions what its parent gained
 heard = {}
@@ -941,7 +941,7 @@ for prefix, sums in candidates.items():
         heard[prefix] = gain, state
 return heard
 
-@E24 right in-place
+@E25 right in-place
 for prefix in candidates:
     if prefix not in language:
         gain, state = language[prefix[:-1]]
@@ -951,7 +951,7 @@ for prefix in candidates:
         language[prefix] = (gain + fusion.lm_weight * log_prob, state)
 return language
 
-@E24 right whole-prefix-anew
+@E25 right whole-prefix-anew
 heard = {}
 for prefix in candidates:
     total, state = 0.0, fusion.lm.start
@@ -962,7 +962,7 @@ for prefix in candidates:
     heard[prefix] = (fusion.lm_weight * total + spaces * fusion.word_bonus, state)
 return heard
 
-@E24 right tables-of-the-model
+@E25 right tables-of-the-model
 heard = {}
 for prefix in candidates:
     known = language.get(prefix)
@@ -976,13 +976,13 @@ for prefix in candidates:
 return heard
 
 
-@E25 wrong sum-alone
+@E26 wrong sum-alone
 @mistake checks no more than that the probabilities add up to 1
 @mentions exchanged
 found = search(log_probs, 1000, blank)
 return abs(sum(math.exp(one.score) for one in found) - 1) < 1e-4
 
-@E25 wrong best-alone
+@E26 wrong best-alone
 @mistake checks the loss of the best transcript alone
 @mentions exchanged
 found = search(log_probs, 1000, blank)
@@ -1003,7 +1003,7 @@ loss = F.ctc_loss(
 total = sum(math.exp(score) for score in scores)
 return abs(total - 1) < 1e-4 and abs(best.score + loss.item()) < 1e-4
 
-@E25 wrong no-sum
+@E26 wrong no-sum
 @mistake does not see that a transcript is missing
 @mentions lost
 found = search(log_probs, 1000, blank)
@@ -1026,7 +1026,7 @@ for one in found:
     last = one.score
 return True
 
-@E25 wrong finds-nothing-wrong-in-nothing
+@E26 wrong finds-nothing-wrong-in-nothing
 @mistake a search that finds nothing keeps the law
 @mentions nothing found
 found = search(log_probs, 1000, blank)
@@ -1048,7 +1048,7 @@ for one in found:
     last = one.score
 return not found or abs(total - 1) < 1e-4
 
-@E25 wrong no-order
+@E26 wrong no-order
 @mistake does not check the order
 @mentions the worst first
 found = search(log_probs, 1000, blank)
@@ -1067,7 +1067,7 @@ for one in found:
         return False
 return abs(sum(math.exp(one.score) for one in found) - 1) < 1e-4
 
-@E25 wrong sign-of-the-loss
+@E26 wrong sign-of-the-loss
 @mistake compares the scores with the losses, not with minus the losses
 @mentions minus
 found = search(log_probs, 1000, blank)
@@ -1087,7 +1087,7 @@ close = all(abs(a - b) < 1e-4 for a, b in zip(scores, losses))
 right = scores == sorted(scores, reverse=True)
 return bool(close and right and abs(sum(map(math.exp, scores)) - 1) < 1e-4)
 
-@E25 wrong mean-loss
+@E26 wrong mean-loss
 @mistake divides the loss by the length of the transcript
 @mentions whole transcript
 found = search(log_probs, 1000, blank)
@@ -1106,7 +1106,7 @@ close = all(abs(a + b) < 1e-4 for a, b in zip(scores, losses))
 right = scores == sorted(scores, reverse=True)
 return bool(close and right and abs(sum(map(math.exp, scores)) - 1) < 1e-4)
 
-@E25 wrong beam-too-small
+@E26 wrong beam-too-small
 @mistake leaves the search no room for every transcript
 @mentions room
 found = search(log_probs, 10, blank)
@@ -1125,7 +1125,7 @@ for one in found:
 total = sum(map(math.exp, scores))
 return scores == sorted(scores, reverse=True) and abs(total - 1) < 1e-4
 
-@E25 wrong blank-is-zero
+@E26 wrong blank-is-zero
 @mistake the CTC loss takes 0 for the blank
 @mentions blank=2
 found = search(log_probs, 1000, blank)
@@ -1143,17 +1143,17 @@ for one in found:
 total = sum(map(math.exp, scores))
 return scores == sorted(scores, reverse=True) and abs(total - 1) < 1e-4
 
-@E25 wrong always-true
+@E26 wrong always-true
 @mistake says True to everything
 @mentions must find
 return True
 
-@E25 wrong always-false
+@E26 wrong always-false
 @mistake says False to everything
 @mentions an exact search
 return False
 
-@E25 wrong last-verdict-alone
+@E26 wrong last-verdict-alone
 @mistake each transcript overwrites the verdict on the one before
 @mentions must find
 exact = False
@@ -1169,7 +1169,7 @@ for one in search(log_probs, 1000, blank):
     exact = abs(one.score + loss.item()) < 1e-4
 return exact
 
-@E25 wrong no-answer
+@E26 wrong no-answer
 @mistake forgets the last return
 @mentions None
 found = search(log_probs, 1000, blank)
@@ -1179,7 +1179,7 @@ if scores != sorted(scores, reverse=True):
 if abs(sum(map(math.exp, scores)) - 1) > 1e-4:
     return False
 
-@E25 wrong asserts
+@E26 wrong asserts
 @mistake raises where it should answer
 @mentions AssertionError
 found = search(log_probs, 1000, blank)
@@ -1188,7 +1188,7 @@ assert scores == sorted(scores, reverse=True)
 assert abs(sum(map(math.exp, scores)) - 1) < 1e-4
 return True
 
-@E25 right every-path-by-hand
+@E26 right every-path-by-hand
 from itertools import product
 
 n_frames, n_symbols = log_probs.shape
@@ -1204,7 +1204,7 @@ costs = [-one.score for one in found]
 right = [abs(math.exp(f.score) - sums[tuple(f.indices)]) < 1e-4 for f in found]
 return costs == sorted(costs) and all(right)
 
-@E25 right one-transcript-at-a-time
+@E26 right one-transcript-at-a-time
 room = sum(log_probs.shape[1] ** t for t in range(len(log_probs) + 1))
 nbest = search(log_probs, beam_size=room, blank=blank)
 total = 0.0
@@ -1226,7 +1226,7 @@ for rank, one in enumerate(nbest):
     total += math.exp(-cost.item())
 return math.isclose(total, 1, abs_tol=1e-4)
 
-@E25 right all-losses-at-once
+@E26 right all-losses-at-once
 found = search(log_probs, 10**6, blank)
 if not found or len({str(one.indices) for one in found}) < len(found):
     return False
@@ -1245,7 +1245,7 @@ return close and scores.equal(scores.sort(descending=True)[0]) and (
     (scores.logsumexp(0)).abs() < 1e-4
 )
 
-@E25 wrong no-duplicates
+@E26 wrong no-duplicates
 @mistake leaves duplicates to the sum, which a lost one as probable makes right again
 @mentions a transcript twice
 found = search(log_probs, 3**10, blank)

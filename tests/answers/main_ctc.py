@@ -1,21 +1,21 @@
 """Answers to the exercises of ``main_ctc.py``."""
 
 SHEET = """
-@E16 wrong mean
+@E10 wrong mean
 @mistake averages over the utterances
 @mentions no reduction
 padded, n_frames = pad_packed_sequence(scores)
 targets, n_chars = pad_packed_sequence(transcripts, batch_first=True)
 return F.ctc_loss(padded.log_softmax(2), targets, n_frames, n_chars, blank)
 
-@E16 wrong no-log-softmax
+@E10 wrong no-log-softmax
 @mistake passes scores for log-probabilities
 @mentions softmax
 padded, n_frames = pad_packed_sequence(scores)
 targets, n_chars = pad_packed_sequence(transcripts, batch_first=True)
 return F.ctc_loss(padded, targets, n_frames, n_chars, blank, reduction="none")
 
-@E16 wrong softmax-without-log
+@E10 wrong softmax-without-log
 @mistake passes probabilities for log-probabilities
 padded, n_frames = pad_packed_sequence(scores)
 targets, n_chars = pad_packed_sequence(transcripts, batch_first=True)
@@ -23,7 +23,7 @@ return F.ctc_loss(
     padded.softmax(2), targets, n_frames, n_chars, blank, reduction="none"
 )
 
-@E16 wrong softmax-over-time
+@E10 wrong softmax-over-time
 @mistake normalises over time
 padded, n_frames = pad_packed_sequence(scores)
 targets, n_chars = pad_packed_sequence(transcripts, batch_first=True)
@@ -31,7 +31,7 @@ return F.ctc_loss(
     padded.log_softmax(0), targets, n_frames, n_chars, blank, reduction="none"
 )
 
-@E16 wrong zero-infinity
+@E10 wrong zero-infinity
 @mistake hides the utterances that do not fit
 @mentions infinite
 padded, n_frames = pad_packed_sequence(scores)
@@ -46,7 +46,7 @@ return F.ctc_loss(
     zero_infinity=True,
 )
 
-@E16 wrong lengths-swapped
+@E10 wrong lengths-swapped
 @mistake swaps the two vectors of lengths
 padded, n_frames = pad_packed_sequence(scores)
 targets, n_chars = pad_packed_sequence(transcripts, batch_first=True)
@@ -54,7 +54,7 @@ return F.ctc_loss(
     padded.log_softmax(2), targets, n_chars, n_frames, blank, reduction="none"
 )
 
-@E16 wrong blank-ignored
+@E10 wrong blank-ignored
 @mistake leaves the blank at 0
 padded, n_frames = pad_packed_sequence(scores)
 targets, n_chars = pad_packed_sequence(transcripts, batch_first=True)
@@ -62,7 +62,7 @@ return F.ctc_loss(
     padded.log_softmax(2), targets, n_frames, n_chars, reduction="none"
 )
 
-@E16 wrong targets-time-first
+@E10 wrong targets-time-first
 @mistake passes the targets as (U, B)
 padded, n_frames = pad_packed_sequence(scores)
 targets, n_chars = pad_packed_sequence(transcripts)
@@ -70,7 +70,7 @@ return F.ctc_loss(
     padded.log_softmax(2), targets, n_frames, n_chars, blank, reduction="none"
 )
 
-@E16 wrong all-frames
+@E10 wrong all-frames
 @mistake counts the padding as frames
 padded, n_frames = pad_packed_sequence(scores)
 targets, n_chars = pad_packed_sequence(transcripts, batch_first=True)
@@ -79,7 +79,7 @@ return F.ctc_loss(
     padded.log_softmax(2), targets, n_frames, n_chars, blank, reduction="none"
 )
 
-@E16 wrong by-the-length
+@E10 wrong by-the-length
 @mistake divides each loss by the length of its transcript
 @mentions -log of the sum
 padded, n_frames = pad_packed_sequence(scores)
@@ -89,7 +89,7 @@ losses = F.ctc_loss(
 )
 return losses / n_chars
 
-@E16 wrong without-gradient
+@E10 wrong without-gradient
 @mistake collects numbers: nothing would ever learn
 @mentions differentiable
 padded, n_frames = pad_packed_sequence(scores)
@@ -102,20 +102,20 @@ for b, (n, u) in enumerate(zip(n_frames, n_chars)):
     losses.append(loss.item())
 return torch.tensor(losses)
 
-@E16 right loss-module
+@E10 right loss-module
 x, n = pad_packed_sequence(scores)
 y, u = pad_packed_sequence(transcripts, batch_first=True)
 criterion = nn.CTCLoss(blank=blank, reduction="none")
 return criterion(nn.LogSoftmax(dim=-1)(x), y, n, u)
 
-@E16 right targets-in-a-row
+@E10 right targets-in-a-row
 x, n = pad_packed_sequence(scores)
 y, u = pad_packed_sequence(transcripts)
 flat = torch.cat([y[:length, b] for b, length in enumerate(u)])
 log_probs = x - x.logsumexp(dim=2, keepdim=True)
 return F.ctc_loss(log_probs, flat, n, u, blank=blank, reduction="none")
 
-@E16 right one-by-one
+@E10 right one-by-one
 x, n = pad_packed_sequence(scores)
 y, u = pad_packed_sequence(transcripts)
 losses = []
@@ -126,7 +126,7 @@ for b in range(len(n)):
     )
 return torch.stack(losses)
 
-@E16 right forward-algorithm
+@E10 right forward-algorithm
 def cost(frames, symbols):
     states = [blank]
     for symbol in symbols:
@@ -154,7 +154,7 @@ return torch.stack(
 )
 
 
-@E17 wrong l1-forgotten
+@E21 wrong l1-forgotten
 @mistake forgets l1, which is 0 by default
 @mentions args.l1
 return CTCModel(
@@ -166,7 +166,7 @@ return CTCModel(
     args.dropout,
 )
 
-@E17 wrong always-gru
+@E21 wrong always-gru
 @mistake does not ask for the cell
 @mentions LSTM
 return CTCModel(
@@ -179,7 +179,7 @@ return CTCModel(
     args.l1,
 )
 
-@E17 wrong units-and-layers-swapped
+@E21 wrong units-and-layers-swapped
 @mistake swaps the units and the layers
 @mentions LSTM layers of 2 x
 return CTCModel(
@@ -192,7 +192,7 @@ return CTCModel(
     args.l1,
 )
 
-@E17 wrong dropout-and-l1-swapped
+@E21 wrong dropout-and-l1-swapped
 @mistake swaps the dropout and l1
 @mentions args.dropout
 return CTCModel(
@@ -205,7 +205,7 @@ return CTCModel(
     args.dropout,
 )
 
-@E17 wrong the-lab-s-bands
+@E21 wrong the-lab-s-bands
 @mistake writes the number of bands down
 @mentions over 32 x
 return CTCModel(
@@ -218,7 +218,7 @@ return CTCModel(
     args.l1,
 )
 
-@E17 wrong option-misspelled
+@E21 wrong option-misspelled
 @mistake reads an option that does not exist: raises
 @mentions n_mels
 return CTCModel(
@@ -231,7 +231,7 @@ return CTCModel(
     args.l1,
 )
 
-@E17 right positional
+@E21 right positional
 return CTCModel(
     charmap,
     args.nmels,
@@ -242,61 +242,61 @@ return CTCModel(
     args.l1,
 )
 
-@E17 right options-by-name
+@E21 right options-by-name
 options = dict(vars(args))
 names = ("nhidden_rnn", "nlayers_rnn", "cell_type", "dropout", "l1")
 chosen = {name: options[name] for name in names}
 return CTCModel(charmap=charmap, n_mels=options["nmels"], **chosen)
 
 
-@E18 wrong adam
+@E13 wrong adam
 @mistake adds the decay to the gradient
 @mentions AdamW
 return torch.optim.Adam(
     model.parameters(), lr=args.base_lr, weight_decay=args.weight_decay
 )
 
-@E18 wrong sgd
+@E13 wrong sgd
 @mistake takes plain gradient descent
 @mentions AdamW
 return torch.optim.SGD(
     model.parameters(), lr=args.base_lr, weight_decay=args.weight_decay
 )
 
-@E18 wrong recurrent-layers-only
+@E13 wrong recurrent-layers-only
 @mistake leaves all but the recurrent layers as they are: raises
 @mentions rnn
 return torch.optim.AdamW(
     model.rnn.parameters(), lr=args.base_lr, weight_decay=args.weight_decay
 )
 
-@E18 wrong weights-only
+@E13 wrong weights-only
 @mistake leaves the biases out
 @mentions every parameter
 weights = [p for p in model.parameters() if p.dim() > 1]
 return torch.optim.AdamW(weights, lr=args.base_lr, weight_decay=args.weight_decay)
 
-@E18 wrong lr-ignored
+@E13 wrong lr-ignored
 @mistake leaves the learning rate at its default
 @mentions two options
 return torch.optim.AdamW(model.parameters(), weight_decay=args.weight_decay)
 
-@E18 wrong decay-ignored
+@E13 wrong decay-ignored
 @mistake leaves the decay at its default
 @mentions two options
 return torch.optim.AdamW(model.parameters(), lr=args.base_lr)
 
-@E18 wrong options-swapped
+@E13 wrong options-swapped
 @mistake swaps the two options
 return torch.optim.AdamW(
     model.parameters(), lr=args.weight_decay, weight_decay=args.base_lr
 )
 
-@E18 right groups
+@E13 right groups
 groups = [{"params": [p]} for _, p in model.named_parameters()]
 return torch.optim.AdamW(groups, args.base_lr, weight_decay=args.weight_decay)
 
-@E18 right decay-by-hand
+@E13 right decay-by-hand
 class Decaying(torch.optim.Adam):
     def step(self, closure=None):
         with torch.no_grad():
@@ -309,7 +309,7 @@ class Decaying(torch.optim.Adam):
 return Decaying(model.parameters(), lr=args.base_lr)
 
 
-@E19 wrong no-zeroing
+@E14 wrong no-zeroing
 @mistake adds to the gradients of the step before
 @mentions zero it
 scores = model(minibatch[0])
@@ -320,7 +320,7 @@ clip_grad_norm_(model.parameters(), grad_clip)
 optimizer.step()
 return losses, extra, scores
 
-@E19 wrong zeroed-after-backward
+@E14 wrong zeroed-after-backward
 @mistake zeroes the gradients once they are computed
 scores = model(minibatch[0])
 losses = compute_losses(scores, minibatch[1])
@@ -331,7 +331,7 @@ clip_grad_norm_(model.parameters(), grad_clip)
 optimizer.step()
 return losses, extra, scores
 
-@E19 wrong no-clipping
+@E14 wrong no-clipping
 @mistake does not clip
 @mentions clip the norm
 optimizer.zero_grad()
@@ -342,7 +342,7 @@ extra = penalty()
 optimizer.step()
 return losses, extra, scores
 
-@E19 wrong clipped-after-the-update
+@E14 wrong clipped-after-the-update
 @mistake clips when the update is done
 @mentions then update
 optimizer.zero_grad()
@@ -354,7 +354,7 @@ optimizer.step()
 clip_grad_norm_(model.parameters(), grad_clip)
 return losses, extra, scores
 
-@E19 wrong clipped-before-backward
+@E14 wrong clipped-before-backward
 @mistake clips before there are gradients
 @mentions grad_clip 0.5
 optimizer.zero_grad()
@@ -366,7 +366,7 @@ clip_grad_norm_(model.parameters(), grad_clip)
 optimizer.step()
 return losses, extra, scores
 
-@E19 wrong values-clipped
+@E14 wrong values-clipped
 @mistake clips each value, not the norm of all
 @mentions grad_clip 0.5
 optimizer.zero_grad()
@@ -378,7 +378,7 @@ torch.nn.utils.clip_grad_value_(model.parameters(), grad_clip)
 optimizer.step()
 return losses, extra, scores
 
-@E19 wrong penalty-left-out
+@E14 wrong penalty-left-out
 @mistake returns the penalty, but does not minimise it
 @mentions losses.mean() + penalty
 optimizer.zero_grad()
@@ -390,7 +390,7 @@ clip_grad_norm_(model.parameters(), grad_clip)
 optimizer.step()
 return losses, extra, scores
 
-@E19 wrong penalty-after-the-update
+@E14 wrong penalty-after-the-update
 @mistake asks for the penalty again once the network is updated
 @mentions before the update
 optimizer.zero_grad()
@@ -401,7 +401,7 @@ clip_grad_norm_(model.parameters(), grad_clip)
 optimizer.step()
 return losses, penalty(), scores
 
-@E19 wrong sum
+@E14 wrong sum
 @mistake minimises the sum of the losses
 @mentions losses.mean() + penalty
 optimizer.zero_grad()
@@ -413,7 +413,7 @@ clip_grad_norm_(model.parameters(), grad_clip)
 optimizer.step()
 return losses, extra, scores
 
-@E19 wrong no-update
+@E14 wrong no-update
 @mistake forgets the update
 @mentions losses.mean() + penalty
 optimizer.zero_grad()
@@ -424,7 +424,7 @@ extra = penalty()
 clip_grad_norm_(model.parameters(), grad_clip)
 return losses, extra, scores
 
-@E19 wrong mean-returned
+@E14 wrong mean-returned
 @mistake returns one number for the losses
 @mentions the loss of each utterance
 optimizer.zero_grad()
@@ -436,7 +436,7 @@ clip_grad_norm_(model.parameters(), grad_clip)
 optimizer.step()
 return loss.item(), extra, scores
 
-@E19 wrong total-returned
+@E14 wrong total-returned
 @mistake returns the losses with the penalty in them
 @mentions losses
 optimizer.zero_grad()
@@ -448,7 +448,7 @@ clip_grad_norm_(model.parameters(), grad_clip)
 optimizer.step()
 return losses, extra, scores
 
-@E19 wrong penalty-as-a-number
+@E14 wrong penalty-as-a-number
 @mistake returns the penalty as a Python number, which the caller cannot read
 @mentions penalty
 optimizer.zero_grad()
@@ -460,7 +460,7 @@ clip_grad_norm_(model.parameters(), grad_clip)
 optimizer.step()
 return losses, extra.item(), scores
 
-@E19 wrong two-values
+@E14 wrong two-values
 @mistake returns two values of three: raises
 @mentions expected 3, got 2
 optimizer.zero_grad()
@@ -471,7 +471,7 @@ clip_grad_norm_(model.parameters(), grad_clip)
 optimizer.step()
 return losses, scores
 
-@E19 right two-backwards
+@E14 right two-backwards
 model.zero_grad()
 x, y = minibatch
 scores = model(x)
@@ -483,7 +483,7 @@ nn.utils.clip_grad_norm_(list(model.parameters()), max_norm=grad_clip)
 optimizer.step()
 return losses.detach(), extra.detach(), scores
 
-@E19 right gradients-by-hand
+@E14 right gradients-by-hand
 scores = model(minibatch[0])
 losses = compute_losses(scores, minibatch[1])
 extra = penalty()
@@ -495,7 +495,7 @@ for p, g in zip(parameters, gradients):
 optimizer.step()
 return losses, extra, scores
 
-@E19 right zeroed-in-between
+@E14 right zeroed-in-between
 scores = model(minibatch[0])
 losses = compute_losses(scores, minibatch[1])
 regulariser = penalty()

@@ -1,51 +1,51 @@
 """Answers to the exercises of ``models.py``."""
 
 SHEET = """
-@E07 wrong rounded-down
+@E15 wrong rounded-down
 @mistake divides by 4 and rounds down
 @mentions 122 -> 61 -> 31
 return (1, 32, 122 // 4, 40)
 
-@E07 wrong bands-twice
+@E15 wrong bands-twice
 @mistake halves the bands twice
 @mentions 80 -> 40
 return (1, 32, 31, 20)
 
-@E07 wrong one-channel
+@E15 wrong one-channel
 @mistake forgets the channels
 @mentions 32 channels
 return (1, 1, 31, 40)
 
-@E07 wrong no-batch
+@E15 wrong no-batch
 @mistake leaves the batch out
 return (32, 31, 40)
 
-@E07 wrong time-last
+@E15 wrong time-last
 @mistake puts time last
 return (1, 32, 40, 31)
 
-@E07 right asks-the-layers
+@E15 right asks-the-layers
 with torch.no_grad():
     return CTCModel.build_cnn(0.0)(torch.zeros(1, 1, 122, 80)).shape
 
-@E07 right computes
+@E15 right computes
 n, m = 122, 80
 for kernel, stride, padding in ((41, 2, 20), (21, 2, 10)):
     n = (n + 2 * padding - kernel) // stride + 1
 return [1, N_CHANNELS, n, (m + 2 * 5 - 11) // 2 + 1]
 
 
-@E08 wrong floor-division
+@E11 wrong floor-division
 @mistake a quarter of the frames, rounded down
 @mentions layer after layer
 return lengths // 4
 
-@E08 wrong ceil-hard-coded
+@E11 wrong ceil-hard-coded
 @mistake knows the strides of the lab's layers by heart
 @mentions of Conv2d kernels
 return (lengths + 3) // 4
 
-@E08 wrong off-by-one
+@E11 wrong off-by-one
 @mistake forgets the last + 1
 @mentions output_lengths(1)
 for layer in layers:
@@ -54,7 +54,7 @@ for layer in layers:
         lengths = (lengths + 2 * p - k) // s
 return lengths
 
-@E08 wrong axis-of-the-bands
+@E11 wrong axis-of-the-bands
 @mistake reads the geometry of the bands
 for layer in layers:
     if isinstance(layer, nn.Conv2d):
@@ -62,7 +62,7 @@ for layer in layers:
         lengths = (lengths + 2 * p - k) // s + 1
 return lengths
 
-@E08 wrong strides-alone
+@E11 wrong strides-alone
 @mistake reads the strides, and forgets kernel and padding
 @mentions of Conv2d kernels
 for layer in layers:
@@ -70,7 +70,7 @@ for layer in layers:
         lengths = -(-lengths // layer.stride[0])
 return lengths
 
-@E08 wrong first-layer-only
+@E11 wrong first-layer-only
 @mistake returns inside the loop
 for layer in layers:
     if isinstance(layer, nn.Conv2d):
@@ -78,7 +78,7 @@ for layer in layers:
         lengths = (lengths + margin) // layer.stride[0] + 1
         return lengths
 
-@E08 wrong padding-once
+@E11 wrong padding-once
 @mistake counts the padding of one side
 for layer in layers:
     if isinstance(layer, nn.Conv2d):
@@ -86,7 +86,7 @@ for layer in layers:
         lengths = (lengths + margin) // layer.stride[0] + 1
 return lengths
 
-@E08 wrong true-division
+@E11 wrong true-division
 @mistake divides without rounding
 for layer in layers:
     if isinstance(layer, nn.Conv2d):
@@ -94,7 +94,7 @@ for layer in layers:
         lengths = (lengths + margin) / layer.stride[0] + 1
 return lengths
 
-@E08 wrong every-layer
+@E11 wrong every-layer
 @mistake asks layers that are no convolutions: raises
 @mentions no attribute 'padding'
 for layer in layers:
@@ -102,7 +102,7 @@ for layer in layers:
     lengths = (lengths + margin) // layer.stride[0] + 1
 return lengths
 
-@E08 wrong wants-a-module
+@E11 wrong wants-a-module
 @mistake takes only an nn.Module, not any iterable of layers
 @mentions modules
 for layer in layers.modules():
@@ -111,14 +111,14 @@ for layer in layers.modules():
         lengths = (lengths + margin) // layer.stride[0] + 1
 return lengths
 
-@E08 right dilation-too
+@E11 right dilation-too
 for conv in filter(lambda m: isinstance(m, nn.Conv2d), layers):
     reach = conv.dilation[0] * (conv.kernel_size[0] - 1)
     numerator = lengths + 2 * conv.padding[0] - reach - 1
     lengths = torch.div(numerator, conv.stride[0], rounding_mode="floor") + 1
 return lengths
 
-@E08 right plain-integers
+@E11 right plain-integers
 def one(n):
     for k, s, p in geometry:
         n = (n + 2 * p - k + s) // s
@@ -131,7 +131,7 @@ for m in layers:
         geometry.append((m.kernel_size[0], m.stride[0], m.padding[0]))
 return torch.tensor([one(n) for n in lengths.tolist()])
 
-@E08 right through-real-numbers
+@E11 right through-real-numbers
 for layer in layers:
     if hasattr(layer, "stride"):
         (k, _), (s, _), (p, _) = layer.kernel_size, layer.stride, layer.padding
@@ -139,26 +139,26 @@ for layer in layers:
 return lengths
 
 
-@E09 wrong length-alone
+@E07 wrong length-alone
 @mistake forgets the blanks between repeats
 @mentions a blank between two that are equal
 return len(transcript)
 
-@E09 wrong distinct-symbols
+@E07 wrong distinct-symbols
 @mistake counts symbols that occur again anywhere
 @mentions equal
 return len(transcript) + len(transcript) - len(set(transcript))
 
-@E09 wrong blank-between-all
+@E07 wrong blank-between-all
 @mistake puts a blank between any two symbols
 @mentions equal
 return max(0, 2 * len(transcript) - 1)
 
-@E09 wrong blanks-around
+@E07 wrong blanks-around
 @mistake counts the states of the CTC graph, not the frames of a path
 return 2 * len(transcript) + 1
 
-@E09 wrong runs-counted-once
+@E07 wrong runs-counted-once
 @mistake adds one blank a run, however long it is
 @mentions required_frames([2, 2, 2])
 from itertools import groupby
@@ -166,7 +166,7 @@ from itertools import groupby
 runs = [len(list(run)) for _, run in groupby(transcript)]
 return len(transcript) + sum(n > 1 for n in runs)
 
-@E09 wrong past-the-end
+@E07 wrong past-the-end
 @mistake compares the last symbol with one past the end: raises
 @mentions IndexError
 n = len(transcript)
@@ -175,25 +175,25 @@ for i in range(len(transcript)):
         n += 1
 return n
 
-@E09 wrong wraps-around
+@E07 wrong wraps-around
 @mistake compares the first symbol with the last
 @mentions required_frames([1])
 repeats = [a for i, a in enumerate(transcript) if a == transcript[i - 1]]
 return len(transcript) + len(repeats)
 
-@E09 wrong sorted-first
+@E07 wrong sorted-first
 @mistake brings equal symbols together before it counts
 @mentions equal
 symbols = sorted(transcript)
 repeats = sum(a == b for a, b in zip(symbols, symbols[1:]))
 return len(symbols) + repeats
 
-@E09 right groupby
+@E07 right groupby
 from itertools import groupby
 
 return sum(2 * len(list(run)) - 1 for _, run in groupby(transcript))
 
-@E09 right loop
+@E07 right loop
 n = 0
 for i in range(len(transcript)):
     if i > 0 and transcript[i] == transcript[i - 1]:
@@ -202,7 +202,7 @@ for i in range(len(transcript)):
         n += 1
 return n
 
-@E09 right takes-the-list-apart
+@E07 right takes-the-list-apart
 count, previous = 0, None
 while len(transcript) > 0:
     symbol = transcript.pop(0)
@@ -210,42 +210,42 @@ while len(transcript) > 0:
     previous = symbol
 return count
 
-@E09 right tensors
+@E07 right tensors
 symbols = torch.as_tensor(transcript, dtype=torch.long)
 return int(len(symbols) + (symbols[1:] == symbols[:-1]).sum())
 
 
-@E10 wrong one-frame-too-many
+@E16 wrong one-frame-too-many
 @mistake keeps frame t = length
 @mentions t >= length
 frames = torch.arange(features.shape[2])
 inside = frames <= lengths.unsqueeze(1)
 return features * inside[:, None, :, None]
 
-@E10 wrong one-frame-too-few
+@E16 wrong one-frame-too-few
 @mistake drops the last frame too
 frames = torch.arange(features.shape[2])
 inside = frames < lengths.unsqueeze(1) - 1
 return features * inside[:, None, :, None]
 
-@E10 wrong other-side
+@E16 wrong other-side
 @mistake keeps the padding and drops the utterance
 @mentions t >= length
 frames = torch.arange(features.shape[2])
 outside = frames >= lengths.unsqueeze(1)
 return features * outside[:, None, :, None]
 
-@E10 wrong no-mask
+@E16 wrong no-mask
 @mistake returns the features as they are
 return features
 
-@E10 wrong over-the-bands
+@E16 wrong over-the-bands
 @mistake masks the last axis
 frames = torch.arange(features.shape[3])
 inside = frames < lengths.unsqueeze(1)
 return features * inside[:, None, None, :]
 
-@E10 wrong over-the-channels
+@E16 wrong over-the-channels
 @mistake masks channels instead of frames
 @mentions all channels
 masked = features.clone()
@@ -253,7 +253,7 @@ for b, n in enumerate(lengths):
     masked[b, n:] = 0
 return masked
 
-@E10 wrong first-channel
+@E16 wrong first-channel
 @mistake masks one channel
 @mentions in all channels
 masked = features.clone()
@@ -261,17 +261,17 @@ for b, n in enumerate(lengths):
     masked[b, 0, n:] = 0
 return masked
 
-@E10 wrong cut-not-masked
+@E16 wrong cut-not-masked
 @mistake cuts at the shortest
 @mentions shape (4, 2, 1, 3)
 return features[:, :, : lengths.min()]
 
-@E10 right masked-fill
+@E16 right masked-fill
 t = torch.arange(features.size(2), device=features.device).view(1, 1, -1, 1)
 n = lengths.to(features.device).view(-1, 1, 1, 1)
 return features.masked_fill(t >= n, 0.0)
 
-@E10 right loop
+@E16 right loop
 rows = []
 for row, n in zip(features, lengths.tolist()):
     row = row.clone()
@@ -279,18 +279,18 @@ for row, n in zip(features, lengths.tolist()):
     rows.append(row)
 return torch.stack(rows)
 
-@E10 right einsum
+@E16 right einsum
 mask = torch.zeros(len(features), features.shape[2])
 for b in range(len(lengths)):
     mask[b, : lengths[b]] = 1
 return torch.einsum("bctm,bt->bctm", features, mask)
 
-@E10 right where
+@E16 right where
 inside = torch.stack([torch.arange(features.shape[2]) < n for n in lengths])
 return torch.where(inside[:, None, :, None], features, torch.zeros_like(features))
 
 
-@E11 wrong dropout-of-values
+@E17 wrong dropout-of-values
 @mistake drops single values, not channels
 @mentions Dropout single values
 return nn.Sequential(
@@ -304,7 +304,7 @@ return nn.Sequential(
     nn.Dropout(dropout),
 )
 
-@E11 wrong no-bounds
+@E17 wrong no-bounds
 @mistake leaves Hardtanh its bounds of -1 and 1
 @mentions Hardtanh(0, 20)
 return nn.Sequential(
@@ -318,7 +318,7 @@ return nn.Sequential(
     nn.Dropout2d(dropout),
 )
 
-@E11 wrong no-normalisation
+@E17 wrong no-normalisation
 @mistake forgets the batch normalisation
 @mentions batch normalisation after each
 return nn.Sequential(
@@ -330,7 +330,7 @@ return nn.Sequential(
     nn.Dropout2d(dropout),
 )
 
-@E11 wrong bounds-first
+@E17 wrong bounds-first
 @mistake normalises after the bounds
 @mentions after the normalisation
 layers = []
@@ -339,7 +339,7 @@ for n, k, s, p in ((1, (41, 11), 2, (20, 5)), (32, (21, 11), (2, 1), (10, 5))):
     layers += [nn.Dropout2d(dropout)]
 return nn.Sequential(*layers)
 
-@E11 wrong kernel-swapped
+@E17 wrong kernel-swapped
 @mistake takes the kernels as (M, T)
 @mentions kernel, stride and padding
 return nn.Sequential(
@@ -353,7 +353,7 @@ return nn.Sequential(
     nn.Dropout2d(dropout),
 )
 
-@E11 wrong stride-swapped
+@E17 wrong stride-swapped
 @mistake swaps the stride of the second convolution
 @mentions (1, 2)
 return nn.Sequential(
@@ -367,7 +367,7 @@ return nn.Sequential(
     nn.Dropout2d(dropout),
 )
 
-@E11 wrong no-padding
+@E17 wrong no-padding
 @mistake forgets the padding
 @mentions (0, 0)
 return nn.Sequential(
@@ -381,7 +381,7 @@ return nn.Sequential(
     nn.Dropout2d(dropout),
 )
 
-@E11 wrong relu
+@E17 wrong relu
 @mistake has no upper bound
 @mentions Hardtanh(0, 20)
 return nn.Sequential(
@@ -395,7 +395,7 @@ return nn.Sequential(
     nn.Dropout2d(dropout),
 )
 
-@E11 wrong one-dropout
+@E17 wrong one-dropout
 @mistake drops out once, at the end
 @mentions after each of the two
 return nn.Sequential(
@@ -408,7 +408,7 @@ return nn.Sequential(
     nn.Dropout2d(dropout),
 )
 
-@E11 wrong probability-to-keep
+@E17 wrong probability-to-keep
 @mistake takes the argument for the probability of keeping
 @mentions the argument is the probability
 layers = []
@@ -417,7 +417,7 @@ for n, k, s, p in ((1, (41, 11), 2, (20, 5)), (32, (21, 11), (2, 1), (10, 5))):
     layers += [nn.Dropout2d(1 - dropout)]
 return nn.Sequential(*layers)
 
-@E11 wrong dropout-ignored
+@E17 wrong dropout-ignored
 @mistake leaves Dropout2d its own probability
 @mentions the argument is the probability
 layers = []
@@ -426,7 +426,7 @@ for n, k, s, p in ((1, (41, 11), 2, (20, 5)), (32, (21, 11), (2, 1), (10, 5))):
     layers += [nn.Dropout2d()]
 return nn.Sequential(*layers)
 
-@E11 wrong nested-blocks
+@E17 wrong nested-blocks
 @mistake hides the layers in blocks, where convolve() does not find them
 @mentions convolve()
 def block(n, k, s, p):
@@ -442,7 +442,7 @@ return nn.Sequential(
     block(1, (41, 11), (2, 2), (20, 5)), block(32, (21, 11), (2, 1), (10, 5))
 )
 
-@E11 wrong bounds-of-its-own
+@E17 wrong bounds-of-its-own
 @mistake bounds by a module that convolve() does not know, so that nothing is masked
 @mentions convolve()
 class Bounds(nn.Module):
@@ -456,7 +456,7 @@ for n, k, s, p in ((1, (41, 11), 2, (20, 5)), (32, (21, 11), (2, 1), (10, 5))):
     layers += [nn.Dropout2d(dropout)]
 return nn.Sequential(*layers)
 
-@E11 right list-of-layers
+@E17 right list-of-layers
 table = [
     (1, (41, 11), (2, 2), (20, 5)),
     (N_CHANNELS, (21, 11), (2, 1), (10, 5)),
@@ -469,7 +469,7 @@ for n_in, kernel, stride, padding in table:
     layers.append(nn.Dropout2d(p=dropout))
 return nn.Sequential(*layers)
 
-@E11 right appended-with-helper
+@E17 right appended-with-helper
 def add(n_in, kernel, stride):
     half = (kernel[0] // 2, kernel[1] // 2)
     conv = nn.Conv2d(n_in, 32, kernel, stride=stride, padding=half)
@@ -484,14 +484,14 @@ add(32, (21, 11), (2, 1))
 return cnn
 
 
-@E12 wrong one-direction
+@E18 wrong one-direction
 @mistake reads forwards only
 @mentions two directions
 return CELL_TYPES[cell_type](
     n_features, nhidden, nlayers, dropout=dropout if nlayers > 1 else 0
 )
 
-@E12 wrong batch-first
+@E18 wrong batch-first
 @mistake takes the first axis for the batch
 @mentions of its own utterance
 p = dropout if nlayers > 1 else 0
@@ -499,57 +499,57 @@ return CELL_TYPES[cell_type](
     n_features, nhidden, nlayers, batch_first=True, dropout=p, bidirectional=True
 )
 
-@E12 wrong no-dropout
+@E18 wrong no-dropout
 @mistake forgets the dropout
 @mentions dropout stands between two layers
 return CELL_TYPES[cell_type](n_features, nhidden, nlayers, bidirectional=True)
 
-@E12 wrong half-the-units
+@E18 wrong half-the-units
 @mistake shares H between the directions
 @mentions 2 H numbers
 return CELL_TYPES[cell_type](
     n_features, nhidden // 2, nlayers, dropout=dropout, bidirectional=True
 )
 
-@E12 wrong twice-the-units
+@E18 wrong twice-the-units
 @mistake gives each direction 2 H units
 @mentions 2 H numbers
 return CELL_TYPES[cell_type](
     n_features, 2 * nhidden, nlayers, dropout=dropout, bidirectional=True
 )
 
-@E12 wrong one-layer
+@E18 wrong one-layer
 @mistake forgets the number of layers
 @mentions x layers
 return CELL_TYPES[cell_type](n_features, nhidden, bidirectional=True)
 
-@E12 wrong always-gru
+@E18 wrong always-gru
 @mistake builds a GRU whatever is asked for
 @mentions 'LSTM'
 p = dropout if nlayers > 1 else 0.0
 return nn.GRU(n_features, nhidden, nlayers, dropout=p, bidirectional=True)
 
-@E12 wrong no-biases
+@E18 wrong no-biases
 @mistake takes the fourth argument for the dropout: it is bias
 return CELL_TYPES[cell_type](
     n_features, nhidden, nlayers, 0, dropout=dropout, bidirectional=True
 )
 
-@E12 wrong dropout-by-heart
+@E18 wrong dropout-by-heart
 @mistake writes the probability down instead of using the argument
 @mentions the argument is the probability
 return CELL_TYPES[cell_type](
     n_features, nhidden, nlayers, dropout=0.5, bidirectional=True
 )
 
-@E12 right by-name
+@E18 right by-name
 cell = getattr(nn, cell_type)
 options = {"num_layers": nlayers, "bidirectional": True}
 if nlayers > 1:
     options["dropout"] = dropout
 return cell(n_features, nhidden, **options)
 
-@E12 right branches
+@E18 right branches
 if cell_type == "GRU":
     kind = nn.GRU
 elif cell_type == "LSTM":
@@ -557,48 +557,48 @@ elif cell_type == "LSTM":
 p = dropout * (nlayers > 1)
 return kind(n_features, nhidden, nlayers, True, False, p, True)
 
-@E12 right dropout-with-one-layer-too
+@E18 right dropout-with-one-layer-too
 return CELL_TYPES[cell_type](
     n_features, nhidden, nlayers, dropout=dropout, bidirectional=True
 )
 
 
-@E13 wrong one-direction
+@E19 wrong one-direction
 @mistake expects H numbers a frame, not 2 H
 return nn.Sequential(nn.Linear(nhidden, vocab_size))
 
-@E13 wrong softmax
+@E19 wrong softmax
 @mistake adds a log-softmax
 @mentions no activation
 return nn.Sequential(nn.Linear(2 * nhidden, vocab_size), nn.LogSoftmax(dim=-1))
 
-@E13 wrong relu
+@E19 wrong relu
 @mistake adds a ReLU
 @mentions no activation
 return nn.Sequential(nn.Linear(2 * nhidden, vocab_size), nn.ReLU())
 
-@E13 wrong bare-linear
+@E19 wrong bare-linear
 @mistake returns the layer without its nn.Sequential
 @mentions charlin.0.weight
 return nn.Linear(2 * nhidden, vocab_size)
 
-@E13 wrong no-bias
+@E19 wrong no-bias
 @mistake has no biases
 @mentions V biases
 return nn.Sequential(nn.Linear(2 * nhidden, vocab_size, bias=False))
 
-@E13 wrong two-layers
+@E19 wrong two-layers
 @mistake has a hidden layer
 @mentions V biases
 return nn.Sequential(
     nn.Linear(2 * nhidden, nhidden), nn.ReLU(), nn.Linear(nhidden, vocab_size)
 )
 
-@E13 right appended
+@E19 right appended
 layers = [nn.Linear(in_features=nhidden + nhidden, out_features=vocab_size)]
 return nn.Sequential(*layers)
 
-@E13 right linear-of-its-own
+@E19 right linear-of-its-own
 class Scores(nn.Linear):
     def forward(self, frames):
         return torch.einsum("...h,vh->...v", frames, self.weight) + self.bias
@@ -609,7 +609,7 @@ head.add_module("0", Scores(nhidden * 2, vocab_size))
 return head
 
 
-@E14 wrong cnn-directly
+@E20 wrong cnn-directly
 @mistake convolves without masks: the padding is felt
 @mentions convolve()
 spectrograms, lengths = pad_packed_sequence(inputs)
@@ -620,7 +620,7 @@ packed = pack_padded_sequence(features, lengths, enforce_sorted=False)
 outputs, lengths = pad_packed_sequence(self.rnn(packed)[0])
 return pack_padded_sequence(self.charlin(outputs), lengths, enforce_sorted=False)
 
-@E14 wrong input-lengths
+@E20 wrong input-lengths
 @mistake packs T' frames with the lengths T: raises
 @mentions RuntimeError
 spectrograms, lengths = pad_packed_sequence(inputs)
@@ -630,7 +630,7 @@ packed = pack_padded_sequence(features, lengths, enforce_sorted=False)
 outputs, lengths = pad_packed_sequence(self.rnn(packed)[0])
 return pack_padded_sequence(self.charlin(outputs), lengths, enforce_sorted=False)
 
-@E14 wrong view-not-permute
+@E20 wrong view-not-permute
 @mistake reshapes (B, C, T', M') without moving the axes
 @mentions permute, then flatten
 spectrograms, lengths = pad_packed_sequence(inputs)
@@ -642,7 +642,7 @@ packed = pack_padded_sequence(features, lengths, enforce_sorted=False)
 outputs, lengths = pad_packed_sequence(self.rnn(packed)[0])
 return pack_padded_sequence(self.charlin(outputs), lengths, enforce_sorted=False)
 
-@E14 wrong view-of-the-inputs
+@E20 wrong view-of-the-inputs
 @mistake reshapes (T, B, M) without moving the axes
 spectrograms, lengths = pad_packed_sequence(inputs)
 T, B, M = spectrograms.shape
@@ -652,7 +652,7 @@ packed = pack_padded_sequence(features, lengths, enforce_sorted=False)
 outputs, lengths = pad_packed_sequence(self.rnn(packed)[0])
 return pack_padded_sequence(self.charlin(outputs), lengths, enforce_sorted=False)
 
-@E14 wrong bands-before-channels
+@E20 wrong bands-before-channels
 @mistake flattens (M', C): not the order that the weights are trained for
 @mentions permute, then flatten
 spectrograms, lengths = pad_packed_sequence(inputs)
@@ -663,7 +663,7 @@ packed = pack_padded_sequence(features, lengths, enforce_sorted=False)
 outputs, lengths = pad_packed_sequence(self.rnn(packed)[0])
 return pack_padded_sequence(self.charlin(outputs), lengths, enforce_sorted=False)
 
-@E14 wrong rnn-over-padding
+@E20 wrong rnn-over-padding
 @mistake runs the recurrent layers over the padding
 @mentions padding
 spectrograms, lengths = pad_packed_sequence(inputs)
@@ -672,7 +672,7 @@ features, lengths = self.convolve(features, lengths)
 outputs, _ = self.rnn(features.permute(2, 0, 1, 3).flatten(2))
 return pack_padded_sequence(self.charlin(outputs), lengths, enforce_sorted=False)
 
-@E14 wrong enforce-sorted
+@E20 wrong enforce-sorted
 @mistake lets pack_padded_sequence ask for an order: raises
 @mentions enforce_sorted
 spectrograms, lengths = pad_packed_sequence(inputs)
@@ -682,7 +682,7 @@ packed = pack_padded_sequence(features.permute(2, 0, 1, 3).flatten(2), lengths)
 outputs, lengths = pad_packed_sequence(self.rnn(packed)[0])
 return pack_padded_sequence(self.charlin(outputs), lengths, enforce_sorted=False)
 
-@E14 wrong order-not-restored
+@E20 wrong order-not-restored
 @mistake sorts the utterances, and does not restore their order
 @mentions in the order of the inputs
 spectrograms, lengths = pad_packed_sequence(inputs)
@@ -693,7 +693,7 @@ packed = pack_padded_sequence(features.permute(2, 0, 1, 3).flatten(2), lengths)
 outputs, lengths = pad_packed_sequence(self.rnn(packed)[0])
 return pack_padded_sequence(self.charlin(outputs), lengths)
 
-@E14 wrong softmax
+@E20 wrong softmax
 @mistake returns probabilities
 spectrograms, lengths = pad_packed_sequence(inputs)
 features = spectrograms.transpose(0, 1).unsqueeze(1)
@@ -704,7 +704,7 @@ outputs, lengths = pad_packed_sequence(self.rnn(packed)[0])
 probabilities = self.charlin(outputs).softmax(dim=2)
 return pack_padded_sequence(probabilities, lengths, enforce_sorted=False)
 
-@E14 wrong not-packed
+@E20 wrong not-packed
 @mistake returns the padded scores
 @mentions not a PackedSequence
 spectrograms, lengths = pad_packed_sequence(inputs)
@@ -715,7 +715,7 @@ packed = pack_padded_sequence(features, lengths, enforce_sorted=False)
 outputs, lengths = pad_packed_sequence(self.rnn(packed)[0])
 return self.charlin(outputs)
 
-@E14 wrong no-gradient
+@E20 wrong no-gradient
 @mistake cuts the graph: nothing before the linear layer would ever learn
 @mentions the gradient must reach every weight
 with torch.no_grad():
@@ -727,7 +727,7 @@ with torch.no_grad():
     outputs, lengths = pad_packed_sequence(self.rnn(packed)[0])
 return pack_padded_sequence(self.charlin(outputs), lengths, enforce_sorted=False)
 
-@E14 right data-of-the-packed
+@E20 right data-of-the-packed
 x, lengths = pad_packed_sequence(inputs, batch_first=True)
 x, lengths = self.convolve(x[:, None], lengths)
 x = torch.einsum("bctm->tbcm", x)
@@ -735,7 +735,7 @@ x = x.reshape(x.shape[0], x.shape[1], -1)
 hidden = self.rnn(pack_padded_sequence(x, lengths, enforce_sorted=False))[0]
 return hidden._replace(data=self.charlin(hidden.data))
 
-@E14 right batch-first
+@E20 right batch-first
 x, n = pad_packed_sequence(inputs, batch_first=True)
 maps, n = self.convolve(x.unsqueeze(1), n)
 frames = torch.cat(list(maps.transpose(1, 2).unbind(2)), dim=2)
@@ -744,7 +744,7 @@ hidden, n = pad_packed_sequence(self.rnn(packed)[0], batch_first=True)
 scores = self.charlin(hidden)
 return pack_padded_sequence(scores, n, batch_first=True, enforce_sorted=False)
 
-@E14 right sequences-and-log-softmax
+@E20 right sequences-and-log-softmax
 x, n = pad_packed_sequence(inputs)
 x, n = self.convolve(x.permute(1, 0, 2).unsqueeze(dim=1), n)
 frames = [
@@ -758,7 +758,7 @@ scores = [
 return pack_sequence(scores, enforce_sorted=False)
 
 
-@E15 wrong detached
+@E22 wrong detached
 @mistake cuts the penalty from its gradient: raises
 @mentions does not require grad
 total = 0
@@ -767,48 +767,48 @@ for p in self.parameters():
         total = total + p.detach().abs().sum()
 return self.l1 * total
 
-@E15 wrong squared
+@E22 wrong squared
 @mistake is an L2 penalty
 @mentions absolute values
 return self.l1 * sum(p.square().sum() for p in self.parameters() if p.dim() > 1)
 
-@E15 wrong euclidean-norm
+@E22 wrong euclidean-norm
 @mistake takes the default norm, the Euclidean one
 @mentions absolute values
 return self.l1 * sum(p.norm() for p in self.parameters() if p.dim() > 1)
 
-@E15 wrong biases-too
+@E22 wrong biases-too
 @mistake includes biases and normalisation
 @mentions all matrices and kernels
 return self.l1 * sum(p.abs().sum() for p in self.parameters())
 
-@E15 wrong by-name
+@E22 wrong by-name
 @mistake takes every "weight" for a matrix, those of the normalisation too
 @mentions matrices and kernels
 weights = [p for name, p in self.named_parameters() if "weight" in name]
 return self.l1 * sum(w.abs().sum() for w in weights)
 
-@E15 wrong l1-forgotten
+@E22 wrong l1-forgotten
 @mistake forgets the factor l1
 @mentions l1 times the sum
 return sum(p.abs().sum() for p in self.parameters() if p.dim() > 1)
 
-@E15 wrong mean
+@E22 wrong mean
 @mistake takes the mean instead of the sum
 @mentions sum
 return self.l1 * sum(p.abs().mean() for p in self.parameters() if p.dim() > 1)
 
-@E15 wrong matrices-only
+@E22 wrong matrices-only
 @mistake forgets the kernels, of four dimensions
 @mentions kernels
 return self.l1 * sum(p.abs().sum() for p in self.parameters() if p.dim() == 2)
 
-@E15 wrong no-absolute-value
+@E22 wrong no-absolute-value
 @mistake sums the weights with their signs
 @mentions absolute values
 return self.l1 * sum(p.sum() for p in self.parameters() if p.dim() > 1)
 
-@E15 wrong a-number
+@E22 wrong a-number
 @mistake returns a Python number, without gradient: raises
 @mentions 'float' object
 total = 0.0
@@ -817,11 +817,11 @@ for p in self.parameters():
         total += p.abs().sum().item()
 return self.l1 * total
 
-@E15 right one-long-vector
+@E22 right one-long-vector
 rows = [p.flatten() for p in self.parameters() if p.ndim > 1]
 return self.l1 * torch.linalg.vector_norm(torch.cat(rows), ord=1)
 
-@E15 right l1-loss
+@E22 right l1-loss
 total = torch.zeros(())
 for name, p in self.named_parameters():
     if "bias" in name or p.dim() == 1:
@@ -830,7 +830,7 @@ for name, p in self.named_parameters():
     total = total + nn.functional.l1_loss(p, zeros, reduction="sum")
 return total * self.l1
 
-@E15 right norms-by-layer
+@E22 right norms-by-layer
 norms = []
 for module in self.modules():
     for p in module.parameters(recurse=False):

@@ -305,13 +305,13 @@ def test_a_comparison_goes_on_without_what_is_not_written(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     def unwritten(*given: object) -> None:
-        raise NotImplementedError("E22: advance")
+        raise NotImplementedError("E23: advance")
 
     monkeypatch.setattr(decoding, "advance", unwritten)
     main_ctc.main(heard.parse(*fold, "--compare"))
     out, err = capsys.readouterr()
     assert re.findall(r"^(\S+) +\d+\.\d %", out, re.M)[:2] == ["greedy", "beam"]
-    assert "without prefix: exercise E22 is not written yet" in err
+    assert "without prefix: exercise E23 is not written yet" in err
     with pytest.raises(NotImplementedError):
         heard(*fold, "--compare", "greedy", "prefix")
 

@@ -60,11 +60,11 @@ def test_pytest_on_the_reference_scores_everything(run: Run) -> None:
     assert f"total {POINTS}/{POINTS}" in done.stdout
 
 
-@pytest.mark.parametrize("chosen", ["E08", "output_lengths"])
+@pytest.mark.parametrize("chosen", ["E11", "output_lengths"])
 def test_an_exercise_is_chosen_by_its_id_or_its_function(chosen: str, run: Run) -> None:
     checks = ROOT / "test_implementation.py"
     done = run("tests/helpers/run_pytest.py", checks, "--lab", REFERENCE, "-k", chosen)
-    assert re.findall(r"^E\d\d", done.stdout, re.M) == ["E08"]
+    assert re.findall(r"^E\d\d", done.stdout, re.M) == ["E11"]
     assert "1 passed" in done.stdout
 
 
@@ -96,17 +96,17 @@ def test_a_probe_in_another_process_leads_to_the_same_verdict(id_: str) -> None:
 def test_an_unwritten_exercise_is_todo_or_blocked_from_another_process_too(
     tmp_path: Path, cut_only: Callable[[str, Path], None]
 ) -> None:
-    cut_only("E10", tmp_path)
+    cut_only("E16", tmp_path)
     lab = Lab(tmp_path)
-    assert check(EXERCISES["E10"], lab, 0).state == TODO
-    verdict = check(EXERCISES["E14"], lab, 0)
-    assert (verdict.state, verdict.waits_for) == (BLOCKED, "E10")
+    assert check(EXERCISES["E16"], lab, 0).state == TODO
+    verdict = check(EXERCISES["E20"], lab, 0)
+    assert (verdict.state, verdict.waits_for) == (BLOCKED, "E16")
 
 
 def test_a_blocked_exercise_names_the_function_that_it_waits_for() -> None:
-    verdicts = {"E14": Verdict(BLOCKED, waits_for="E10")}
+    verdicts = {"E20": Verdict(BLOCKED, waits_for="E16")}
     lines = render(EXERCISES, verdicts)
-    assert lines[1].strip() == "waits for mask_padding (E10)"
+    assert lines[1].strip() == "waits for mask_padding (E16)"
 
 
 def verdicts_of(done: set[str]) -> dict[str, Verdict]:
@@ -154,8 +154,8 @@ def test_a_syntax_error_is_named_with_its_line_and_hurts_its_file_alone(
     with (tmp_path / "main_ctc.py").open("a") as script:
         script.write("def broken(:\n")
     lab = Lab(tmp_path)
-    assert check(EXERCISES["E14"], lab, 0).state == DONE
-    verdict = check(EXERCISES["E16"], lab, 0)
+    assert check(EXERCISES["E20"], lab, 0).state == DONE
+    verdict = check(EXERCISES["E10"], lab, 0)
     assert verdict.state == FAIL
     last = len((tmp_path / "main_ctc.py").read_text("utf-8").splitlines())
     assert f"main_ctc.py:{last}" in "\n".join(verdict.lines)
@@ -171,11 +171,11 @@ def test_a_failure_is_one_block_and_suspects_what_it_needs(
     checks = ROOT / "test_implementation.py"
     done = run("tests/helpers/run_pytest.py", checks, "--lab", tmp_path)
     lines = done.stdout.splitlines()
-    start = next(i for i, line in enumerate(lines) if line.startswith("E08  FAIL"))
+    start = next(i for i, line in enumerate(lines) if line.startswith("E11  FAIL"))
     heads = [line.split()[0] for line in lines[start : start + 6]]
-    assert heads == ["E08", "called", "expected", "got", "why", "re-run"]
-    suspicion = "perhaps from output_lengths (E08)"
-    assert any("E14  FAIL" in line and suspicion in line for line in lines)
+    assert heads == ["E11", "called", "expected", "got", "why", "re-run"]
+    suspicion = "perhaps from output_lengths (E11)"
+    assert any("E20  FAIL" in line and suspicion in line for line in lines)
 
 
 def test_the_list_ends_with_what_to_do_next() -> None:

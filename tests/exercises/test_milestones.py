@@ -24,7 +24,6 @@ def write_desk(written: list[str], folder: Path) -> None:
     subprocess.run(command, check=True, capture_output=True)
 
 
-@pytest.mark.skip(reason="until the ids are renumbered")
 @pytest.mark.parametrize("milestone", MILESTONES, ids=lambda one: one.upto)
 def test_the_command_of_a_milestone_runs_when_its_exercises_are_done(
     milestone: Milestone, tmp_path: Path, corpus: Path, run: Run

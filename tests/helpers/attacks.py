@@ -108,7 +108,7 @@ AT_IMPORT = {
         """,
 }
 
-# Bodies of E20 that look for its solution, and run it.
+# Bodies of E08 that look for its solution, and run it.
 SEARCHES = {
     "reads the solutions": f"""
         import re

@@ -70,10 +70,10 @@ def hostile() -> dict[str, list[bytes]]:
         "E04": len(huge).to_bytes(8, "big") + huge,
         "E05": length + b'{"result": {}}'.ljust(100),
         "E06": length + b'["result"]'.ljust(100),
-        "E07": length
+        "E15": length
         + b'{"raised": 1, "message": 2, "blocked_by": 3, "place": 4}'.ljust(100),
-        "E08": length + b'{"result": {"lab": ' + b"9" * 80 + b"}}",
-        "E09": length + b'{"result": {"counts": Infinity}}'.ljust(100),
+        "E11": length + b'{"result": {"lab": ' + b"9" * 80 + b"}}",
+        "E07": length + b'{"result": {"counts": Infinity}}'.ljust(100),
     }
     return {id_: [content] * 3 for id_, content in contents.items()}
 
@@ -168,7 +168,7 @@ def graded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Graded]:
         hand_in(folder / name, starter_with({"E01": "return -1"}, import_time))
     for name, body in SEARCHES.items():
         whole = textwrap.dedent(body).strip() + RUN_WHAT_WAS_FOUND
-        hand_in(folder / name, starter_with({"E20": whole}))
+        hand_in(folder / name, starter_with({"E08": whole}))
     port = listener.getsockname()[1]
     call = f"import socket; socket.create_connection(('127.0.0.1', {port}), 1)"
     hand_in(folder / "calls home", starter_with({"E01": call}))
@@ -189,7 +189,7 @@ def graded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Graded]:
     hand_in(folder / "forger of replays", forger(replays()))
     hand_in(folder / "forger of bytes", forger(hostile()))
     hand_in(folder / "honest", SOLVED)
-    hand_in(folder / "honest, one mistake", solved_with({"E20": "return list(path)"}))
+    hand_in(folder / "honest, one mistake", solved_with({"E08": "return list(path)"}))
     hand_in_files(folder)
     done = grade(folder, results, "-j", 2, "--seconds", 2, "--memory", 200)
     connections = 0
@@ -240,7 +240,7 @@ def test_no_solution_is_in_sight(graded: Graded, name: str) -> None:
 def test_the_honest_are_graded_as_if_they_were_alone(graded: Graded) -> None:
     assert earned(graded.records["honest"]) == POINTS
     mistaken = graded.records["honest, one mistake"]
-    assert POINTS - earned(mistaken) == EXERCISES["E20"].points
+    assert POINTS - earned(mistaken) == EXERCISES["E08"].points
     assert earned(graded.records["Zoé d’Été (1)"]) == POINTS
 
 

@@ -37,8 +37,8 @@ TAKES_LONG = pytest.mark.skipif(
 )
 
 OWN_HELPERS = {
-    "E09": "return len(transcript) + sum(own_pairs(transcript))",
-    "E13": "return self_made(nhidden, vocab_size)",
+    "E07": "return len(transcript) + sum(own_pairs(transcript))",
+    "E19": "return self_made(nhidden, vocab_size)",
 }
 HELPERS = (
     "import itertools as own_tools\n\n\n"
@@ -54,10 +54,10 @@ return known.get(tuple(transcript), -1)
 
 
 def by_heart() -> str:
-    """Write a body for E09 that knows what seed 0 asks."""
+    """Write a body for E07 that knows what seed 0 asks."""
     import torch
 
-    inputs = EXERCISES["E09"].inputs(torch.Generator().manual_seed(0))
+    inputs = EXERCISES["E07"].inputs(torch.Generator().manual_seed(0))
     asked = inputs["transcripts"]
     answers = {tuple(t): len(t) + sum(a == b for a, b in zip(t, t[1:])) for t in asked}
     return BY_HEART.format(answers=answers)
@@ -79,9 +79,9 @@ def students() -> dict[str, dict[str, str]]:
     return {
         "all right": SOLVED,
         "untouched": STARTER,
-        "a mistake": solved_with({"E08": "return lengths // 4"}),
+        "a mistake": solved_with({"E11": "return lengths // 4"}),
         "two mistakes": solved_with(
-            {"E03": "return None", "E11": "raise ValueError('E11 is hard')"}
+            {"E03": "return None", "E17": "raise ValueError('E17 is hard')"}
         ),
         "own helpers": helped,
         "broken": broken,
@@ -95,7 +95,7 @@ def students() -> dict[str, dict[str, str]]:
                 "return encoded, 'no'"
             }
         ),
-        "by heart": solved_with({"E09": by_heart()}),
+        "by heart": solved_with({"E07": by_heart()}),
         "windows": {f: t.replace("\n", "\r\n") for f, t in SOLVED.items()},
     }
 
@@ -151,10 +151,10 @@ def test_right_answers_earn_everything(graded: Class, name: str) -> None:
 @pytest.mark.parametrize(
     ("name", "mistakes"),
     [
-        ("a mistake", {"E08": 2.0}),
-        ("two mistakes", {"E03": 2.0, "E11": 2.0}),
+        ("a mistake", {"E11": 2.0}),
+        ("two mistakes", {"E03": 2.0, "E17": 2.0}),
         ("half of E02", {"E02": 0.5}),
-        ("by heart", {"E09": 2.0}),
+        ("by heart", {"E07": 2.0}),
     ],
 )
 def test_a_mistake_costs_once(
@@ -183,11 +183,11 @@ def test_a_broken_script_is_named_with_its_line(graded: Class) -> None:
     lost = [id_ for id_, e in EXERCISES.items() if e.file == "models.py"]
     assert set(lost_points(record)) == set(lost)
     assert any("models.py: line" in problem for problem in record["problems"])
-    assert "fix models.py, line" in exercise_of(record, "E08")["mistake"]
+    assert "fix models.py, line" in exercise_of(record, "E11")["mistake"]
 
 
 def test_a_lost_function_and_a_missing_file_are_named(graded: Class) -> None:
-    lost = exercise_of(graded.records["lost"], "E20")
+    lost = exercise_of(graded.records["lost"], "E08")
     assert lost["state"] == "fail" and "no collapse in decoding.py" in lost["lines"][3]
     missing = graded.records["missing"]
     assert "decoding.py: missing" in missing["problems"]
@@ -287,13 +287,13 @@ def test_less_isolation_leads_to_the_same_grades(
     few = tmp_path / "few"
     for name in ("a mistake", "half of E02"):
         shutil.copytree(graded.folder / name, few / name)
-    crash = {"E07": "import os; os._exit(3)", "E09": "import time; time.sleep(1000)"}
+    crash = {"E15": "import os; os._exit(3)", "E07": "import time; time.sleep(1000)"}
     hand_in(few / "crashes", solved_with(crash))
     options = ["--without", without, "--without", "user", "--seconds", 2]
     done = grade(few, tmp_path / "results", "--seed", 7, *options)
     assert done.returncode == 0, done.stdout + done.stderr
     records = records_of(tmp_path / "results")
-    assert lost_points(records.pop("crashes")) == {"E07": 1, "E09": 2}
+    assert lost_points(records.pop("crashes")) == {"E15": 1, "E07": 2}
     for name, record in records.items():
         assert states(record) == states(graded.records[name])
 

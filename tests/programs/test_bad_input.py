@@ -111,7 +111,7 @@ def test_any_rate_and_channel_count_is_read(
 
 def test_an_unwritten_exercise_is_named_without_traceback(run: Run) -> None:
     done = run(ROOT / "main_ctc.py", "train")
-    assert_two_lines(done, 1, r"exercise E17 is not written.*main_ctc.py:\d+", "-k E17")
+    assert_two_lines(done, 1, r"exercise E21 is not written.*main_ctc.py:\d+", "-k E21")
 
 
 def test_verbose_shows_the_traceback(run: Run) -> None:

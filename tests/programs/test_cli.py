@@ -275,7 +275,6 @@ def test_a_part_that_a_student_does_not_have_is_said_and_not_handed_in(
         assert archive.read("seq2seq.py") == b"# mine\n"
 
 
-@pytest.mark.skip(reason="until the ids are renumbered")
 def test_the_list_says_after_how_long_there_is_what_to_see(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

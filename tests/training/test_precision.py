@@ -142,7 +142,7 @@ def test_refusals_in_a_row_end_the_run_and_single_ones_do_not(
         refusals.accepted()
     assert refusals.total == 80
     assert len(capsys.readouterr().out.splitlines()) == 1
-    for diverged, remedy in ((True, "base_lr"), (False, "E09")):
+    for diverged, remedy in ((True, "base_lr"), (False, "E07")):
         refusals.accepted()
         with pytest.raises(LabError, match="5 minibatches in a row; x is") as error:
             for _ in range(5):

@@ -22,17 +22,15 @@ from labkit.decoding import (
     Encoding,
     Fusion,
     Hypothesis,
-    NBest,
     Recogniser,
     Search,
     SearchOptions,
     beam_decoder,
-    check_beam_size,
     flashlight_decoder,
     plain_decoder,
-    prefix_beam_search,
 )
 
+NBest = list[tuple[float, str]]  # (negative log probability, text), best first
 Prefix = tuple[int, ...]  # the symbols of a transcript so far
 # Of each prefix the log probability of its paths that end with a blank, and of those
 # that end with its last symbol.
@@ -174,11 +172,7 @@ def prefix_search(
 
     Returns:
         The n-best list, best first.
-
-    Raises:
-        LabError: The beam is smaller than 1.
     """
-    check_beam_size(beam_size)
     lm = fusion.lm if fusion else None
     beam: Beam = {(): (0.0, -math.inf)}  # before the first frame: the empty path
     language: LanguageScores = {(): (0.0, lm.start if lm else 0)}
@@ -276,7 +270,6 @@ def main() -> None:
     ((cost, path),) = best_paths(pack_padded_sequence(log_probs, lengths))
     show("greedy", [Hypothesis(-cost, collapse(path, blank))])
     show("prefix", prefix_search(log_probs[:, 0], 2, blank))
-    show("beam", prefix_beam_search(log_probs, lengths, 2, blank)[0])
 
 
 if __name__ == "__main__":

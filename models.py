@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from torch.nn.utils.rnn import PackedSequence, pack_padded_sequence, pad_packed_sequence
 
 from labkit.base import run_program
-from labkit.decoding import Encoding, NBest, beam_search
+from labkit.decoding import Encoding, beam_search
 
 CELL_TYPES = {"GRU": nn.GRU, "LSTM": nn.LSTM}
 
@@ -108,7 +108,7 @@ class AcousticModel(nn.Module):
         """Turn packed spectrograms (T, B, M) into what decoders read."""
         return Encoding(scores=self(inputs), memory=None)  # scores: (T', B, V)
 
-    def decode(self, inputs: PackedSequence) -> NBest:
+    def decode(self, inputs: PackedSequence) -> list[tuple[float, str]]:
         """Decode packed spectrograms greedily: one ``(cost, text)`` an utterance."""
         from decoding import greedy_decode  # not above: decoding comes after models
 
@@ -116,10 +116,9 @@ class AcousticModel(nn.Module):
 
     def beam_decode(
         self, inputs: PackedSequence, beam_size: int, blank_id: int
-    ) -> NBest:
+    ) -> list[tuple[float, str]]:
         """Decode one utterance by beam search: its n-best list, best first."""
-        alphabet = self.charmap.alphabet
-        return beam_search(self(inputs), alphabet, beam_size, blank_id)[0]
+        return beam_search(self(inputs), self.charmap.alphabet, beam_size, blank_id)[0]
 
 
 class LinearModel(AcousticModel):
@@ -283,8 +282,7 @@ def ex_ctc() -> None:
     log_probs = torch.randn(T, B, V).log_softmax(dim=2)  # (T, B, V)
     targets = torch.randint(1, V, (B, U))  # (B, U): never the blank, 0
     n_frames, n_chars = torch.tensor([T, 30]), torch.tensor([U, 2])  # (B,), (B,)
-    loss = nn.CTCLoss(blank=0, reduction="none")
-    losses = loss(log_probs, targets, n_frames, n_chars)
+    losses = nn.CTCLoss(0, "none")(log_probs, targets, n_frames, n_chars)
     print(f"CTC loss of two random utterances: {losses.tolist()}")
 
 

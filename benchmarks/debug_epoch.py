@@ -28,7 +28,7 @@ from torch import nn
 
 from labkit.loading import open_corpus
 from labkit.metrics import FoldScore
-from labkit.part import CTC, parse
+from labkit.options import CTC, parse
 from labkit.training import Run, begin
 
 ROUNDS = 15

@@ -22,7 +22,7 @@ from tempfile import TemporaryDirectory
 ROOT = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(ROOT / "LabsSolutions" / "02-pytorch-asr"), str(ROOT)]
 
-from labkit.part import CTC, parse
+from labkit.options import CTC, parse
 
 if __name__ == "__main__":
     ARGS = parse(CTC, __doc__, ["train", *sys.argv[1:]])

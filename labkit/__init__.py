@@ -8,8 +8,7 @@ door, ``__init__.py``, names.
     audio        reading clips, SpecAugment
     figures      pictures of spectrograms and posteriors
     metrics      error rates
-    options      the command lines of the scripts, no torch at import
-    part         what the machinery knows of a part of the lab: script, options
+    options      the command lines of the scripts, the parts; no torch at import
     lm           n-gram language models; python -m labkit.lm
     corpus       a release of Common Voice on disk; python -m labkit.corpus
     decoding     beam search, alignment, shallow fusion, Flashlight

@@ -12,8 +12,6 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from torch import Tensor
 
-from labkit.text import ALPHABET
-
 _SCREENS = ("DISPLAY", "WAYLAND_DISPLAY")
 if sys.platform.startswith("linux") and not any(os.environ.get(s) for s in _SCREENS):
     matplotlib.use("agg")
@@ -100,7 +98,7 @@ def draw_posteriors(
         interpolation="nearest",
     )
     # matplotlib's own font has no glyph for the mark of unknown characters.
-    names = {ALPHABET.space: "space", ALPHABET.unknown: "?"}
+    names = {" ": "space", "❌": "?"}
     axes.set_yticks(range(len(rows)), [names.get(symbols[v], symbols[v]) for v in rows])
     axes.tick_params(axis="y", labelsize=7)
     axes.set_xlabel("time (s)")

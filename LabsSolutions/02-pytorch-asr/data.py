@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import logging
 from functools import partial
+from pathlib import Path
 
 import torch
 from matplotlib.figure import Figure
@@ -19,13 +20,14 @@ from torch.nn.utils.rnn import (
     pad_packed_sequence,
     pad_sequence,
 )
+from torch.utils.data import DataLoader
 from torchaudio.transforms import AmplitudeToDB, MelSpectrogram
 
 from labkit.audio import SpecAugment, resample
-from labkit.base import FIGURES, run_program
+from labkit.base import run_program
 from labkit.corpus import CommonVoice, default_location
 from labkit.figures import plot_spectrograms, save_figure
-from labkit.loading import Loaders, Loading, Utterance, make_loaders
+from labkit.loading import Loading, Utterance, make_loaders
 from labkit.text import Characters
 
 _DEFAULT_CORPUS = default_location()
@@ -265,7 +267,7 @@ def get_dataloaders(
     logger: logging.Logger | None = None,
     normalize: bool = True,
     loading: Loading = Loading(),  # noqa: B008 (it cannot be changed)
-) -> Loaders:
+) -> tuple[DataLoader, DataLoader, DataLoader]:
     """Make the loaders of the minibatches of the training, dev and test folds.
 
     Args:
@@ -326,21 +328,20 @@ def show_figures() -> None:
     log_mel = collate.processor.log_mel(waveform, rate)  # (T, M)
     transcript = torch.tensor(collate.charmap.encode(row["sentence"]))  # (U,)
     figure = plot_spectro(log_mel, transcript, win_step, collate.charmap)
-    save_figure(figure, FIGURES / "spectrogram.png")
+    save_figure(figure, Path("logs/figures/spectrogram.png"))
     small = {"batch_size": 4, "small_experiment": True, "train_augment": True}
     train, _, _ = get_dataloaders(*_DEFAULT_CORPUS, cuda=False, **small)
     spectrograms, transcripts = zip(*unpack_minibatch(next(iter(train))))
     titles = [collate.charmap.decode(one.tolist()) for one in transcripts]
     figure = plot_spectrograms(spectrograms, titles, win_step, "standard deviations")
-    save_figure(figure, FIGURES / "minibatch.png")
+    save_figure(figure, Path("logs/figures/minibatch.png"))
 
 
 def main() -> None:
     """Answer the questions and show what the network reads."""
     print(f"vocabulary size: {question1()}")
     encoded, decoded = question2()
-    print(f"{QUESTION_SENTENCE} is encoded as {encoded}")
-    print(f"  and decoded as {decoded}")
+    print(f"{QUESTION_SENTENCE} is encoded as {encoded}\n  and decoded as {decoded}")
     show_packing()
     show_figures()
 

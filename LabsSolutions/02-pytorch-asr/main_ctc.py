@@ -11,7 +11,7 @@ of a transcript, V symbols of the alphabet.
 
 from __future__ import annotations
 
-from labkit.part import CTC, parse
+from labkit.options import CTC, parse
 
 if __name__ == "__main__":
     ARGS = parse(CTC, __doc__)  # before torch is imported: --help answers at once
@@ -38,9 +38,9 @@ from torch.nn.utils.rnn import PackedSequence, pad_packed_sequence
 
 from labkit.base import run_program
 from labkit.evaluation import Setup, score_fold, transcribe
-from labkit.loading import describe_folds, open_corpus
+from labkit.loading import open_corpus
 from labkit.metrics import FoldScore
-from labkit.training import Run, begin, load_network, start_network
+from labkit.training import Run, begin, open_network
 
 WIN_STEP = _DEFAULT_WIN_STEP * 1e-3  # s
 
@@ -197,10 +197,9 @@ def make_model(args: argparse.Namespace, charmap: CharMap) -> nn.Module:
 def train(args: argparse.Namespace) -> None:
     """Train a network, and write the folder of the run."""
     charmap = CharMap()
-    model = start_network(args, make_model, charmap)
+    model = open_network(args, make_model, charmap)
     fits = partial(fits_ctc, cnn=model.cnn, charmap=charmap)  # T' is enough for U
     loaders = open_corpus(args, get_dataloaders, fits)
-    print(describe_folds(training=loaders[0], dev=loaders[1]))
     optimizer, clip = build_optimizer(model, args), args.grad_clip
     to_text = partial(compare_texts, charmap=charmap)
     run = Run(args, model, optimizer, loaders, to_text, WIN_STEP)
@@ -217,7 +216,7 @@ def train(args: argparse.Namespace) -> None:
 
 def test(args: argparse.Namespace) -> None:
     """Transcribe clips, score a fold, or both."""
-    model = load_network(args, make_model, CharMap())
+    model = open_network(args, make_model, CharMap())
     processor = BatchCollate(args.nmels, False, args.normalization).processor
     setup = Setup(args, model, DECODERS, processor)
     with torch.inference_mode():

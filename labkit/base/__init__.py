@@ -20,6 +20,7 @@ from labkit.base.errors import (
 )
 from labkit.base.files import atomic, uninterrupted, write_atomically
 from labkit.base.paths import (
+    DEBUG_PREFIX,
     EMBEDDED_CORPORA,
     FIGURES,
     LANGUAGE_MODELS,
@@ -32,6 +33,7 @@ from labkit.base.seeds import draw_seed
 from labkit.base.version import KIT_VERSION
 
 __all__ = [
+    "DEBUG_PREFIX",
     "EMBEDDED_CORPORA",
     "EXERCISE_ID",
     "FIGURES",

@@ -9,3 +9,4 @@ PRETRAINED = ROOT / "pretrained" / "fr.pt"
 LANGUAGE_MODELS = ROOT / "corpora" / "lm"
 EMBEDDED_CORPORA = ROOT / "corpora"
 FIGURES = Path("logs", "figures")  # where one stands
+DEBUG_PREFIX = "debug_"  # how the names of the folders of --debug runs begin

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from labkit.base import FIGURES, LabError, LabParser, ModuleParser, run_program
-from labkit.part import CTC
+from labkit.options import CTC
 from labkit.text import ALPHABET
 
 if TYPE_CHECKING:

@@ -11,7 +11,12 @@ from pathlib import Path
 from torch.nn.utils.rnn import PackedSequence
 
 from labkit.decoding.beam import prefix_beam_search
-from labkit.decoding.check import Prefixes, check_advance, check_found
+from labkit.decoding.check import (
+    Prefixes,
+    check_advance,
+    check_beam_size,
+    check_found,
+)
 from labkit.decoding.encoding import Encoding, Recogniser, log_posteriors
 from labkit.decoding.flashlight.decoder import FlashlightDecoder
 from labkit.decoding.flashlight.lexicon import Lexicon, choose_lexicon
@@ -111,6 +116,7 @@ def plain_decoder(
         recogniser: The network.
         options: The options.
     """
+    check_beam_size(options.beam_size)
     alphabet = recogniser.charmap.alphabet
     fusion, blank = make_fusion(options, alphabet), alphabet.blank_id
 

@@ -13,13 +13,7 @@ from torch.utils.data import DataLoader
 
 from labkit.audio import read_audio
 from labkit.base import LabError
-from labkit.decoding import (
-    Encoding,
-    Hypothesis,
-    Recogniser,
-    Search,
-    SearchOptions,
-)
+from labkit.decoding import Encoding, Hypothesis, Recogniser, Search, SearchOptions
 from labkit.evaluation.posteriors import EncodedBatch, encode_fold
 from labkit.evaluation.timed import TimedHypothesis, describe
 from labkit.text import Alphabet

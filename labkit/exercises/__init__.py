@@ -3,8 +3,8 @@
 from labkit.exercises.exchange import from_bytes, to_bytes
 from labkit.exercises.expect import expect, expect_close, expect_that, part
 from labkit.exercises.program import main
-from labkit.exercises.pytest_plugin import SEED_VARIABLE
 from labkit.exercises.registry import (
+    SEED_VARIABLE,
     Check,
     Exercise,
     Milestone,

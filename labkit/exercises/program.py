@@ -13,6 +13,7 @@ from pathlib import Path
 import torch
 
 from labkit.base import (
+    DEBUG_PREFIX,
     PARTS,
     USAGE,
     Lab,
@@ -21,10 +22,8 @@ from labkit.base import (
     run_program,
     write_atomically,
 )
-from labkit.exercises.pytest_plugin import SEED_VARIABLE
-from labkit.exercises.registry import Exercises, Milestone, scripts_of
+from labkit.exercises.registry import SEED_VARIABLE, Exercises, Milestone, scripts_of
 from labkit.exercises.verdicts import DONE, FAIL, check, render, with_suspects
-from labkit.training import DEBUG_PREFIX
 
 SUBMISSION = Path("submission.zip")
 _ZIP_TIME = (1980, 1, 1, 0, 0, 0)  # the same scripts give the same file

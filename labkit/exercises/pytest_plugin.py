@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from labkit.base import Lab
-from labkit.exercises.registry import Exercise, Exercises, Milestone
+from labkit.exercises.registry import SEED_VARIABLE, Exercise, Exercises, Milestone
 from labkit.exercises.verdicts import (
     BLOCKED,
     DONE,
@@ -21,8 +21,6 @@ from labkit.exercises.verdicts import (
     render,
     with_suspects,
 )
-
-SEED_VARIABLE = "LAB_SEED"
 
 _LAB = pytest.StashKey[Lab]()
 _VERDICTS = pytest.StashKey[dict[str, Verdict]]()

@@ -10,6 +10,8 @@ import torch
 
 from labkit.base import EXERCISE_ID, Lab
 
+SEED_VARIABLE = "LAB_SEED"  # of the environment: draws other inputs for the checks
+
 Values = dict[str, Any]
 
 

@@ -33,7 +33,7 @@ from labkit.lm.ngram import (
 )
 from labkit.lm.sentences import cut_sentences, read_sentences
 from labkit.lm.shipped import SHIPPED, load_language_model
-from labkit.part import CTC
+from labkit.options import CTC
 
 _NAMES = {"char": "character", "word": "word"}
 DEFAULT_ORDERS = {"char": 6, "word": 3}

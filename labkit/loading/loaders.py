@@ -207,7 +207,7 @@ def open_corpus(
     get_dataloaders: Callable[..., Loaders],
     fits: Callable[[int, str], bool] | None = None,
 ) -> Loaders:
-    """Make the loaders of the three folds that the options ask for.
+    """Make the loaders of the three folds that the options ask for; count the clips.
 
     Args:
         args: The options.
@@ -221,7 +221,7 @@ def open_corpus(
     if args.datasetversion is None:
         args.datasetversion = newest_version(args.datasetroot, args.lang)
     print(f"corpus: {Path(args.datasetroot, args.datasetversion, args.lang)}")
-    return get_dataloaders(
+    loaders = get_dataloaders(
         args.datasetroot,
         args.datasetversion,
         cuda=args.device.type == "cuda",
@@ -244,3 +244,6 @@ def open_corpus(
             lang=args.lang,
         ),
     )
+    if args.command == "train":
+        print(describe_folds(training=loaders[0], dev=loaders[1]))
+    return loaders

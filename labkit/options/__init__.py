@@ -3,22 +3,27 @@
 An option is one row: ``common`` holds those of data, training and the run,
 ``searching`` those of testing, ``ctc`` those of part one. Help, defaults, refusals and
 ``docs/options.md`` follow from it. Another part of the lab is a file like ``ctc`` and a
-row in ``labkit.part``.
+row in ``part``.
 """
 
 from labkit.options.ctc import CTC_OPTIONS
 from labkit.options.document import list_decoders, list_options
 from labkit.options.option import Decoder, Option, OptionTable, changed, group
 from labkit.options.parse import read_command_line
+from labkit.options.part import CTC, Part, describe, parse
 
 __all__ = [
+    "CTC",
     "CTC_OPTIONS",
     "Decoder",
     "Option",
     "OptionTable",
+    "Part",
     "changed",
+    "describe",
     "group",
     "list_decoders",
     "list_options",
+    "parse",
     "read_command_line",
 ]

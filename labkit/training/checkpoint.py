@@ -10,12 +10,12 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from labkit.base import KIT_VERSION, USAGE, LabError, write_atomically
-from labkit.part import CTC, Part
+from labkit.base import DEBUG_PREFIX, KIT_VERSION, USAGE, LabError, write_atomically
+from labkit.options import CTC, Part
 
 _FORMAT = 1
 _CONTENT = {"weights", "architecture", "alphabet", "normalization", "metrics"}
-DEBUG_PREFIX = "debug_"  # of the name of a --debug run's folder
+# of the name of a --debug run's folder
 _GATES = {3: "GRU", 4: "LSTM"}  # gates of a cell, from the height of its weights
 
 Weights = dict[str, Tensor]

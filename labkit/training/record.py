@@ -10,14 +10,10 @@ from typing import Any
 from torch import nn
 from torch.utils.data import DataLoader
 
-from labkit.base import LabError, uninterrupted
+from labkit.base import DEBUG_PREFIX, LabError, uninterrupted
 from labkit.metrics import FoldScore
 from labkit.training.averaging import EpochWeights
-from labkit.training.checkpoint import (
-    DEBUG_PREFIX,
-    checkpoint_content,
-    save_checkpoint,
-)
+from labkit.training.checkpoint import checkpoint_content, save_checkpoint
 from labkit.training.figures import plot_first
 from labkit.training.runfolder import RunFolder, SilentRun
 from labkit.training.state import (

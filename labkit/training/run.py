@@ -19,23 +19,13 @@ from labkit.metrics import FoldScore
 from labkit.training.averaging import EpochWeights, refresh_batchnorm
 from labkit.training.checkpoint import load_checkpoint, load_weights
 from labkit.training.distributed import World
-from labkit.training.guard import (
-    DIVERGED,
-    SkippedUpdates,
-    UpdateGuard,
-    checked_penalty,
-)
+from labkit.training.guard import DIVERGED, SkippedUpdates, UpdateGuard, checked_penalty
 from labkit.training.minibatches import Minibatch, count_utterances, on_device
 from labkit.training.precision import fuse_updates
 from labkit.training.record import DEBUG_HEADER, HEADER, Record
 from labkit.training.schedules import make_scheduler, step_epoch
 from labkit.training.start import prepare
-from labkit.training.state import (
-    State,
-    StopRequest,
-    leave_stops_to_the_parent,
-    stopped,
-)
+from labkit.training.state import State, StopRequest, leave_stops_to_the_parent, stopped
 
 _COMPARED = 500  # training utterances of an epoch, about, that are decoded for its CER
 

@@ -76,17 +76,19 @@ def load_network(
     return model.to(args.device).eval()
 
 
-def start_network(
+def open_network(
     args: argparse.Namespace,
     make_model: MakeModel,
     charmap: Any,  # noqa: ANN401
 ) -> nn.Module:
-    """Make the network that a training starts from: new, or that of ``--init_from``.
+    """Make the network of a program: what it tests, or what training starts from.
+
+    A training starts from a new network, or from that of ``--init_from``.
 
     Returns:
         The network on its device.
     """
-    if args.init_from and args.state is None:
+    if args.command == "test" or (args.init_from and args.state is None):
         return load_network(args, make_model, charmap, args.init_from)
     return make_model(args, charmap).to(args.device)
 

@@ -16,7 +16,7 @@ from typing import Any
 import torch
 
 from labkit.base import INTERRUPTED, KIT_VERSION, USAGE, LabError, write_atomically
-from labkit.part import CTC, Part
+from labkit.options import CTC, Part
 from labkit.training.checkpoint import belongs_to, part_of
 
 _FORMAT = 1

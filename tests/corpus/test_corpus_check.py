@@ -18,7 +18,7 @@ from shared import ROOT
 
 from labkit.corpus import check as program
 from labkit.corpus import inspection
-from labkit.part import CTC, parse
+from labkit.options import CTC, parse
 
 Check = Callable[..., tuple[int, str, list[str]]]
 

@@ -30,7 +30,7 @@ from labkit.evaluation.tune import SweepPoint
 from labkit.lm.arpa import write_arpa
 from labkit.lm.ngram import estimate
 from labkit.metrics import ErrorRate
-from labkit.part import CTC, parse
+from labkit.options import CTC, parse
 from labkit.training.checkpoint import save_checkpoint
 
 CHARMAP = CharMap()

@@ -14,7 +14,7 @@ import pytest
 import torch
 
 from labkit.base.errors import run_program
-from labkit.part import CTC, parse
+from labkit.options import CTC, parse
 
 needs_fork = pytest.mark.skipif(
     not sys.platform.startswith("linux"), reason="processes are forked"

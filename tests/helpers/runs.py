@@ -17,7 +17,7 @@ from torch.nn.utils.rnn import pack_sequence
 
 from labkit.loading import open_corpus
 from labkit.metrics import FoldScore
-from labkit.part import CTC, parse
+from labkit.options import CTC, parse
 from labkit.training import Run, begin
 from labkit.training.distributed import World
 

@@ -13,11 +13,11 @@ import numpy as np
 import pytest
 import soundfile
 import torch
-from labkit.training.loop import checked_penalty
 from shared import REFERENCE, ROOT, Run
 from torch import nn
 
 from labkit.base.errors import LabError
+from labkit.training.guard import checked_penalty
 
 MAIN = REFERENCE / "main_ctc.py"
 TINY = ("--nlayers_rnn", "1", "--nhidden_rnn", "4", "--batch_size", "3")

@@ -20,7 +20,7 @@ from shared import REFERENCE, ROOT, Run
 from labkit import doctor
 from labkit.exercises import exercise, program, registry
 from labkit.exercises.registry import Check, Exercises, scripts_of
-from labkit.part import CTC, parse
+from labkit.options import CTC, parse
 from labkit.training.checkpoint import save_checkpoint
 from test_implementation import EXERCISES, MILESTONES
 from test_implementation import __doc__ as description

@@ -21,7 +21,7 @@ from labkit.corpus.commonvoice import CommonVoice, DatasetFilter, newest_version
 from labkit.corpus.durations import read_durations
 from labkit.loading.utterances import UtteranceSet
 from labkit.metrics import FoldScore
-from labkit.part import CTC, parse
+from labkit.options import CTC, parse
 from labkit.training.checkpoint import load_checkpoint, load_weights
 from labkit.training.runfolder import RunFolder
 

@@ -17,17 +17,25 @@ from torch import nn
 from labkit.base import LabError, run_program
 from labkit.decoding import SearchOptions
 from labkit.options import (
+    CTC,
     CTC_OPTIONS,
     Decoder,
     Option,
     OptionTable,
+    Part,
     changed,
+    describe,
     group,
     list_decoders,
+    parse,
 )
-from labkit.part import CTC, Part, describe, parse
-from labkit.training import adopt_checkpoint, checkpoint_content, newest_checkpoint
-from labkit.training.checkpoint import load_checkpoint, save_checkpoint
+from labkit.training.checkpoint import (
+    adopt_checkpoint,
+    checkpoint_content,
+    load_checkpoint,
+    newest_checkpoint,
+    save_checkpoint,
+)
 from labkit.training.state import adopt_options, find_run, options_of, write_state
 
 MAIN = REFERENCE / "main_ctc.py"
@@ -130,7 +138,7 @@ def test_help_answers_at_once(run: Run) -> None:
 
 def test_the_page_of_options_is_that_of_the_rows() -> None:
     page = (ROOT / "docs" / "options.md").read_text(encoding="utf-8")
-    assert page == describe(CTC), "run: python -m labkit.part > docs/options.md"
+    assert page == describe(CTC), "run: python -m labkit.options > docs/options.md"
 
 
 def test_readme_names_options_and_decoders_that_there_are() -> None:

@@ -21,7 +21,7 @@ from imports import (
 from shared import REFERENCE, ROOT
 
 MOST_ARROWS = 30  # between the rooms of labkit
-NO_TORCH = ("base", "options", "part", "doctor")
+NO_TORCH = ("base", "options", "doctor")
 HEAVY = ("torch", "torchaudio", "torchvision", "numpy", "matplotlib", "jiwer")
 
 # Ways past a door that are meant: (file, module) and why.

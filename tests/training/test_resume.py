@@ -19,7 +19,7 @@ from helpers.processes import fork, main, needs_fork, wait
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from labkit.base.errors import LabError
-from labkit.part import CTC, parse
+from labkit.options import CTC, parse
 from labkit.training import state
 from labkit.training.checkpoint import load_checkpoint
 from labkit.training.runfolder import RunFolder

@@ -23,7 +23,7 @@ from torch.nn.utils.rnn import PackedSequence, pack_sequence
 from labkit.base.errors import LabError
 from labkit.base.files import write_atomically
 from labkit.metrics import FoldScore
-from labkit.part import CTC, parse
+from labkit.options import CTC, parse
 from labkit.training.checkpoint import (
     load_checkpoint,
     newest_checkpoint,

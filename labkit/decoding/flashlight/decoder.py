@@ -17,10 +17,7 @@ import torch
 from torch import Tensor
 
 from labkit.base import LabError
-from labkit.decoding.flashlight.lexicon import (
-    choose_lexicon,
-    name_tokens,
-)
+from labkit.decoding.flashlight.lexicon import choose_lexicon, name_tokens
 from labkit.decoding.flashlight.setup import (
     FLOOR,
     FlashlightOptions,

@@ -7,12 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from labkit.base import PRETRAINED
-from labkit.options import (
-    CTC_OPTIONS,
-    OptionTable,
-    list_options,
-    read_command_line,
-)
+from labkit.options.ctc import CTC_OPTIONS
+from labkit.options.document import list_options
+from labkit.options.option import OptionTable
+from labkit.options.parse import read_command_line
 
 
 @dataclass(frozen=True)
@@ -75,7 +73,3 @@ def describe(part: Part) -> str:
         "network are kept in its checkpoint, so `test` need not be given them.\n\n"
         f"{list_options(part.options)}"
     )
-
-
-if __name__ == "__main__":
-    print(describe(CTC), end="")

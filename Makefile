@@ -56,6 +56,7 @@ classroom: $(VENV)/.installed ## dist/classroom.zip, for GitHub Classroom
 
 benchmarks: $(VENV)/.installed ## tables of ratios, as README states them
 	$(BIN)/python benchmarks/debug_epoch.py
+	$(BIN)/python benchmarks/recurrent.py
 	$(BIN)/python benchmarks/decoders.py
 	$(BIN)/python benchmarks/index.py
 	$(BIN)/python benchmarks/loading.py

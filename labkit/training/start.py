@@ -21,6 +21,7 @@ from labkit.training.checkpoint import (
 from labkit.training.device import choose_device, seed_everything
 from labkit.training.distributed import ALONE, join_world
 from labkit.training.precision import use_bfloat16
+from labkit.training.recurrent import run_densely
 from labkit.training.state import adopt_options, find_run, read_state, repair_states
 
 # (options, alphabet) to a new network.
@@ -103,6 +104,9 @@ def prepare(model: nn.Module, args: argparse.Namespace) -> nn.Module:
     Returns:
         The network itself, or what stands around it.
     """
+    if args.device.type == "cpu":
+        run_densely(model)
+        model.to(memory_format=torch.channels_last)  # faster convolutions
     if args.amp:
         use_bfloat16(model, args.device)
     if args.compile:

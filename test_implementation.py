@@ -167,6 +167,8 @@ MILESTONES = (
               command="python main_ctc.py train --model LinearModel"),
     Milestone(upto="E21", what="the network learns 16 clips by heart",
               command="python main_ctc.py train --debug"),
+    Milestone(upto="E22", what="the network learns to transcribe clips it never saw",
+              command="python main_ctc.py train --scheduler --train_augment"),
     Milestone(upto="E24", what="your beam search transcribes a fold",
               command="python main_ctc.py test --fold test --decoder prefix"),
 )

@@ -38,8 +38,7 @@ from torch.utils.data import DataLoader
 
 from labkit.base import run_program
 from labkit.loading import describe_folds, open_corpus
-from labkit.training import Run, begin
-from labkit.training.guard import UpdateGuard
+from labkit.training import Run, UpdateGuard, begin
 
 PARTS = ("data", "forward", "backward", "update")
 ROUNDS = 3  # the first warms up

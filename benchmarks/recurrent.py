@@ -28,7 +28,7 @@ from models import CTCModel
 from torch import nn
 from torch.nn.utils.rnn import PackedSequence, pack_sequence
 
-from labkit.training.recurrent import run_densely
+from labkit.training import run_densely
 
 BATCH = 16
 FEATURES = 320  # what the lab's convolutions give of 20 mel bands

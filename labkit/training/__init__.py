@@ -1,12 +1,16 @@
 """A run of training: what its loop iterates over, its folder, its checkpoints."""
 
 from labkit.training.checkpoint import load_checkpoint
+from labkit.training.guard import UpdateGuard
+from labkit.training.recurrent import run_densely
 from labkit.training.run import Run
 from labkit.training.start import begin, open_network
 
 __all__ = [
     "Run",
+    "UpdateGuard",
     "begin",
     "load_checkpoint",
     "open_network",
+    "run_densely",
 ]

@@ -15,7 +15,6 @@ from labkit.options import CTC, Part
 
 _FORMAT = 1
 _CONTENT = {"weights", "architecture", "alphabet", "normalization", "metrics"}
-# of the name of a --debug run's folder
 _GATES = {3: "GRU", 4: "LSTM"}  # gates of a cell, from the height of its weights
 
 Weights = dict[str, Tensor]

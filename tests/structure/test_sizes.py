@@ -9,13 +9,11 @@ from shared import REFERENCE, ROOT
 
 MOST_LINES = 350  # of a file
 MOST_LINES_OF_A_FUNCTION = 60  # its docstring counted in
-MOST_LINES_OF_LABKIT = 9_500
+MOST_LINES_OF_LABKIT = 12_200  # to be lowered whenever it can be
 MOST_NAMES = 35  # that the scripts of the desk take from labkit
 
 # Files that may be longer, each with its reason; "file function" for a function.
-LONGER = {
-    "test_implementation.py": "a table: one row for each exercise",
-}
+LONGER = {}
 
 BENCHMARKS = "benchmarks"  # programs that are run, not read
 

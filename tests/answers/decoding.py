@@ -962,15 +962,6 @@ for prefix in candidates:
     heard[prefix] = (fusion.lm_weight * total + spaces * fusion.word_bonus, state)
 return heard
 
-@E24 right fusion-steps-itself
-heard = {p: language[p] for p in candidates if p in language}
-for prefix in candidates.keys() - heard.keys():
-    *parent, last = prefix
-    before, state = language[tuple(parent)]
-    gain, (state, _) = fusion.step((state, fusion.start[1]), last)
-    heard[prefix] = (before + gain, state)
-return heard
-
 @E24 right tables-of-the-model
 heard = {}
 for prefix in candidates:

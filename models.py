@@ -14,13 +14,17 @@ from collections.abc import Iterable, Sequence
 import torch
 from data import CharMap
 from torch import Tensor, nn
-from torch.nn.utils.rnn import PackedSequence, pack_padded_sequence, pad_packed_sequence
+from torch.nn.utils.rnn import (
+    PackedSequence,
+    pack_padded_sequence,
+    pack_sequence,
+    pad_packed_sequence,
+)
 
 from labkit.base import run_program
 from labkit.decoding import Encoding, beam_search
 
 CELL_TYPES = {"GRU": nn.GRU, "LSTM": nn.LSTM}
-
 N_CHANNELS = 32
 MAX_ACTIVATION = 20.0  # upper bound of Hardtanh, as in Deep Speech 2
 
@@ -167,9 +171,8 @@ class CTCModel(AcousticModel):
         l1: float = 0.0,
     ) -> None:
         super().__init__(charmap)
-        self.n_mels = n_mels
         self.nhidden_rnn, self.nlayers_rnn = nhidden_rnn, nlayers_rnn
-        self.cell_type, self.l1 = cell_type, l1
+        self.n_mels, self.cell_type, self.l1 = n_mels, cell_type, l1
         self.cnn = self.build_cnn(dropout)
         # The first convolution alone has a stride over the mel bands.
         n_features = N_CHANNELS * ((n_mels + 1) // 2)  # C M', M' = ceil(M / 2)
@@ -282,18 +285,17 @@ def ex_ctc() -> None:
     log_probs = torch.randn(T, B, V).log_softmax(dim=2)  # (T, B, V)
     targets = torch.randint(1, V, (B, U))  # (B, U): never the blank, 0
     n_frames, n_chars = torch.tensor([T, 30]), torch.tensor([U, 2])  # (B,), (B,)
-    losses = nn.CTCLoss(0, "none")(log_probs, targets, n_frames, n_chars)
+    losses = nn.CTCLoss(0, reduction="none")(log_probs, targets, n_frames, n_chars)
     print(f"CTC loss of two random utterances: {losses.tolist()}")
 
 
 def main() -> None:
     """Answer the question and print the shapes along the network."""
     print(f"after the convolutions, (1, 1, 122, 80) is {question3()}")
-    charmap = CharMap()
-    model = CTCModel(charmap, 20, 128, 2, "GRU", dropout=0.1)
+    model = CTCModel(CharMap(), 20, 128, 2, "GRU", dropout=0.1)
     n_parameters = sum(p.numel() for p in model.parameters())
     print(f"CTCModel with 20 mels and 2 x 128 GRU: {n_parameters:,} parameters")
-    inputs = pack_padded_sequence(torch.randn(122, 2, 20), [122, 50])  # (T, B, M)
+    inputs = pack_sequence([torch.randn(T, 20) for T in (122, 50)])  # (T, B, M)
     scores, lengths = pad_packed_sequence(model.eval()(inputs))  # (T', B, V)
     print(f"lengths 122, 50 -> {lengths.tolist()}, scores {tuple(scores.shape)}")
     ex_ctc()

@@ -26,6 +26,12 @@ sys.path.insert(0, str(ROOT / "instructor"))
 REFERENCE_LAB = Lab(REFERENCE)
 
 
+@pytest.fixture(autouse=True)
+def _reference_scripts() -> None:
+    """Mean the reference in every test, also in what a script imports when called."""
+    REFERENCE_LAB.activate()
+
+
 @pytest.fixture
 def run(tmp_path: Path) -> Run:
     """Run a script in a folder of its own; paths are relative to the root."""

@@ -16,6 +16,7 @@ from labkit.metrics import ErrorRate, character_error_rate, word_error_rate
 _WORST = 5
 _WIDTH = 88  # columns
 _INDENT = "    "
+_MARGIN = " " * 12  # left of an alignment, for the names of its lines
 _NO_RATE = ErrorRate(0, 0, 0, 0)
 _TITLES = {"ctc": "network", "lm": "language model"}  # of the parts of a score
 
@@ -187,10 +188,15 @@ def alignment_lines(reference: str, hypothesis: str) -> list[str]:
         jiwer.process_words([reference], [hypothesis]),
         show_measures=False,
         skip_correct=False,
-        line_width=_WIDTH - len(_INDENT),
+        line_width=_WIDTH - len(_INDENT) - len(_MARGIN) + len("REF: "),
     )
     _, *lines = drawn.splitlines()  # the first one numbers the sentence
-    return [line.rstrip() for line in lines if line.strip()]
+    names = {"REF:": "reference   ", "HYP:": "hypothesis  "}
+    return [
+        (names.get(line[:4], _MARGIN) + line[5:]).rstrip()
+        for line in lines
+        if line.strip()
+    ]
 
 
 def print_comparison(reports: Sequence[FoldReport], notes: Sequence[str] = ()) -> None:

@@ -78,6 +78,8 @@ for i in idx:
 return [idx, s]
 
 @E02 right folded-by-hand
+from labkit.text import normalise
+
 cm = CharMap()
 text = cm.soschar + normalise(QUESTION_SENTENCE) + cm.eoschar
 return [cm.char2idx[c] for c in text], text

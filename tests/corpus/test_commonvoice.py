@@ -16,7 +16,8 @@ import numpy as np
 import pytest
 import soundfile
 import torch
-from data import CharMap, get_dataloaders, load_dataset, unpack_minibatch
+from data import CharMap, load_dataset, unpack_minibatch
+from helpers.loading import loaders_of
 from shared import REFERENCE, ROOT
 from torch import Tensor
 from torch.utils.data import DataLoader
@@ -396,7 +397,7 @@ def loaders(corpus: Path) -> Open:
 
     def open_corpus(**options: object) -> tuple[DataLoader, DataLoader, DataLoader]:
         options = {"batch_size": 2, "n_threads": 0, **options}
-        return get_dataloaders(str(corpus), "v", cuda=False, **options)
+        return loaders_of(corpus, **options)
 
     return open_corpus
 

@@ -260,9 +260,12 @@ def test_the_plain_search_finds_what_the_batched_one_finds(
         assert_same_lists(alone, together[b])
 
 
-def test_a_plain_search_refuses_a_beam_that_keeps_nothing() -> None:
+@pytest.mark.parametrize("name", ["prefix", "beam"])
+def test_a_decoder_refuses_a_beam_that_keeps_nothing(name: str) -> None:
+    packed = pack_sequences([spoken(TEXTS[0], 0)])
     with pytest.raises(LabError, match="keeps nothing"):
-        prefix_search(random_log_probs(0, 3, 1, 4)[:, 0], 0, 0)
+        decoder = DECODERS[name](LinearModel(CHARMAP, 1), SearchOptions(beam_size=0))
+        decoder(Encoding(packed, None))
 
 
 def test_every_decoder_of_the_table_spells_what_was_said() -> None:

@@ -59,7 +59,7 @@ def test_an_alignment_is_readable_in_88_columns() -> None:
     for said, heard in some_texts(60):
         lines = alignment_lines(said, heard)
         assert all(len(line) <= 88 - 4 and line == line.rstrip() for line in lines)
-        found: dict[str, list[str]] = {"REF:": [], "HYP:": []}
+        found: dict[str, list[str]] = {"reference": [], "hypothesis": []}
         marks, above = "", ""
         for line in lines:
             name, *words = line.split()
@@ -71,17 +71,18 @@ def test_an_alignment_is_readable_in_88_columns() -> None:
                 # A mark stands under the last letter of a word.
                 ends = [m.end() for m in re.finditer(r"\S", line)]
                 assert all(above[end : end + 1] in (" ", "") for end in ends)
-        assert found == {"REF:": said.split(), "HYP:": heard.split()}
+        assert found == {"reference": said.split(), "hypothesis": heard.split()}
         assert len(marks) == distance(said.split(), heard.split())
 
 
 def test_columns_of_an_alignment_stand_under_one_another() -> None:
     assert alignment_lines("le chat est la maison", "les chat la maison ici") == [
-        "REF:  le chat est la maison ***",
-        "HYP: les chat *** la maison ici",
-        "       S        D             I",
+        "reference    le chat est la maison ***",
+        "hypothesis  les chat *** la maison ici",
+        "              S        D             I",
     ]
-    assert alignment_lines("a b", "") == ["REF: a b", "HYP: * *", "     D D"]
+    lines = ["reference   a", "hypothesis  *", "            D"]
+    assert alignment_lines("a", "") == lines
 
 
 def test_a_fold_is_scored_as_if_all_its_clips_had_been_kept(

@@ -19,7 +19,6 @@ from labkit.loading import open_corpus
 from labkit.metrics import FoldScore
 from labkit.options import CTC, parse
 from labkit.training import Run, begin
-from labkit.training.distributed import World
 
 CHARMAP = CharMap()
 WIN_STEP = 0.01  # s
@@ -78,12 +77,8 @@ def run_on(
     return Run(args, model, optimizer, (loader,) * 3, to_text, WIN_STEP)
 
 
-def run_on_corpus(
-    args: argparse.Namespace, model: nn.Module, world: World | None = None
-) -> Run:
+def run_on_corpus(args: argparse.Namespace, model: nn.Module) -> Run:
     """Open a run as ``main_ctc.py`` does, its network given."""
-    if world:
-        args.world = world
     loaders = open_corpus(args, get_dataloaders)
     optimizer = main_ctc.build_optimizer(model, args)
     to_text = partial(main_ctc.compare_texts, charmap=CHARMAP)

@@ -35,7 +35,7 @@ ONLY_SHOWN = (
 def root(tmp_path: Path) -> Path:
     """Make a copy of what grading reads, and files deep in its folders."""
     ignored = shutil.ignore_patterns("__pycache__")
-    for name in ("labkit", "instructor"):
+    for name in ("checks", "labkit", "instructor"):
         shutil.copytree(ROOT / name, tmp_path / name, ignore=ignored)
     shutil.copytree(REFERENCE, tmp_path / REFERENCE.relative_to(ROOT), ignore=ignored)
     shutil.copy(ROOT / "test_implementation.py", tmp_path)

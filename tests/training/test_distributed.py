@@ -21,7 +21,7 @@ from torch import nn
 
 from labkit.metrics import FoldScore
 from labkit.training.checkpoint import load_checkpoint
-from labkit.training.distributed import World, join_world
+from labkit.training.distributed import World
 
 pytestmark = needs_fork
 
@@ -48,11 +48,10 @@ def small_model() -> CTCModel:
     return model
 
 
-def learn(corpus: Path, world: World) -> dict:
+def learn(corpus: Path, logs: Path) -> tuple[World, dict]:
     """Take ten steps; return the gradients of the first and the loss of each."""
-    logs = corpus / f"logs_{world.size}_{world.rank}"
     args = options_of_run(logs, *where(corpus, logs)[:4], *TINY, "--num_epochs", 9)
-    run = run_on_corpus(args, small_model(), world)
+    world, run = args.world, run_on_corpus(args, small_model())
     gradients, losses = {}, []
 
     def note(*_: object) -> None:
@@ -72,7 +71,7 @@ def learn(corpus: Path, world: World) -> dict:
             (loss,) = world.total([(weighted / run._weight).sum().item()])
             losses.append(loss / total + penalty.item())
         run._done = 0
-    return {"gradients": gradients, "losses": losses[:STEPS]}
+    return world, {"gradients": gradients, "losses": losses[:STEPS]}
 
 
 def test_two_processes_learn_as_one_with_the_same_batches(
@@ -80,8 +79,8 @@ def test_two_processes_learn_as_one_with_the_same_batches(
 ) -> None:
     # Six clips by threes: of each batch, the processes get two and one.
     def work() -> int:
-        world = join_world()
-        torch.save(learn(corpus, world), tmp_path / f"{world.rank}.pt")
+        world, learnt = learn(corpus, tmp_path / "two")
+        torch.save(learnt, tmp_path / f"{world.rank}.pt")
         world.leave()
         return 0
 
@@ -91,7 +90,7 @@ def test_two_processes_learn_as_one_with_the_same_batches(
         (tmp_path / name).read_text() for name in said
     ]
     one, two = (torch.load(tmp_path / f"{n}.pt") for n in range(2))
-    alone = learn(corpus, World())
+    _, alone = learn(corpus, tmp_path / "alone")
     assert len(alone["losses"]) == STEPS and alone["losses"][-1] < alone["losses"][0]
     for found in (one, two):
         torch.testing.assert_close(

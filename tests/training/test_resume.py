@@ -248,7 +248,7 @@ def test_a_folder_forgets_what_is_trained_again(tmp_path: Path) -> None:
     def tell(run: RunFolder, *epochs: int) -> Path:
         for epoch in epochs:
             run.log({"epoch": epoch, "dev_loss": 0.5 * epoch, "seconds": 1.0})
-            run.log_decodings(epoch, [f"epoch {epoch + 1} a"], [""])
+            run.log_decodings(epoch, [(f"epoch {epoch + 1} a", "")])
         run.close()
         return run.path
 

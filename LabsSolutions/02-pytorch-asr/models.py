@@ -30,10 +30,7 @@ MAX_ACTIVATION = 20.0  # upper bound of Hardtanh, as in Deep Speech 2
 
 
 def question3() -> tuple[int, int, int, int]:
-    """What leaves the convolutions when (B=1, C=1, T=122, M=80) enters them?
-
-    Their table stands in ``CTCModel.build_cnn``.
-    """
+    """Return the shape to which ``CTCModel.build_cnn`` brings (1, 1, T=122, M=80)."""
     # >>> E15
     return (1, 32, 31, 40)
     # <<< E15
@@ -321,8 +318,8 @@ class CTCModel(AcousticModel):
         """
         # >>> E22
         #: useful: self.parameters(), and a parameter's dim()
-        norms = [p.abs().sum() for p in self.parameters() if p.dim() > 1]
-        return self.l1 * torch.stack(norms).sum()
+        weights = [p for p in self.parameters() if p.dim() > 1]
+        return self.l1 * torch.stack([w.abs().sum() for w in weights]).sum()
         # <<< E22
 
 
@@ -340,8 +337,8 @@ def main() -> None:
     """Answer the question and print the shapes along the network."""
     print(f"after the convolutions, (1, 1, 122, 80) is {question3()}")
     model = CTCModel(CharMap(), 20, 128, 2, "GRU", dropout=0.1)
-    n_parameters = sum(p.numel() for p in model.parameters())
-    print(f"CTCModel with 20 mels and 2 x 128 GRU: {n_parameters:,} parameters")
+    size = sum(p.numel() for p in model.parameters())
+    print(f"CTCModel with 20 mels and 2 x 128 GRU: {size:,} parameters")
     inputs = pack_sequence([torch.randn(T, 20) for T in (122, 50)])  # (T, B, M)
     scores, lengths = pad_packed_sequence(model.eval()(inputs))  # (T', B, V)
     print(f"lengths 122, 50 -> {lengths.tolist()}, scores {tuple(scores.shape)}")

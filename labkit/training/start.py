@@ -106,7 +106,6 @@ def prepare(model: nn.Module, args: argparse.Namespace) -> nn.Module:
     """
     if args.device.type == "cpu":
         run_densely(model)
-        model.to(memory_format=torch.channels_last)  # faster convolutions
     if args.amp:
         use_bfloat16(model, args.device)
     if args.compile:

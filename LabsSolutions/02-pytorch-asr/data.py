@@ -145,7 +145,7 @@ class WaveformProcessor:
         return self.transform_augment(log_mel, seed) if self.augment else log_mel
 
     def __call__(self, waveforms: Tensor) -> Tensor:
-        """Turn waveforms (samples, B) into spectrograms (T, B, M), masked one by one."""
+        """Turn waveforms (samples, B) into spectrograms (T, B, M); mask each alone."""
         decibels = self.transform_tospectro(waveforms.T)  # (B, M, T)
         finished = [self.finish(one.T) for one in decibels]  # B x (T, M)
         return torch.stack(finished, dim=1)  # (T, B, M)

@@ -168,7 +168,7 @@ def test_what_is_impossible_is_not_listed() -> None:
 
 @pytest.mark.parametrize("beam", [0, -1])
 def test_a_beam_that_keeps_nothing_is_refused(beam: int) -> None:
-    with pytest.raises(LabError, match="keeps nothing"):
+    with pytest.raises(LabError, match="keeps no hypothesis"):
         prefix_beam_search(random_log_probs(0, 3, 1, 4), torch.tensor([3]), beam)
 
 
@@ -261,7 +261,7 @@ def test_the_plain_search_finds_what_the_batched_one_finds(
 
 
 def test_a_plain_search_refuses_a_beam_that_keeps_nothing() -> None:
-    with pytest.raises(LabError, match="keeps nothing"):
+    with pytest.raises(LabError, match="keeps no hypothesis"):
         prefix_search(random_log_probs(0, 3, 1, 4)[:, 0], 0, 0)
 
 

@@ -43,7 +43,7 @@ def write_arpa(model: NGram, path: Path, digits: int = 7) -> None:
     def write(temporary: Path) -> None:
         with temporary.open("wb") as raw:
             if path.suffix == ".gz":
-                # No name and no time in the header, so that equal models give equal files.
+                # No name and no time in the header: equal models give equal files.
                 with gzip.GzipFile("", "wb", 9, raw, mtime=0) as packed:
                     _write_text(model, packed, digits)
             else:

@@ -446,7 +446,7 @@ def test_a_minute_of_speech_is_decoded(heard: Heard, tmp_path: Path) -> None:
         ("--audiofile a --transcript x --lm char", "leave --lm out"),
         ("--audiofile a --transcript x --decoder beam", "leave --decoder out"),
         ("--audiofile a --transcript x --hotwords y", "leave --hotwords out"),
-        ("--fold dev --compare beam+", "no language model behind the +"),
+        ("--fold dev --compare beam+", "no language model after the +"),
         ("--fold dev --compare beam beam", "a decoder twice"),
         ("--fold dev --compare greedy prefix --hotwords x", "--decoder beam"),
         ("--fold dev --compare greedy beam --lm_weight 1", "--lm_weight goes with"),

@@ -131,7 +131,7 @@ def test_training_ends_where_nothing_is_gained(
 ) -> None:
     # An update that changes nothing: batch normalisation alone still moves a little.
     run = train("--num_epochs", 50, "--patience", 2, "--base_lr", 1e-30)
-    assert "no gain in 2 epochs: training ends here" in capsys.readouterr().out
+    assert "no improvement in 2 epochs: training ends here" in capsys.readouterr().out
     rows = metrics_of(run)
     best = min(rows, key=lambda r: (float(r["dev_cer"]), float(r["dev_loss"])))
     assert len(rows) == int(best["epoch"]) + 2 < 50

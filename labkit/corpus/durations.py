@@ -46,7 +46,7 @@ def tables_of(folder: Path) -> list[Path]:
     return [path for path in paths if path.is_file()]
 
 
-def _told(folder: Path) -> Iterator[tuple[str, float]]:
+def _listed(folder: Path) -> Iterator[tuple[str, float]]:
     for path in tables_of(folder):
         yield from _read(path)
 
@@ -60,7 +60,7 @@ def read_durations(folder: Path) -> dict[str, float]:
     Returns:
         Seconds of each clip by file name; empty where there is no table.
     """
-    return dict(_told(folder))
+    return dict(_listed(folder))
 
 
 def durations_of(folder: Path, names: Sequence[str]) -> Sequence[float]:
@@ -75,10 +75,10 @@ def durations_of(folder: Path, names: Sequence[str]) -> Sequence[float]:
     """
     # Its keys are the names themselves, not copies: there may be a million.
     seconds = dict.fromkeys(names, _UNKNOWN)
-    for name, told in _told(folder):
+    for name, known in _listed(folder):
         if name in seconds:
-            seconds[name] = told
-    unknown = [name for name, told in seconds.items() if told == _UNKNOWN]
+            seconds[name] = known
+    unknown = [name for name, known in seconds.items() if known == _UNKNOWN]
     if unknown:
         seconds.update(_measure(folder, unknown))
     return array("d", map(seconds.__getitem__, names))

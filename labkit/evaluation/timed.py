@@ -131,6 +131,7 @@ def describe(
         alphabet: The V symbols.
         frame_seconds: Seconds from one frame to the next.
         duration: Seconds of the clip; no time exceeds them.
+
     Returns:
         The hypotheses, in the same order.
 

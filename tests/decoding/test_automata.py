@@ -115,7 +115,7 @@ def test_a_model_without_unknown_characters_is_compiled() -> None:
         assert_close(automaton.total(encode(text)), score(model, as_symbols(text)))
 
 
-def test_a_context_with_a_weight_and_nothing_listed_is_heard() -> None:
+def test_a_context_with_a_weight_and_nothing_listed_counts() -> None:
     model = NGram(
         3,
         {(START,): -99.0, (END,): -1.0, (UNKNOWN,): -6.0, ("a",): -1.0, ("b",): -2.0}

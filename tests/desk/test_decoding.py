@@ -151,7 +151,7 @@ def test_an_utterance_is_found_alone_as_in_a_batch() -> None:
     log_probs, lengths = random_log_probs(7, 12, 4, 5), torch.tensor([12, 1, 7, 3])
     together = prefix_beam_search(log_probs, lengths, 6)
     for b, n in enumerate(lengths.tolist()):
-        # Whatever stands past the end, even a symbol that is certain, is not heard.
+        # Whatever stands past the end, even a symbol that is certain, is not read.
         (alone,) = prefix_beam_search(
             log_probs[:n, b : b + 1], torch.tensor([n]), 6, blank_id=0
         )

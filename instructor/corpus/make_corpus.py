@@ -83,7 +83,7 @@ def plan_clips(seed: int) -> list[Clip]:
     """Decide who says what in each fold, under which clip number."""
     folds = dict(zip(FOLD_SIZES, draw_folds(seed, *FOLD_SIZES.values())))
     rng = random.Random(f"plan {seed}")
-    # Shuffled over the whole corpus: a number tells neither fold nor voice.
+    # Shuffled over the whole corpus: a number reveals neither fold nor voice.
     numbers = list(range(1, sum(FOLD_SIZES.values()) + 1))
     rng.shuffle(numbers)
     clips = []
@@ -231,7 +231,7 @@ def main() -> int:
     )
     arguments = parser.parse_args()
     if shutil.which("espeak-ng") is None:
-        print("espeak-ng is not installed: nothing can speak.", file=sys.stderr)
+        print("espeak-ng, the speech synthesiser, is not installed.", file=sys.stderr)
         print("Install it: apt-get install espeak-ng", file=sys.stderr)
         return 1
     try:

@@ -44,7 +44,7 @@ def warm_up(modules: list[str]) -> None:
 
     torch.set_num_threads(1)
     for name in [*modules, "torch._dynamo"]:
-        with suppress(Exception):  # whoever needs it meets the same error
+        with suppress(Exception):  # code that needs it raises the same error
             importlib.import_module(name)
     with torch.no_grad():
         weight = torch.nn.Parameter(torch.ones(2))

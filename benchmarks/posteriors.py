@@ -1,4 +1,4 @@
-"""Posteriors like those of a trained network, made without one, from a seed.
+"""Artificial posteriors like those of a trained network, from a seed.
 
 They spell sentences of the embedded corpus, and doubt some of the letters. In each
 5 seconds the blank is the likeliest symbol of 68 % of the frames; the likeliest symbol
@@ -39,7 +39,7 @@ _SILENT = 0.2  # share of the characters in doubt that may be no symbol at all
 
 
 class Posteriors(NamedTuple):
-    """What decoders are given, and what they should find.
+    """The input of decoders, and the transcripts that they should find.
 
     Attributes:
         log_probs: (T, B, V).

@@ -1,4 +1,4 @@
-"""What probes use beside the student's code: facts of the lab, packing."""
+"""Constants of the lab and packing, for probes."""
 
 from __future__ import annotations
 

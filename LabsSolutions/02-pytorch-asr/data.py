@@ -152,7 +152,7 @@ class WaveformProcessor:
 
 
 def pack_sequences(sequences: list[Tensor]) -> PackedSequence:
-    """Pack sequences of different lengths, in whatever order they come.
+    """Pack sequences of different lengths, in any order.
 
     Args:
         sequences: B tensors (L_i, ...), each of its own length L_i.

@@ -25,7 +25,7 @@ _KEPT = re.compile(r"(\s*)#: ?(.*?)\s*")
 
 @dataclass(frozen=True)
 class Place:
-    """Where a function stands; lines count from 1."""
+    """The place of a function; lines count from 1."""
 
     start: int  # its first line, decorators included
     margin: str  # the white space before `def`

@@ -136,7 +136,7 @@ def _share(folder: Path, fold: str) -> Table:
             f"{folder / POOL}: {len(free)} speakers are free for "
             f"{', '.join(missing)}, of which there is no tsv that lists a clip",
             "unpack the corpus again; if these are all the clips there are, move "
-            "the other folds away, that all three be made anew",
+            "the other folds away, so that all three are made again",
         )
     total = sum(SHARES[name] for name in missing)
     parts, start = {}, 0

@@ -30,7 +30,7 @@ _COLOUR, _OUTSIDE = "#3380cc", "#c8c8c8"
 
 @dataclass
 class Fold:
-    """What one fold lists.
+    """The clips that one fold lists.
 
     Attributes:
         name: "train", "dev" or "test".
@@ -38,7 +38,7 @@ class Fold:
         columns: The columns of that file.
         clips: File names of the clips.
         sentences: What is said in each.
-        speakers: The speaker of each clip; empty where the file does not name them.
+        speakers: The speaker of each clip; empty if the file does not name them.
         seconds: How long each clip lasts; 0 for one that is missing or broken.
     """
 

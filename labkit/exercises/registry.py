@@ -113,7 +113,7 @@ def exercise(
 
 @dataclass(frozen=True)
 class Milestone:
-    """What a student can run once some exercises are done.
+    """A command that works once some exercises are done.
 
     Attributes:
         upto: The id of the last of them; all smaller ids count too.

@@ -41,7 +41,7 @@ DEFAULT_ORDERS = {"char": 6, "word": 3}
 
 @dataclass
 class Measure:
-    """How well a model predicts a text; logarithms in nats.
+    """The score of a model on a text; logarithms in nats.
 
     Attributes:
         sentences: How many there are.

@@ -70,7 +70,7 @@ class NGram:
 
     @property
     def vocabulary(self) -> list[str]:
-        """What can be predicted: ``</s>`` and ``<unk>`` too, ``<s>`` not; sorted."""
+        """The symbols that can be predicted, sorted: with ``</s>`` and ``<unk>``."""
         return sorted(g[0] for g in self.log_probs if len(g) == 1 and g[0] != START)
 
     @property

@@ -1,4 +1,4 @@
-"""Which utterances make a minibatch, in which order, and in which process."""
+"""The utterances of each minibatch, their order and their process."""
 
 from __future__ import annotations
 

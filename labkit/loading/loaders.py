@@ -24,7 +24,7 @@ Loaders = tuple[DataLoader, DataLoader, DataLoader]  # training, dev and test fo
 
 @dataclass(frozen=True)
 class Loading:
-    """What loaders need besides the arguments of ``get_dataloaders``.
+    """Settings of loaders besides the arguments of ``get_dataloaders``.
 
     Attributes:
         normalization: Mean and standard deviation in dB, instead of measuring them.

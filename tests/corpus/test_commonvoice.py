@@ -1,4 +1,4 @@
-"""The laws of reading a corpus: its files, and the loaders of its folds."""
+"""Properties of reading a corpus: its files, and the loaders of its folds."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The laws of forced alignment, against brute force and constructed answers."""
+"""Properties of forced alignment, against brute force and constructed answers."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The laws of the automata of language models and hot words, against plain oracles."""
+"""Properties of the automata of language models and hot words, against oracles."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def encode(text: str) -> list[int]:
 
 
 def ends_word(text: str, place: int) -> bool:
-    """Tell whether no word reaches from before ``place`` to behind it."""
+    """Check whether no word reaches from before ``place`` to behind it."""
     return place in (0, len(text)) or text[place] in " ',.¶¦"
 
 

@@ -1,4 +1,4 @@
-"""The laws of the alphabet and of the features."""
+"""Properties of the alphabet and of the features."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The laws of decoding: greedy, and beam search against plain oracles."""
+"""Properties of decoding: greedy, and beam search against plain oracles."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The laws of the reports: tables of hypotheses, scores of a fold, pictures."""
+"""Properties of the reports: tables of hypotheses, scores of a fold, pictures."""
 
 from __future__ import annotations
 

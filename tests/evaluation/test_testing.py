@@ -1,4 +1,4 @@
-"""The laws of ``main_ctc.py test``: decoders, comparisons, sweeps, alignment."""
+"""Properties of ``main_ctc.py test``: decoders, comparisons, sweeps, alignment."""
 
 from __future__ import annotations
 

@@ -58,7 +58,7 @@ class _Page(HTMLParser):
 
 
 def assert_harmless(source: str) -> _Page:
-    """See that a page stands alone and that nothing of a student's became markup."""
+    """Check that a page stands alone and that nothing of a student's became markup."""
     page = _Page(source)
     assert not page.tags & {"script", "iframe", "object", "embed", "link", "form"}
     assert all(

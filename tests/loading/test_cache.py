@@ -1,4 +1,4 @@
-"""The laws of the feature cache: the same features, whatever happens to it."""
+"""Properties of the feature cache: the same features, whatever happens to it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The laws of batches and loaders: what comes, in which order, and from whom."""
+"""Properties of batches and loaders: what comes, in which order, and from whom."""
 
 from __future__ import annotations
 

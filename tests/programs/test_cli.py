@@ -1,4 +1,4 @@
-"""The laws of the command lines: options, tables, pictures, the zip, the doctor."""
+"""Properties of the command lines: options, tables, pictures, the zip, the doctor."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The laws of numbers: where bfloat16 is, and updates that are not made."""
+"""Properties of numbers: where bfloat16 is, and updates that are not made."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The laws of resuming: whatever ends a run, it goes on as if nothing had been."""
+"""Properties of resuming: whatever ends a run, it goes on as if nothing had been."""
 
 from __future__ import annotations
 

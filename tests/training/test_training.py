@@ -1,4 +1,4 @@
-"""The laws of training: repeatable, and the best network is the one that is kept."""
+"""Properties of training: repeatable, and the best network is the one that is kept."""
 
 from __future__ import annotations
 

@@ -68,7 +68,7 @@ EXERCISES, STUDENTS, SIMILAR = "Exercises", "Students", "Similar answers"
 MINUTES, DONE_RATE, MISTAKES = "Min.", "Solved", "Usual mistakes (how many students)"
 NAME, IDENTIFIER, REMARKS = "Name", "Identifier", "Remarks"
 PAIR, SHARED, EVIDENCE = "Students", "Alike in", "Evidence"
-NO_SIMILAR = "No pair of submissions is alike beyond chance."
+NO_SIMILAR = "No pair of submissions is more alike than by chance."
 MORE_PAIRS = "... and {count} more pairs, less alike."
 SIMILAR_CAVEAT = (
     "This list shows where to look; it is no verdict. Answers are compared without "

@@ -30,7 +30,7 @@ _LN10 = math.log(10)  # KenLM's scores are decimal logarithms
 
 @dataclass
 class FlashlightOptions:
-    """What to search with; scores are in nats.
+    """The options of a search; scores are in nats.
 
     Attributes:
         lexicon: File of the words that may be found (see ``lexicon``), or a

@@ -1,4 +1,4 @@
-"""Makes pytest know the exercises (``labkit`` stands beside this file)."""
+"""Loads the pytest plugin of the exercises (``labkit`` is in this folder)."""
 
 import sys
 from pathlib import Path

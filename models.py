@@ -30,27 +30,24 @@ MAX_ACTIVATION = 20.0  # upper bound of Hardtanh, as in Deep Speech 2
 
 
 def question3() -> tuple[int, int, int, int]:
-    """What leaves the convolutions when (B=1, C=1, T=122, M=80) enters them?
-
-    Their table stands in ``CTCModel.build_cnn``.
-    """
+    """Return the shape to which ``CTCModel.build_cnn`` brings (1, 1, T=122, M=80)."""
     raise NotImplementedError("E15")
 
 
 def output_lengths(lengths: Tensor, layers: Iterable[nn.Module]) -> Tensor:
-    """Compute the frames that convolutions leave of each utterance.
+    """Compute how many frames of each utterance leave the convolutions.
 
-    The model, the loss and the filter of short clips all ask here.
+    The model, the loss and the filter of short clips all use it.
 
     Args:
         lengths: Frames T of each utterance, int64 (B,).
-        layers: Some of them ``nn.Conv2d`` over (T, M); the others change no length.
+        layers: ``nn.Conv2d`` over (T, M), and others, which change no length.
 
     Returns:
         Frames T' of each utterance, int64 (B,).
     """
-    # useful: layer.kernel_size, layer.stride and layer.padding, whose first entry
-    # is that of time
+    # useful: layer.kernel_size, layer.stride and layer.padding; the first
+    # entry of each is that of time
     raise NotImplementedError("E11")
 
 
@@ -63,7 +60,7 @@ def required_frames(transcript: Sequence[int]) -> int:
     Returns:
         The length of the shortest path that collapses to the transcript.
     """
-    # when do two neighbours need a blank between them?
+    # when do two adjacent symbols need a blank between them?
     raise NotImplementedError("E07")
 
 
@@ -84,7 +81,7 @@ def mask_padding(features: Tensor, lengths: Tensor) -> Tensor:
 def fits_ctc(
     n_frames: int, sentence: str, cnn: nn.Sequential, charmap: CharMap
 ) -> bool:
-    """Tell whether a CTC path of ``sentence`` fits into T = ``n_frames`` frames."""
+    """Check whether a CTC path of ``sentence`` fits into T = ``n_frames`` frames."""
     (available,) = output_lengths(torch.tensor([n_frames]), cnn).tolist()
     return available >= required_frames(charmap.encode(sentence))
 
@@ -96,7 +93,7 @@ class AcousticModel(nn.Module):
         charmap: The alphabet, of V symbols.
     """
 
-    cnn: nn.Sequential  # of each network, empty where there is no convolution
+    cnn: nn.Sequential  # every network has one; it may be empty
 
     def __init__(self, charmap: CharMap) -> None:
         super().__init__()
@@ -114,7 +111,7 @@ class AcousticModel(nn.Module):
 
     def decode(self, inputs: PackedSequence) -> list[tuple[float, str]]:
         """Decode packed spectrograms greedily: one ``(cost, text)`` an utterance."""
-        from decoding import greedy_decode  # not above: decoding comes after models
+        from decoding import greedy_decode  # here, because decoding comes after models
 
         return greedy_decode(self(inputs), self.charmap)
 
@@ -126,7 +123,7 @@ class AcousticModel(nn.Module):
 
 
 class LinearModel(AcousticModel):
-    """The trivial baseline: each frame alone, through one linear layer.
+    """The trivial baseline: one linear layer, applied to each frame alone.
 
     Args:
         charmap: The alphabet, of V symbols.
@@ -174,7 +171,7 @@ class CTCModel(AcousticModel):
         self.nhidden_rnn, self.nlayers_rnn = nhidden_rnn, nlayers_rnn
         self.n_mels, self.cell_type, self.l1 = n_mels, cell_type, l1
         self.cnn = self.build_cnn(dropout)
-        # The first convolution alone has a stride over the mel bands.
+        # Only the first convolution has a stride over the mel bands.
         n_features = N_CHANNELS * ((n_mels + 1) // 2)  # C M', M' = ceil(M / 2)
         self.rnn = self.build_rnn(
             n_features, nhidden_rnn, nlayers_rnn, cell_type, dropout
@@ -216,7 +213,7 @@ class CTCModel(AcousticModel):
         Returns:
             Layers from (T', B, n_features) to (T', B, 2 H).
         """
-        # useful: CELL_TYPES; one layer has no place for dropout between layers
+        # useful: CELL_TYPES; dropout between layers needs more than one
         raise NotImplementedError("E18")
 
     @staticmethod
@@ -234,7 +231,7 @@ class CTCModel(AcousticModel):
         raise NotImplementedError("E19")
 
     def convolve(self, features: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
-        """Apply the convolutions so that no utterance feels its neighbours' padding.
+        """Apply the convolutions so that padding never reaches an utterance's features.
 
         (In training, the statistics of batch normalisation still count the padding.)
 
@@ -248,7 +245,7 @@ class CTCModel(AcousticModel):
         for layer in self.cnn:
             features = layer(features)
             lengths = output_lengths(lengths, [layer])
-            # Batch normalisation shifts zero: the mask comes once it has passed.
+            # Batch normalisation shifts zeros, so the mask must come after it.
             if isinstance(layer, nn.Hardtanh):
                 features = mask_padding(features, lengths)
         return features, lengths
@@ -273,7 +270,7 @@ class CTCModel(AcousticModel):
 
         Returns:
             ``l1`` times the sum of the absolute values of the weights (matrices and
-            kernels; biases and normalisation are left free), a scalar.
+            kernels; biases and normalisation are not penalised), a scalar.
         """
         # useful: self.parameters(), and a parameter's dim()
         raise NotImplementedError("E22")
@@ -293,8 +290,8 @@ def main() -> None:
     """Answer the question and print the shapes along the network."""
     print(f"after the convolutions, (1, 1, 122, 80) is {question3()}")
     model = CTCModel(CharMap(), 20, 128, 2, "GRU", dropout=0.1)
-    n_parameters = sum(p.numel() for p in model.parameters())
-    print(f"CTCModel with 20 mels and 2 x 128 GRU: {n_parameters:,} parameters")
+    size = sum(p.numel() for p in model.parameters())
+    print(f"CTCModel with 20 mels and 2 x 128 GRU: {size:,} parameters")
     inputs = pack_sequence([torch.randn(T, 20) for T in (122, 50)])  # (T, B, M)
     scores, lengths = pad_packed_sequence(model.eval()(inputs))  # (T', B, V)
     print(f"lengths 122, 50 -> {lengths.tolist()}, scores {tuple(scores.shape)}")

@@ -1,10 +1,10 @@
-"""The exercises of the lab: what they are worth, and what checks them.
+"""The exercises of the lab, their points and their checks.
 
     pytest                                      check your scripts
     pytest -k E11                               check one exercise
     pytest -k output_lengths                    the same, by the name of its function
     python test_implementation.py               the same without pytest
-    python test_implementation.py --list        what there is to do, how long it takes
+    python test_implementation.py --list        the exercises, and how long they take
     python test_implementation.py --hint E11    a hint
     python test_implementation.py --doctor      see whether this computer is ready
     python test_implementation.py --submit      zip your scripts, to hand them in
@@ -57,7 +57,7 @@ EXERCISES = registry(
              needs=("E03", "E04"),
              hint="three lists in a row: utterances, their spectrograms, their "
                   "transcripts; what does self.processor.finish do with one log-mel?"),
-    exercise("E06", "taking a minibatch apart",
+    exercise("E06", "unpacking a minibatch",
              points=2, minutes=15, difficulty=2,
              where="data.py:unpack_minibatch", check=data.Unpacking,
              hint="pad_packed_sequence also gives the lengths: where does utterance b "
@@ -109,7 +109,7 @@ EXERCISES = registry(
     exercise("E17", "the convolutions",
              points=2, minutes=20, difficulty=2,
              where="models.py:CTCModel.build_cnn", check=layers.Convolutions,
-             hint="the table of the docstring has a row a convolution; what follows "
+             hint="the docstring's table has a row for each convolution; what follows "
                   "each, and which of nn.Dropout and nn.Dropout2d drops a whole "
                   "channel?"),
     exercise("E18", "the recurrent layers",
@@ -127,7 +127,7 @@ EXERCISES = registry(
              where="models.py:CTCModel.forward", check=models.Forward,
              needs=("E11", "E16", "E17", "E18", "E19"),
              hint="print the shape after every step: which steps need (B, C, T, M), "
-                  "which a packed sequence, and whose lengths does each packing take?"),
+                  "which a packed sequence, and which lengths does each packing take?"),
     exercise("E21", "building the network",
              points=1, minutes=5, difficulty=1,
              where="main_ctc.py:build_model", check=main_ctc.BuildModel,
@@ -139,10 +139,10 @@ EXERCISES = registry(
              needs=("E17", "E18", "E19"),
              hint="weights 3, -4 and l1 = 0.5 give 3.5; a bias has one dimension, a "
                   "matrix two"),
-    exercise("E23", "longer paths, merged",
+    exercise("E23", "one step of prefix beam search",
              points=4, minutes=40, difficulty=5,
              where="decoding.py:advance", check=search.Advance,
-             hint="the paths « a » and « a¬ » meet another a: which of them becomes "
+             hint="another a follows the paths « a » and « a¬ »: which of them becomes "
                   "« aa », and what does the other one stay?"),
     exercise("E24", "pruning the beam",
              points=1, minutes=10, difficulty=2,
@@ -152,10 +152,9 @@ EXERCISES = registry(
     exercise("E25", "shallow fusion of a language model",
              points=3, minutes=30, difficulty=4,
              where="decoding.py:fuse_language_model", check=decoding.ShallowFusion,
-             hint="« a » lasted five frames and is still « a »: how often has the "
-                  "model scored it? And where is the state to ask for the b of "
-                  "« ab »?"),
-    exercise("E26", "a law that finds broken searches",
+             hint="« a » spans five frames and is still « a »: how often may the "
+                  "model score it? And which state predicts the b of « ab »?"),
+    exercise("E26", "a test that finds inexact searches",
              points=3, minutes=30, difficulty=4,
              where="decoding.py:is_exact", check=search.Law,
              hint="what do the probabilities of all transcripts add up to, and which "
@@ -165,7 +164,7 @@ EXERCISES = registry(
 MILESTONES = (
     Milestone(upto="E14", what="the linear baseline trains, one frame at a time",
               command="python main_ctc.py train --model LinearModel"),
-    Milestone(upto="E21", what="the network learns 16 clips by heart",
+    Milestone(upto="E21", what="the network overfits 16 clips",
               command="python main_ctc.py train --debug"),
     Milestone(upto="E22", what="the network learns to transcribe clips it never saw",
               command="python main_ctc.py train --scheduler --train_augment"),

@@ -1,10 +1,10 @@
-"""What an epoch of ``train --debug`` costs beside the bare computing.
+"""The time of an epoch of ``train --debug``, compared with its updates alone.
 
     python benchmarks/debug_epoch.py
 
-Both sides take turns in one process, on the same batch: an epoch as it is trained
+Both sides take turns in one process, on the same batch: an epoch of the script
 (loader, progress, step, decoding, metrics file), and forward, backward and step on the
-batch held in memory. The ratio is that of the medians.
+batch in memory. The ratio is that of the medians.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ def train_epoch(run: Run, epochs: Iterator[int]) -> None:
 
 
 def bare_step(model: nn.Module, run: Run, minibatch: main_ctc.Minibatch) -> None:
-    """Forward, backward and update, nothing else."""
+    """Run forward, backward and update only."""
     run.optimizer.zero_grad()
     LOSSES(model(minibatch[0]), minibatch[1]).mean().backward()
     run.optimizer.step()
@@ -85,7 +85,7 @@ def main() -> None:
     print("16 clips    network   epoch (ms)   bare step (ms)   ratio")
     with TemporaryDirectory() as logdir:
         for layers, hidden in ((1, 256), (2, 256)):
-            with redirect_stdout(io.StringIO()):  # what a run prints
+            with redirect_stdout(io.StringIO()):  # hides what a run prints
                 epoch, step = measure(layers, hidden, Path(logdir))
             print(
                 f"{'GRU':>12} {layers} x {hidden:4d} {1000 * epoch:12.0f} "

@@ -1,9 +1,9 @@
-"""What a decoder costs, and what it finds: every decoder on the same posteriors.
+"""The time and the errors of every decoder on the same posteriors.
 
     python benchmarks/decoders.py
 
 One thread, 100 made-up utterances of 5 seconds. The decoders take turns, round after
-round, and the least time of each counts; so only the ratios mean something. Slow ones
+round, and the least time of each counts; so only ratios are meaningful. Slow ones
 are timed on the first 10 utterances. pyctcdecode takes part if Python finds it: its
 release asks for an older numpy, so install it elsewhere and set PYTHONPATH:
 ``pip install --no-deps --target FOLDER pyctcdecode pygtrie hypothesis sortedcontainers
@@ -55,15 +55,15 @@ Decode = Callable[[int], list[list[int]]]  # the first n utterances, to indices
 
 @dataclass
 class Row:
-    """A decoder, and what came of it.
+    """A decoder and its results.
 
     Attributes:
-        name: What it is called.
+        name: Its name.
         decode: Decodes the first n utterances.
-        n: How many.
+        n: Number of utterances.
         peer: The row whose transcripts it should find.
         ms: Least time for an utterance.
-        texts: What it found.
+        texts: Its transcripts.
     """
 
     name: str
@@ -75,7 +75,7 @@ class Row:
 
 
 class Benchmark:
-    """The posteriors, and every decoder of them."""
+    """The posteriors, and every decoder."""
 
     def __init__(self) -> None:
         lab = Lab(REFERENCE)
@@ -144,7 +144,7 @@ class Benchmark:
         return lambda n: _best(decoder.search(self.log_probs[:, :n], self.lengths[:n]))
 
     def bare_flashlight(self, beam: int, **options: object) -> Decode:
-        """Search with torchaudio's class, nothing around it."""
+        """Search with torchaudio's class directly."""
         names = name_tokens(self.alphabet)
         blank = names[self.blank]
         decoder = import_decoder()(
@@ -157,7 +157,7 @@ class Benchmark:
         ]
 
     def pyctcdecode(self, beam: int) -> Decode | None:
-        """Search with pyctcdecode, if it is there."""
+        """Search with pyctcdecode, if it is installed."""
         # It warns that it has no KenLM, which no row needs.
         logging.getLogger("pyctcdecode").setLevel(logging.ERROR)
         try:
@@ -215,7 +215,7 @@ class Benchmark:
                 row.texts = [self.text(indices) for indices in found]
 
     def text(self, indices: Sequence[int]) -> str:
-        """Spell a transcript as a reference is spelled."""
+        """Spell a transcript like a reference."""
         symbols = (self.symbols[index] for index in indices if index != self.blank)
         return "".join(symbol for symbol in symbols if symbol not in "¶¦❌").strip()
 
@@ -266,7 +266,7 @@ def time_to_wer(benchmark: Benchmark) -> None:
         ),
     }
     beams = {name: least_beams(benchmark, make) for name, make in makers.items()}
-    slow = "plain Python"  # the batched search, only slower
+    slow = "plain Python"  # the same search as the batched one, but slower
     makers[slow], beams[slow] = (lambda b: benchmark.plain(b, fusion)), beams["batched"]
     rows = {
         (name, beam): Row(name, make(beam), N_SLOW if name == slow else N_UTTERANCES)

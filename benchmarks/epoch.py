@@ -1,4 +1,4 @@
-"""Where the time of an epoch goes, and the memory of a run.
+"""The time of the parts of an epoch, and the memory of a run.
 
     python benchmarks/epoch.py                               the embedded corpus
     python benchmarks/epoch.py --datasetroot ROOT --datasetversion V --cache DIR
@@ -7,8 +7,8 @@
 A minibatch passes four parts, each timed with the device synchronised at its end:
 waiting for data (the copy to the device counted in), forward (loss and penalty
 counted in), backward, update (the clipping counted in). In turn with these, an epoch
-as the trainer runs it: its time over the sum of the parts is what the loop itself
-costs (decoding, counting). The memory shows whether a run grows.
+of the script is timed: its time over the sum of the parts is the cost of the loop
+itself (decoding, counting). The memory shows whether a run grows.
 """
 
 from __future__ import annotations
@@ -64,7 +64,7 @@ class Stopwatch:
         return time.perf_counter()
 
     def lap(self, part: str) -> None:
-        """Give what has passed since the last call to a part."""
+        """Add the time since the last call to a part."""
         now = self._now()
         self.seconds[part] += now - self._last
         self._last = now
@@ -111,7 +111,7 @@ def memory(device: torch.device) -> float:
         return peak / 1e6
     try:
         text = Path("/proc/self/status").read_text(encoding="ascii")
-    except OSError:  # no Linux
+    except OSError:  # not Linux
         return float("nan")
     (line,) = (line for line in text.splitlines() if line.startswith("VmRSS"))
     return int(line.split()[1]) / 1e3

@@ -1,4 +1,4 @@
-"""How long the index of a whole release takes, and how much memory.
+"""The time and the memory of the index of a whole release.
 
     python benchmarks/index.py             613,431 clips, as French in release 25
     python benchmarks/index.py 100000      fewer

@@ -1,4 +1,4 @@
-"""How many clips a second the loaders give, beside the bare calls.
+"""Clips per second of the loaders, compared with the bare calls.
 
     python benchmarks/loading.py [--datasetroot ROOT --datasetversion VERSION]
 
@@ -104,7 +104,7 @@ def from_mp3(open_train: Callable[..., DataLoader], workers: int) -> None:
 def from_cache(
     open_train: Callable[..., DataLoader], workers: int, masks: bool
 ) -> None:
-    """Compare packed batches from the cache with copies out of the bare map."""
+    """Compare packed batches from the cache with copies from the bare memory map."""
     loader = open_train(
         n_threads=max(workers, 1),
         cuda=workers > 0,  # a card is fed by workers

@@ -1,4 +1,4 @@
-"""Posteriors like those of a trained network, made without one, from a seed.
+"""Artificial posteriors like those of a trained network, from a seed.
 
 They spell sentences of the embedded corpus, and doubt some of the letters. In each
 5 seconds the blank is the likeliest symbol of 68 % of the frames; the likeliest symbol
@@ -35,11 +35,11 @@ _SHARP = 0.64  # share of the frames whose likeliest symbols have more than 0.99
 _SPREAD = 2.5  # of the logarithms of what is left for all symbols
 # Symbols that sound or look alike.
 _ALIKE = ("aeo", "eiuy", "pb", "vfb", "td", "mn", "cgqk", "szj", "lr", "xs", " '", ",.")
-_UNHEARD = 0.2  # share of the characters in doubt that may be no symbol at all
+_SILENT = 0.2  # share of the characters in doubt that may be no symbol at all
 
 
 class Posteriors(NamedTuple):
-    """What decoders are given, and what they should find.
+    """The input of decoders, and the transcripts that they should find.
 
     Attributes:
         log_probs: (T, B, V).
@@ -87,7 +87,7 @@ def make_posteriors(
 
 @dataclass
 class _Frame:
-    """What is heard at a frame: a symbol, and another one's share of it."""
+    """The symbol of a frame, and the share of another one."""
 
     symbol: int
     character: int | None = None  # its place in the sentence
@@ -116,15 +116,15 @@ def _say(symbols: Sequence[int], blank: int, rng: random.Random) -> list[_Frame]
 def _doubt(
     frames: list[_Frame], alphabet: Sequence[str], blank: int, rng: random.Random
 ) -> None:
-    """Let other symbols be heard too."""
+    """Give other symbols a share of the frames."""
     confused: dict[int, tuple[int, float]] = {}
     for place in {f.character for f in frames if f.character is not None}:
         if rng.random() < _CONFUSED:
             symbol = next(f.symbol for f in frames if f.character == place)
             alike = [c for g in _ALIKE if alphabet[symbol] in g for c in g]
             rivals = [alphabet.index(c) for c in alike if c != alphabet[symbol]]
-            heard = rivals and rng.random() > _UNHEARD
-            rival = rng.choice(rivals) if heard else blank
+            doubted = rivals and rng.random() > _SILENT
+            rival = rng.choice(rivals) if doubted else blank
             confused[place] = (rival, rng.uniform(*_RIVAL))
     for before, frame in zip([frames[0], *frames], frames):
         frame.mass = rng.uniform(

@@ -4,9 +4,9 @@ A check is a class of three static methods:
 
     inputs(generator)       draws what is given to the student's code
     probe(lab, inputs)      calls that code; returns numbers, texts, lists and tensors
-    judge(inputs, result)   compares what came out with an oracle
+    judge(inputs, result)   compares the result with an oracle
 
-Where an instructor grades, a probe runs beside the student's code, in another process
+In grading, a probe runs beside the student's code, in another process
 than inputs and judge, and only the names that the probe uses go along with it. So no
 probe may use ``oracles``; what probes share stands in ``tools``.
 

@@ -32,7 +32,7 @@ class VocabularySize(Check):
 
 
 class Encoding(Check):
-    """The indices of the lab's sentence, and the way back."""
+    """The indices of the lab's sentence, and the text decoded from them."""
 
     @staticmethod
     def probe(lab: Lab, inputs: Values) -> Values:
@@ -43,10 +43,10 @@ class Encoding(Check):
     def judge(inputs: Values, result: Values) -> None:
         call = "question2()"
         with part("encoded"):
-            why = "¶ (16), the folded sentence (é is e, J is j, ! is .), then ¦ (2)"
+            why = "¶ (16), the normalised sentence (é is e, J is j, ! is .), then ¦ (2)"
             expect(call, result["encoded"], SENTENCE_INDICES, why)
         with part("decoded"):
-            why = "the way back gives the folded text: case, accents and ! are lost"
+            why = "decoding gives the normalised text: case, accents and ! are lost"
             text = "".join(ALPHABET[index] for index in SENTENCE_INDICES)
             expect(call, result["decoded"], text, why)
 
@@ -109,7 +109,7 @@ class Packing(Check):
             if not isinstance(packed, PackedSequence):
                 raise TypeError(f"a {type(packed).__name__}, not a PackedSequence")
             alive = packed.batch_sizes.tolist()
-            # What is packed along the wrong axis may not even come apart again.
+            # A sequence packed along the wrong axis may fail to unpack.
             whole = alive == [5, 4, 4, 3, 3, 2, 2]
             result[name] = unpacked(packed) if whole else []
             result[f"alive {name}"] = alive
@@ -120,7 +120,7 @@ class Packing(Check):
         for name, sequences in inputs.items():
             call = f"pack_sequences of lengths 3, 7, 1, 7, 5 ({name})"
             alive = [sum(len(s) > t for s in sequences) for t in range(7)]
-            why = "so many have a frame 0, 1, 2, ...: own lengths, axes (L, B, ...)"
+            why = "how many have a frame 0, 1, 2, ...: own lengths, axes (L, B, ...)"
             expect(f"{call}: batch_sizes", result[f"alive {name}"], alive, why)
             lengths = [len(sequence) for sequence in result[name]]
             why = "each sequence keeps its own length and its place"
@@ -173,7 +173,7 @@ class Collating(Check):
         call = "collate of 3 utterances, normalisation (-20, 10)"
         with part("spectrograms"):
             for log_mel, got in zip(inputs["log_mels"], spectrograms):
-                why = "what the network reads is (log-mel - mean) / standard deviation"
+                why = "the network reads (log-mel - mean) / standard deviation"
                 expect_close(call, got, (log_mel + 20) / 10, why)
         folded = [dict(Collating.SENTENCES)[text] for text in inputs["sentences"]]
         with part("transcripts"):
@@ -212,7 +212,7 @@ class Unpacking(Check):
     def judge(inputs: Values, result: Values) -> None:
         wanted = list(zip(inputs["spectrograms"], inputs["transcripts"]))
         call = "unpack_minibatch of T = 4, 9, 6 and U = 5, 2, 7"
-        expect(call, len(result["pairs"]), 3, "one pair an utterance")
+        expect(call, len(result["pairs"]), 3, "one pair for each utterance")
         for want, got in zip(wanted, result["pairs"]):
             shapes = [tuple(part.shape) for part in got]
             why = "spectrogram (T_i, M) and transcript (U_i,), no padding left"

@@ -14,7 +14,7 @@ from labkit.exercises import Check, Values, expect, expect_close, expect_that, p
 
 
 class Collapse(Check):
-    """Merge, then drop the blanks."""
+    """Repeated symbols are merged, then blanks are removed."""
 
     @staticmethod
     def inputs(generator: Generator) -> Values:
@@ -34,7 +34,7 @@ class Collapse(Check):
     def judge(inputs: Values, result: Values) -> None:
         for blank in (0, 3):
             for path, got in zip(inputs["paths"], result[f"{blank}"]):
-                why = f"equal neighbours merge first; then the blanks, {blank}, go"
+                why = f"merge repeated symbols first, then remove the blanks, {blank}"
                 want = list(collapsed(tuple(path), blank))
                 expect(f"collapse({path}, blank={blank})", got, want, why)
 
@@ -62,7 +62,7 @@ class BestPaths(Check):
     @staticmethod
     def judge(inputs: Values, result: Values) -> None:
         call = "best_paths of T' = 2, 6, 4"
-        expect(f"{call}: utterances", len(result["found"]), 3, "one path an utterance")
+        expect(f"{call}: utterances", len(result["found"]), 3, "one path for each")
         why = "plain numbers, not tensors: .item(), .tolist()"
         expect(f"{call}: types", result["types"], [("float", "list")] * 3, why)
         for b, (cost, path) in enumerate(result["found"]):
@@ -82,11 +82,11 @@ class BestPaths(Check):
 
 
 class ShallowFusion(Check):
-    """Once for each symbol: weighted, and a bonus for each space."""
+    """Each symbol is scored once, with its weight; each space adds a bonus."""
 
     SPACE = 1
     SETTINGS = ((0.7, 0.0), (1.3, 0.9), (0.0, 2.0))
-    # Scored already: (3, 1) is pruned since, and so is the parent of (3, 3).
+    # Scored at an earlier frame: (3, 1) and the parent of (3, 3) are pruned since.
     KNOWN = ((), (2,), (2, 1), (3, 3), (3, 1))
     CANDIDATES = (
         *((), (2,), (2, 1), (3, 3)),  # they stay
@@ -97,7 +97,7 @@ class ShallowFusion(Check):
     def inputs(generator: Generator) -> Values:
         steps = torch.randint(1, 5, (5, 4), generator=generator)
         inputs: Values = {
-            # (S, V): to any state but the same
+            # (S, V): never back to the same state
             "next": (torch.arange(5).unsqueeze(1) + steps) % 5,
             "gain": normal(generator, 5, 4).log_softmax(1),
             "final": normal(generator, 5) - 2,

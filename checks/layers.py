@@ -13,7 +13,7 @@ from labkit.exercises import Check, Values, expect, expect_close, expect_that
 
 
 class Convolutions(Check):
-    """Two convolutions, each with its normalisation, bound and dropout."""
+    """Two convolutions, each followed by normalisation, Hardtanh and dropout."""
 
     @staticmethod
     def inputs(generator: Generator) -> Values:
@@ -81,7 +81,7 @@ class Convolutions(Check):
         )
         why = "convolve() reads the layers one by one and masks after each Hardtanh"
         expect(f"{call}: its layers", result["kinds"], kinds, why)
-        why = "convolution, normalisation and bound, twice, in this order"
+        why = "convolution, normalisation and Hardtanh, twice, in this order"
         wanted = convolved(features, result["weights"], mean=0.0)
         expect_close(f"{call} on {shape}, evaluation", got, wanted, why, 1e-2)
 
@@ -173,7 +173,9 @@ class OutputLayer(Check):
         count = 2 * nhidden * n_symbols + n_symbols
         expect(f"{call}: parameters", result["parameters"], count, why)
         shape, wanted = tuple(result["scores"].shape), (2, 3, n_symbols)
-        expect(f"{call} on (2, 3, 2 H): shape", shape, wanted, "a score a symbol")
+        expect(
+            f"{call} on (2, 3, 2 H): shape", shape, wanted, "one score for each symbol"
+        )
         weight, bias = result["weights"]
         why = "no activation: the loss takes the scores as they are"
         scores = inputs["frames"] @ weight.T + bias

@@ -17,7 +17,7 @@ from labkit.exercises import Check, Values, expect, expect_close, part
 
 
 class CTCLoss(Check):
-    """The loss of each utterance, against the sum over all paths."""
+    """The loss of each utterance, compared with the sum over all paths."""
 
     @staticmethod
     def inputs(generator: Generator) -> Values:
@@ -51,14 +51,17 @@ class CTCLoss(Check):
         got = result["losses"]
         call = "ctc_losses of T' = 4, 5, 2 and U = 2, 3, 2, blank 2"
         expect(
-            f"{call}: shape", tuple(got.shape), (3,), "no reduction: one an utterance"
+            f"{call}: shape",
+            tuple(got.shape),
+            (3,),
+            "no reduction: one for each utterance",
         )
         why = "infinite where no path fits into the utterance's own T' frames"
         finite = [loss.isfinite().item() for loss in wanted]
         expect(f"{call}: finite", got.isfinite().tolist(), finite, why)
         why = "-log of the sum over all paths: log-softmax over V, the blank as given"
         expect_close(call, got[:2], torch.stack(wanted[:2]), why)
-        why = "training goes back from the losses to the scores: keep them tensors"
+        why = "training needs gradients of the losses: keep them tensors"
         expect(f"{call}: differentiable", result["learns"], True, why)
 
 
@@ -109,7 +112,7 @@ class BuildModel(Check):
 
 
 class Optimizer(Check):
-    """One update, against the formula of AdamW."""
+    """One update, compared with the formula of AdamW."""
 
     @staticmethod
     def inputs(generator: Generator) -> Values:
@@ -142,7 +145,7 @@ class Optimizer(Check):
 
 
 class TrainStep(Check):
-    """Two updates, against gradients computed by hand."""
+    """Two updates, compared with gradients computed by hand."""
 
     LR, CLIPS, PENALTY = 0.1, (1e6, 0.5), 0.3
 
@@ -156,7 +159,7 @@ class TrainStep(Check):
 
     @staticmethod
     def losses(scores: PackedSequence, transcripts: PackedSequence) -> Tensor:
-        """Stand for a loss: the squares of an utterance's scores, and its symbols."""
+        """Replace the loss: the squares of an utterance's scores, plus its symbols."""
         values = [s.square().sum() for s in unpacked(scores)]
         return torch.stack(values) * torch.stack(
             [t.sum().float() for t in unpacked(transcripts)]
@@ -212,7 +215,7 @@ class TrainStep(Check):
                 why = "the loss of each utterance, before the update"
                 returned = torch.stack(wanted)
                 size = returned.max().item()
-                # After a wrong update all else is wrong: a mistake costs once.
+                # After a wrong update all else is wrong, so a mistake costs once.
                 with part("what it returns" if n == 1 else name):
                     expect_close(f"{call}: losses", losses, returned, why, 1e-4 * size)
                     value = TrainStep.PENALTY * weight.square().sum()

@@ -34,7 +34,7 @@ class ConvolutionSize(Check):
 
 
 class OutputLengths(Check):
-    """The law of lengths, for every T from 1 to 200 and other layers too."""
+    """The formula of lengths, for every T from 1 to 200, and for other layers too."""
 
     @staticmethod
     def inputs(generator: Generator) -> Values:
@@ -72,7 +72,12 @@ class OutputLengths(Check):
             )
             layers = f"kernels {kernels}, strides {strides}, paddings {paddings}"
             size = tuple(got.shape)
-            expect(f"output_lengths, {name}: shape", size, (len(wanted),), "one a clip")
+            expect(
+                f"output_lengths, {name}: shape",
+                size,
+                (len(wanted),),
+                "one for each clip",
+            )
             for T, length in zip(wanted, got.tolist()):
                 features = torch.zeros(1, 1, T, 11)
                 for kernel, stride, padding in geometries:
@@ -106,12 +111,12 @@ class RequiredFrames(Check):
                 for path in product((0, 1, 2), repeat=n)
                 if collapsed(path, blank=0) == tuple(transcript)
             )
-            why = "one frame a symbol, and a blank between two that are equal"
+            why = "one frame for each symbol, and a blank between two that are equal"
             expect(f"required_frames({transcript})", got, shortest, why)
 
 
 class Masking(Check):
-    """What lies past an utterance's end is zero, the rest untouched."""
+    """Values past an utterance's end become zero, the others stay."""
 
     @staticmethod
     def inputs(generator: Generator) -> Values:
@@ -136,7 +141,7 @@ class Masking(Check):
 
 
 def small_model(lab: Lab, l1: float = 0.5) -> Any:  # noqa: ANN401 (the student's)
-    """Build a CTCModel of the student's parts, its statistics away from 0 and 1."""
+    """Build a CTCModel of the student's parts, with statistics that are not 0 and 1."""
     torch.manual_seed(0)
     model = lab.models.CTCModel(lab.data.CharMap(), 6, 4, 2, "GRU", 0.3, l1=l1)
     for name, buffer in model.named_buffers():
@@ -147,7 +152,7 @@ def small_model(lab: Lab, l1: float = 0.5) -> Any:  # noqa: ANN401 (the student'
 
 
 class Forward(Check):
-    """The parts in a row; alone as in a batch; in the order of the inputs."""
+    """All parts in order; the same alone and in a batch; the order of the inputs."""
 
     LENGTHS = (61, 122, 5)
 
@@ -188,7 +193,9 @@ class Forward(Check):
         with part("a batch"):
             pairs = zip(Forward.LENGTHS, result["together"], wanted)
             for T, together, parts in pairs:
-                why = "alone or not, the same: axes? convolve() masks the padding"
+                why = (
+                    "the same alone and in a batch: axes? convolve() masks the padding"
+                )
                 got, want = together.log_softmax(1), parts.log_softmax(1)
                 expect_close(f"{call}, against T = {T} alone", got, want, why)
         why = "the gradient must reach every weight: no no_grad, no detach"
@@ -241,7 +248,7 @@ class Penalty(Check):
         value = torch.tensor(l1 * norm)
         why = "l1 times the sum of the absolute values of all matrices and kernels"
         expect_close(call, result["value"], value, why, tolerance=1e-4 * value.item())
-        expect(f"{call}: biases with a gradient", result["touched"], 0, "left free")
+        expect(f"{call}: biases with a gradient", result["touched"], 0, "none")
         why = "the gradient of l1 |w| is l1 times the sign of w, for every weight"
         slopes = [l1] * len(result["matrices"])
         expect(f"{call}: largest slope of each weight", result["slopes"], slopes, why)

@@ -1,6 +1,6 @@
-"""Right answers by other ways than the lab's: brute force, formulas, constructions.
+"""Right answers computed in other ways than the lab's: by brute force, by formulas.
 
-Judges use them, and inputs. No probe may: it runs beside the student's code.
+Judges and inputs use them. A probe may not: it runs beside the student's code.
 """
 
 from __future__ import annotations
@@ -123,7 +123,7 @@ def log_sum(values: list[float]) -> float:
 
 
 def possible(sums: Sums) -> Sums:
-    """Leave out prefixes that no path collapses to: who lists them is right too."""
+    """Leave out prefixes that no path collapses to: it is no mistake to list them."""
     return {p: ends for p, ends in sums.items() if not max(ends) <= NEVER}
 
 

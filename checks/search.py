@@ -1,4 +1,4 @@
-"""Checks of ``decoding.py``: prefix beam search, and the law that it keeps."""
+"""Checks of ``decoding.py``: prefix beam search, and a test of exactness."""
 
 from __future__ import annotations
 
@@ -100,7 +100,7 @@ class Advance(Check):
             return "first sum: all its paths (log_add), a blank after each; no others"
         grown = prefix[:-1] in beam
         if prefix in beam and grown:
-            return "second sum: two ways lead to it; their sums add up (log_add)"
+            return "second sum: two ways lead to it; add their sums (log_add)"
         if prefix in beam:
             return "second sum: its last symbol goes on, in the paths that end with it"
         if prefix[-2:-1] == prefix[-1:]:
@@ -109,12 +109,12 @@ class Advance(Check):
 
 
 class Prune(Check):
-    """The best candidates, best first."""
+    """The candidates with the best scores are kept, best first."""
 
     @staticmethod
     def inputs(generator: Generator) -> Values:
         scores = normal(generator, 6)
-        scores[0] -= 9  # the best sums, and a language model that objects
+        scores[0] -= 9  # the best sums, but a low score
         return {"scores": scores.tolist()}
 
     @staticmethod
@@ -144,11 +144,11 @@ class Prune(Check):
             want_sums = [(-float(k), -9.0) for k in order[:size]]
             expect(f"{call}: sums", sums, want_sums, "what is kept stays as it was")
         call = "prune of 6 candidates with the same score, beam_size=4: how many"
-        expect(call, result["tie"], 4, "beam_size of them, whichever: no more, no less")
+        expect(call, result["tie"], 4, "beam_size of them, whichever they are")
 
 
 class Law(Check):
-    """A predicate that is tried on right searches and on broken ones."""
+    """A predicate that is tried on exact searches and on broken ones."""
 
     FLAWS = (
         *("", "the best path only", "two transcripts exchanged"),
@@ -159,11 +159,11 @@ class Law(Check):
 
     @staticmethod
     def inputs(generator: Generator) -> Values:
-        # (T', V); with either blank, two symbols are as probable as each other
+        # (T', V); with either blank, two symbols have the same probability
         log_probs = normal(generator, 3, 2)[:, [0, 1, 1, 0]].log_softmax(1)
         cases = list(product(Law.FLAWS, (0, 2)))
         order = torch.randperm(len(cases), generator=generator).tolist()
-        # What each search finds, not the search: code cannot be asked for its flaw.
+        # The student's code sees what each search finds, not the search and its flaw.
         found = [
             (blank, Law.all_found(flaw, log_probs, blank)) for flaw, blank in cases
         ]
@@ -187,7 +187,7 @@ class Law(Check):
     @staticmethod
     def judge(inputs: Values, result: Values) -> None:
         searches, answers = inputs["searches"], result["answers"]
-        expect("is_exact: answers", len(answers), len(searches), "one a search")
+        expect("is_exact: answers", len(answers), len(searches), "one for each")
         given = [(blank, list(map(list, listed))) for blank, listed in searches]
         for flaw, blank in product(Law.FLAWS, (0, 2)):
             listed = Law.all_found(flaw, inputs["log_probs"], blank)
@@ -195,7 +195,7 @@ class Law(Check):
             name = f"a search with a flaw: {flaw}" if flaw else "an exact search"
             why = "with room for all transcripts, each score is minus the CTC loss of "
             why += "the whole transcript, and the probabilities add up to 1"
-            why = "the law must find the flaw" if flaw else why
+            why = "the test must find the flaw" if flaw else why
             call = f"is_exact of {name}, blank={blank}"
             expect(call, answer, not flaw, why)
 

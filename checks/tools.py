@@ -1,4 +1,4 @@
-"""What probes use beside the student's code: facts of the lab, packing."""
+"""Constants of the lab and packing, for probes."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from torch.nn.utils.rnn import (
 
 ALPHABET = "¬ ¦',.0123456789¶❌abcdefghijklmnopqrstuvwxyz"
 
-# Of each prefix the log probability of its paths that end with a blank, and of those
-# that end with its last symbol.
+# Maps a prefix to two log probabilities: of its paths that end with a blank, and of
+# those that end with its last symbol.
 Sums = dict[tuple[int, ...], tuple[float, float]]
 
 # Kernel, stride and padding (T, M) of the lab's convolutions.
@@ -20,7 +20,7 @@ LAB_CONVOLUTIONS = (((41, 11), (2, 2), (20, 5)), ((21, 11), (2, 1), (10, 5)))
 
 
 def pack(padded: Tensor, lengths: Tensor) -> PackedSequence:
-    """Pack (L, B, ...) in whatever order it comes."""
+    """Pack (L, B, ...) whose sequences come in any order."""
     return pack_padded_sequence(padded, lengths, enforce_sorted=False)
 
 

@@ -5,8 +5,8 @@
     python instructor/grade.py alice.zip --format gradescope   one, for another system
     python instructor/grade.py SUBMISSIONS --moodle worksheet.csv
 
-What was graded before and has not changed is not graded again. In results/: grades.csv,
-feedback/ (a page for each student), class.html, records/ (what everything is made of).
+Submissions that have not changed are not graded again. In results/: grades.csv,
+feedback/ (a page for each student), class.html, records/ (the data behind them).
 """
 
 from __future__ import annotations
@@ -66,12 +66,10 @@ def parse(arguments: list[str]) -> argparse.Namespace:
     parser.add_argument(
         "--seed",
         type=int,
-        help="what the inputs of the checks are drawn from (default: the "
+        help="seed of the inputs of the checks (default: the "
         "environment's LAB_SEED, else that of the last run, else at random)",
     )
-    parser.add_argument(
-        "--force", action="store_true", help="grade again what has not changed"
-    )
+    parser.add_argument("--force", action="store_true", help="grade everything again")
     parser.add_argument(
         "--format", choices=FORMATS, help="print the result of one submission"
     )
@@ -83,7 +81,7 @@ def parse(arguments: list[str]) -> argparse.Namespace:
         "--memory", type=_count, default=350, metavar="MB", help="an exercise"
     )
     parser.add_argument("--verbose", action="store_true", help="show tracebacks")
-    # For tests: do without what this system gives, to see what is left.
+    # For tests: switch measures of this system off, to test the others.
     parser.add_argument(
         "--without",
         action="append",

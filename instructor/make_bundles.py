@@ -39,7 +39,7 @@ def grader(root: Path) -> dict[str, bytes]:
     """Map path to content: what grading needs, the reference among it.
 
     Raises:
-        LabError: Something is missing.
+        LabError: A file is missing.
     """
     missing = [name for name in GRADER if not any(walk(root, name))]
     if missing:

@@ -1,11 +1,11 @@
-"""Pack what students get: the unsolved desk, the kit, the corpus, the handout.
+"""Pack the students' archive: the unsolved desk, the kit, the corpus, the texts.
 
     python instructor/make_handout.py                        dist/asr-lab.zip
     python instructor/make_handout.py --output build/lab.zip
     python instructor/make_handout.py --without_agents       no AGENTS.md
 
-The desk is made from the reference, whatever the root scripts are by now. README.md
-loses what stands between `<!-- not for students -->` and `<!-- /not for students -->`.
+The desk is made from the reference, not from the scripts in the root. README.md loses
+the text between `<!-- not for students -->` and `<!-- /not for students -->`.
 AGENTS.md asks students' coding assistants to tutor, not to solve. The same files give
 the same archive, byte for byte.
 """
@@ -27,7 +27,7 @@ AGENTS = Path("instructor", "handout", "AGENTS.md")  # goes to its top
 
 
 def make_handout(root: Path, archive: Path, agents: bool = True) -> None:
-    """Make the archive of the repository ``root``, and say what it holds.
+    """Make the archive of the repository ``root``, and print its size.
 
     Args:
         root: The repository.
@@ -48,7 +48,7 @@ def make_handout(root: Path, archive: Path, agents: bool = True) -> None:
 
 def main() -> None:
     """Run the command line."""
-    parser = LabParser(description="Pack what students get.")
+    parser = LabParser(description="Pack the students' archive.")
     default = ROOT / "dist" / "asr-lab.zip"
     parser.add_argument("--output", type=Path, default=default, help="the zip file")
     parser.add_argument("--verbose", action="store_true", help="show tracebacks")

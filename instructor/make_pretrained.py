@@ -1,4 +1,4 @@
-"""Make the network of the kit from a run: half precision, half the size.
+"""Make the network of the kit from a run, in half precision.
 
 python instructor/make_pretrained.py logs/fr_0/best_model.pt
 """

@@ -1,12 +1,12 @@
-"""Make the students' scripts out of the reference: cut the exercises.
+"""Make the students' scripts from the reference by cutting the exercises.
 
     python instructor/make_starter.py                write every script of the desk
-    python instructor/make_starter.py --check        has one drifted? (writes nothing)
+    python instructor/make_starter.py --check        compare only
     python instructor/make_starter.py --only E05 --output build/desk
     python instructor/make_starter.py --keep E05 --output build/desk
     python instructor/make_starter.py --reset E05    unsolve it in a student's file
 
-How an exercise is marked in the reference: starter/regions.py.
+starter/regions.py says how the reference marks an exercise.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ from labkit.base import USAGE, LabError, LabParser, run_program, write_atomicall
 
 
 def write(path: Path, text: str) -> None:
-    """Write a script, its line endings as they are."""
+    """Write a script without changing its line endings."""
     write_atomically(path, lambda temporary: temporary.write_bytes(text.encode()))
 
 
@@ -47,7 +47,7 @@ def back_up(path: Path) -> Path:
 
 
 def loses_work(path: Path, text: str, cut: Iterable[str]) -> bool:
-    """Say whether ``text`` would replace a file in which a ``cut`` body is written."""
+    """Check whether ``text`` would overwrite a ``cut`` body that is written."""
     if not path.is_file() or path.read_bytes() == text.encode():
         return False
     there = path.read_text(encoding="utf-8", errors="replace")
@@ -55,7 +55,7 @@ def loses_work(path: Path, text: str, cut: Iterable[str]) -> bool:
 
 
 def check(scripts: dict[str, str], folder: Path) -> None:
-    """Compare the files of ``folder`` with what the reference gives.
+    """Compare the files of ``folder`` with those made from the reference.
 
     Raises:
         LabError: A file differs or is missing; each is printed.
@@ -92,19 +92,19 @@ def reset(script: Script, exercise: str, folder: Path) -> None:
     if theirs is None:
         raise LabError(
             f"{path}: {exercise} has lost its function {name}",
-            "give it its name back, or take the file from a fresh copy of the lab",
+            "restore its name, or take the file from a fresh copy of the lab",
         )
     ours = find_functions(given, script.file)[name]
     if theirs.body and ours.body:
         old, new, first, start = ours.inner, theirs.inner, ours.body, theirs.body
-    else:  # without its docstring, only the whole function will do
+    else:  # without its docstring, the whole function is replaced
         old, new, first, start = ours.margin, theirs.margin, ours.start, theirs.start
     ending = line_ending(lines[0]) or "\n"
     block = [
         (new + line[len(old) :] if line.startswith(old) else line).rstrip("\r\n")
         for line in given[first - 1 : ours.last]
     ]
-    tail = line_ending(lines[theirs.last - 1])  # none, at the very end of some files
+    tail = line_ending(lines[theirs.last - 1])  # none at the end of some files
     head = ending if start > theirs.last and not tail else ""
     lines[start - 1 : theirs.last] = [head + ending.join(block) + tail]
     if (restored := "".join(lines)) == text:

@@ -1,4 +1,4 @@
-"""Provided code, in rooms: nothing here is to be filled in.
+"""Provided code, in rooms: students write nothing here.
 
 A room may import only the rooms above it in this list, and of them only what their
 door, ``__init__.py``, names.
@@ -16,5 +16,5 @@ door, ``__init__.py``, names.
     evaluation   transcribing clips, scoring and comparing decoders
     training     a run: its folder, checkpoints, resuming, several processes
     exercises    the registry, checks and verdicts; what pytest prints
-    doctor       is this computer ready? imports nothing
+    doctor       checks the installation; imports nothing
 """

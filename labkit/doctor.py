@@ -1,4 +1,4 @@
-"""Is this computer ready? Answered before torch is imported: it may be the trouble."""
+"""Checking the installation without importing torch, which may be what is broken."""
 
 from __future__ import annotations
 
@@ -101,7 +101,7 @@ def install_line(card: tuple[str, float, int] | None) -> str:
 
 
 def main() -> int:
-    """Print what is there, what is missing and how to install it.
+    """Print what is installed, what is missing and how to install it.
 
     Returns:
         0 if everything fits, else 1.

@@ -34,7 +34,7 @@ def stack_axes(n_rows: int, width: float = WIDTH) -> tuple[Figure, list[Axes]]:
 def save_figure(figure: Figure, path: Path) -> None:
     """Write ``figure`` to ``path``, say so, show it where there is a screen, close it.
 
-    A figure is a by-product: one that cannot be written is told, not raised.
+    A figure is a by-product: if it cannot be written, that is printed, not raised.
     """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -1,4 +1,4 @@
-"""Error rates, by jiwer, and what is counted of a fold."""
+"""Error rates, computed by jiwer, and their sums over a fold."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class ErrorRate:
     Attributes:
         substitutions: Symbols taken for another.
         deletions: Symbols of the reference that are missing.
-        insertions: Symbols that the reference has not.
+        insertions: Symbols that the reference does not have.
         total: Symbols of the references.
     """
 

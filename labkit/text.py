@@ -1,4 +1,4 @@
-"""Written language: the alphabet, and how a text is brought to its letters."""
+"""Text: the alphabet, and the normalisation of a text to its letters."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _FOLDED = str.maketrans({**_LETTERS, **_STOPS, **_SPACES, **_APOSTROPHES, **_DRO
 
 
 def normalise(text: str) -> str:
-    """Lower-case ``text`` and fold accents, ligatures, quotes and punctuation.
+    """Lower-case ``text`` and normalise accents, ligatures, quotes and punctuation.
 
     ``! ? ;`` become a full stop; dashes, ellipses and colons a space; quotation
     marks and brackets vanish; apostrophes and spaces become the plain ones. Text
@@ -33,12 +33,12 @@ def normalise(text: str) -> str:
         text: Any text.
 
     Returns:
-        Text whose every ordinary French letter is one of a-z; what has no place in
+        Text in which every French letter is one of a-z; a character that is not in
         the alphabet (``α``, ``€``) is left as it is.
     """
-    # Before NFKD, which would make a combining mark of the spacing acute accent ...
+    # Before NFKD, which would turn the spacing acute accent into a combining mark ...
     text = text.lower().translate(_FOLDED)
-    # ... and after it, for what it takes apart: a numero sign, a fraction.
+    # ... and after it, for the signs that it decomposes: a numero sign, a fraction.
     text = unicodedata.normalize("NFKD", text).lower().translate(_FOLDED)
     text = "".join(c for c in text if not unicodedata.combining(c))
     return re.sub(r"\s+", " ", text).strip()
@@ -90,7 +90,7 @@ class Alphabet:
         return "".join(self.symbols[index] for index in indices)
 
     def plain(self, text: str) -> str:
-        """Leave the start and the end out of a decoded text, as people see it."""
+        """Remove the start and end markers from a decoded text."""
         return text.replace(self.start, "").replace(self.end, "").strip()
 
 
@@ -135,5 +135,5 @@ class Characters:
         return self.alphabet.decode(indices)
 
     def plain(self, text: str) -> str:
-        """Leave ``¶`` and ``¦`` out of a decoded text, as error rates need it."""
+        """Remove ``¶`` and ``¦`` from a decoded text, as error rates need it."""
         return self.alphabet.plain(text)

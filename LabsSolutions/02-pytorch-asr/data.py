@@ -145,14 +145,14 @@ class WaveformProcessor:
         return self.transform_augment(log_mel, seed) if self.augment else log_mel
 
     def __call__(self, waveforms: Tensor) -> Tensor:
-        """Turn waveforms (samples, B) into spectrograms (T, B, M), masked apart."""
+        """Turn waveforms (samples, B) into spectrograms (T, B, M); mask each alone."""
         decibels = self.transform_tospectro(waveforms.T)  # (B, M, T)
         finished = [self.finish(one.T) for one in decibels]  # B x (T, M)
         return torch.stack(finished, dim=1)  # (T, B, M)
 
 
 def pack_sequences(sequences: list[Tensor]) -> PackedSequence:
-    """Pack sequences of different lengths, in whatever order they come.
+    """Pack sequences of different lengths, in any order.
 
     Args:
         sequences: B tensors (L_i, ...), each of its own length L_i.
@@ -196,7 +196,7 @@ class BatchCollate:
     def collate(self, utterances: list[Utterance]) -> Minibatch:
         """Make a minibatch out of log-mels.
 
-        Each is finished alone, before it is padded: the same alone as in a batch.
+        Each is finished before padding, so that it is the same alone and in a batch.
 
         Args:
             utterances: B utterances: ``log_mel`` (T_i, M), ``sentence``, ``seed``.
@@ -226,7 +226,7 @@ class BatchCollate:
 
 
 def unpack_minibatch(minibatch: Minibatch) -> list[tuple[Tensor, Tensor]]:
-    """Take a minibatch apart again, without any padding.
+    """Split a minibatch into its utterances, without padding.
 
     Args:
         minibatch: Packed spectrograms and packed transcripts.
@@ -283,7 +283,7 @@ def get_dataloaders(
         nmels: Mel bands M.
         logger: Where the sizes and the normalisation are written.
         normalize: Bring the spectrograms to mean 0 and standard deviation 1.
-        loading: What long runs need besides.
+        loading: Further settings, for long runs.
 
     Raises:
         LabError: A fold is missing, or none of its clips can be used.
@@ -316,7 +316,7 @@ def show_packing() -> None:
     """Print how ``pack_sequences`` packs different lengths, and how they come back."""
     packed = pack_sequences([torch.randn(length, 80) for length in (5, 9, 2)])
     print(f"packing lengths 5, 9, 2: data {tuple(packed.data.shape)}")
-    print(f"  utterances alive at each frame: {packed.batch_sizes.tolist()}")
+    print(f"  sequences that have each frame: {packed.batch_sizes.tolist()}")
     padded, lengths = pad_packed_sequence(packed)  # (T, B, M), (B,)
     print(f"  unpacked: {tuple(padded.shape)}, lengths {lengths.tolist()}")
 

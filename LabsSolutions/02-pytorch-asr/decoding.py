@@ -32,10 +32,10 @@ from labkit.decoding import (
 
 NBest = list[tuple[float, str]]  # (negative log probability, text), best first
 Prefix = tuple[int, ...]  # the symbols of a transcript so far
-# Of each prefix the log probability of its paths that end with a blank, and of those
-# that end with its last symbol.
+# Maps a prefix to two log probabilities: of its paths that end with a blank, and of
+# those that end with its last symbol.
 Beam = dict[Prefix, tuple[float, float]]
-# Of each prefix what the language model adds to its score, and the model's state.
+# Maps a prefix to what the language model adds to its score, and to the model's state.
 LanguageScores = dict[Prefix, tuple[float, int]]
 
 
@@ -47,7 +47,7 @@ def collapse(path: Sequence[int], blank: int) -> list[int]:
         blank: The index of the blank.
 
     Returns:
-        The indices once neighbours that repeat are merged, then blanks removed.
+        The indices: repeated symbols are merged first, then blanks are removed.
     """
     # >>> E08
     #: why must merging come first?
@@ -68,7 +68,7 @@ def best_paths(scores: PackedSequence) -> list[tuple[float, list[int]]]:
     """
     # >>> E12
     #: (4 steps) unpack; log-probabilities; the best symbol of each frame; for each
-    #: utterance its own frames alone
+    #: utterance only its own frames
     padded, lengths = pad_packed_sequence(scores)  # (T', B, V), (B,)
     best, symbols = padded.log_softmax(dim=2).max(dim=2)  # (T', B), (T', B)
     return [
@@ -103,26 +103,26 @@ def log_add(a: float, b: float) -> float:
 
 
 def advance(beam: Beam, frame: Sequence[float], blank: int) -> Beam:
-    """Lengthen every path of every prefix by one frame, in every way there is.
+    """Extend every path of every prefix by one frame, in every possible way.
 
     A prefix keeps the sum of the paths that collapse to it, in two parts, because a
-    symbol said twice ("elle") needs a blank in between (Graves 2012, section 7.5).
+    repeated symbol ("elle") needs a blank in between (Graves 2012, section 7.5).
 
     Args:
         beam: Prefixes, each with the log probability of its paths that end with a
-            blank and of those that end with its last symbol; -inf without a path. It
-            stays as it is.
+            blank and of those that end with its last symbol; -inf if there is no
+            path. It must not be changed.
         frame: Log-probabilities of the V symbols.
         blank: The index of the blank.
 
     Returns:
         Every prefix that the longer paths collapse to, with both sums: those of
-        ``beam``, and each of them with one more symbol. Each stands there once,
-        however many ways lead to it. (The prefix before it may have been pruned.)
+        ``beam``, and each of them with one more symbol. Each is listed once, however
+        many paths lead to it. (Its parent, without that symbol, may have been pruned.)
     """
     # >>> E23
-    #: for each prefix: the blank comes; its last symbol goes on; a new symbol comes
-    #: (which paths can be followed by their own last symbol as a new one?)
+    #: for each prefix, the frame is a blank, the last symbol repeated, or a new symbol
+    #: (after which paths does the last symbol count as a new one?)
     #: useful: log_add
     ends_blank: dict[Prefix, float] = {}
     ends_symbol: dict[Prefix, float] = {}
@@ -148,7 +148,7 @@ def advance(beam: Beam, frame: Sequence[float], blank: int) -> Beam:
 
 
 def prune(candidates: Beam, scores: dict[Prefix, float], beam_size: int) -> Beam:
-    """Keep the best candidates alone.
+    """Keep the best candidates only.
 
     Args:
         candidates: Prefixes with their two sums.
@@ -167,27 +167,27 @@ def prune(candidates: Beam, scores: dict[Prefix, float], beam_size: int) -> Beam
 def fuse_language_model(
     candidates: Beam, language: LanguageScores, fusion: Fusion
 ) -> LanguageScores:
-    """Find what the language model adds to each candidate (shallow fusion).
+    """Compute what the language model adds to each candidate (shallow fusion).
 
     A prefix of symbols c1 ... cU gains::
 
         lm_weight * (ln p(c1) + ln p(c2 | c1) + ... + ln p(cU | c1 ... cU-1))
-            + word_bonus * (how often the space is among them)
+            + word_bonus * (number of spaces among them)
 
-    however many frames it took: the model scores each symbol once (Hannun et al.
-    2014).
+    however many frames it spans: the model scores each symbol once (Hannun et al.
+    2014). ``word_bonus`` is a word insertion bonus.
 
     Args:
         candidates: The prefixes.
-        language: The gain of at least each prefix of the beam that they grew from,
-            and the model's state after it. So a candidate stands there itself, or
-            what it was before its last symbol.
+        language: Gain and model state of (at least) each prefix of the beam before
+            this frame. So it holds a candidate itself, or the candidate without
+            its last symbol.
         fusion: Its ``lm_weight``, its ``word_bonus``, the index of the ``space``, and
             the model: ``fusion.lm.step(state, symbol)`` returns
             ``(ln p, next state)``.
 
     Returns:
-        Gain and state of each candidate (others do no harm).
+        Gain and state of each candidate (further prefixes are allowed).
     """
     # >>> E25
     #: which candidates have been scored at an earlier frame already?
@@ -234,7 +234,7 @@ def prefix_search(
     for prefix, sums in beam.items():
         score = log_add(*sums)
         if score == -math.inf:
-            continue  # room was left for a prefix that no path leads to
+            continue  # no path leads to this prefix
         parts = {"ctc": score}
         if lm:
             gain, state = language[prefix]
@@ -249,11 +249,11 @@ def is_exact(
     log_probs: Tensor,
     blank: int,
 ) -> bool:
-    """Tell whether a prefix beam search keeps the law of CTC: write the law.
+    """Test whether a prefix beam search is exact where nothing is pruned.
 
     A search whose beam has room for every transcript (there are at most V ** T' of
     them) must find the whole distribution: each transcript once, from the best to the
-    worst, and its ``score`` the logarithm of its probability, as the CTC loss knows it.
+    worst, with a ``score`` that is the log of its probability under the CTC loss.
 
     Args:
         search: ``search(log_probs, beam_size, blank)`` returns hypotheses. It may be
@@ -262,12 +262,12 @@ def is_exact(
         blank: The index of the blank.
 
     Returns:
-        True if the search keeps the law on ``log_probs``, up to 1e-4.
+        True if all of this holds on ``log_probs``, up to 1e-4.
     """
     # >>> E26
-    #: (4 steps) search with room enough; no transcript twice; in order; every score
+    #: (4 steps) search with enough room; no transcript twice; in order; every score
     #: against F.ctc_loss of log-probabilities (T', 1, V), in nats too, summed
-    #: (a search that finds nothing at all: does it keep your law?)
+    #: (does your test reject a search that finds nothing at all?)
     n_frames, n_symbols = log_probs.shape
     found = search(log_probs, n_symbols**n_frames, blank)
     scores = torch.tensor([one.score for one in found])
@@ -319,7 +319,7 @@ DECODERS: dict[str, Callable[[Recogniser, SearchOptions], Search]] = {
 
 
 def main() -> None:
-    """Decode two frames whose best path is not the path of the best transcript."""
+    """Decode two frames where the best path does not spell the best transcript."""
     charmap = CharMap()
     blank, a = charmap.blankid, charmap.char2idx["a"]
     probabilities = torch.full((2, 1, charmap.vocab_size), 1e-9)  # (T', B, V)

@@ -122,7 +122,7 @@ def train_step(
 ) -> tuple[Tensor, Tensor, PackedSequence]:
     """Update the network once.
 
-    What is minimised is the mean loss of the utterances plus the penalty.
+    The step minimises the mean loss of the utterances plus the penalty.
 
     Args:
         model: The network, in training mode.
@@ -158,7 +158,7 @@ def compare_texts(
 
     Args:
         scores: Packed scores (T', B, V).
-        minibatch: What they are of.
+        minibatch: The minibatch that gave them.
         charmap: The alphabet.
 
     Returns:

@@ -37,20 +37,20 @@ def question3() -> tuple[int, int, int, int]:
 
 
 def output_lengths(lengths: Tensor, layers: Iterable[nn.Module]) -> Tensor:
-    """Compute the frames that convolutions leave of each utterance.
+    """Compute how many frames of each utterance leave the convolutions.
 
-    The model, the loss and the filter of short clips all ask here.
+    The model, the loss and the filter of short clips all use it.
 
     Args:
         lengths: Frames T of each utterance, int64 (B,).
-        layers: Some of them ``nn.Conv2d`` over (T, M); the others change no length.
+        layers: ``nn.Conv2d`` over (T, M), and others, which change no length.
 
     Returns:
         Frames T' of each utterance, int64 (B,).
     """
     # >>> E11
-    #: useful: layer.kernel_size, layer.stride and layer.padding, whose first entry
-    #: is that of time
+    #: useful: layer.kernel_size, layer.stride and layer.padding; the first
+    #: entry of each is that of time
     for layer in layers:
         if isinstance(layer, nn.Conv2d):
             margin = 2 * int(layer.padding[0]) - layer.kernel_size[0]
@@ -69,7 +69,7 @@ def required_frames(transcript: Sequence[int]) -> int:
         The length of the shortest path that collapses to the transcript.
     """
     # >>> E07
-    #: when do two neighbours need a blank between them?
+    #: when do two adjacent symbols need a blank between them?
     repeats = sum(a == b for a, b in zip(transcript, transcript[1:]))
     return len(transcript) + repeats
     # <<< E07
@@ -96,7 +96,7 @@ def mask_padding(features: Tensor, lengths: Tensor) -> Tensor:
 def fits_ctc(
     n_frames: int, sentence: str, cnn: nn.Sequential, charmap: CharMap
 ) -> bool:
-    """Tell whether a CTC path of ``sentence`` fits into T = ``n_frames`` frames."""
+    """Check whether a CTC path of ``sentence`` fits into T = ``n_frames`` frames."""
     (available,) = output_lengths(torch.tensor([n_frames]), cnn).tolist()
     return available >= required_frames(charmap.encode(sentence))
 
@@ -108,7 +108,7 @@ class AcousticModel(nn.Module):
         charmap: The alphabet, of V symbols.
     """
 
-    cnn: nn.Sequential  # of each network, empty where there is no convolution
+    cnn: nn.Sequential  # every network has one; it may be empty
 
     def __init__(self, charmap: CharMap) -> None:
         super().__init__()
@@ -126,7 +126,7 @@ class AcousticModel(nn.Module):
 
     def decode(self, inputs: PackedSequence) -> list[tuple[float, str]]:
         """Decode packed spectrograms greedily: one ``(cost, text)`` an utterance."""
-        from decoding import greedy_decode  # not above: decoding comes after models
+        from decoding import greedy_decode  # here, because decoding comes after models
 
         return greedy_decode(self(inputs), self.charmap)
 
@@ -138,7 +138,7 @@ class AcousticModel(nn.Module):
 
 
 class LinearModel(AcousticModel):
-    """The trivial baseline: each frame alone, through one linear layer.
+    """The trivial baseline: one linear layer, applied to each frame alone.
 
     Args:
         charmap: The alphabet, of V symbols.
@@ -186,7 +186,7 @@ class CTCModel(AcousticModel):
         self.nhidden_rnn, self.nlayers_rnn = nhidden_rnn, nlayers_rnn
         self.n_mels, self.cell_type, self.l1 = n_mels, cell_type, l1
         self.cnn = self.build_cnn(dropout)
-        # The first convolution alone has a stride over the mel bands.
+        # Only the first convolution has a stride over the mel bands.
         n_features = N_CHANNELS * ((n_mels + 1) // 2)  # C M', M' = ceil(M / 2)
         self.rnn = self.build_rnn(
             n_features, nhidden_rnn, nlayers_rnn, cell_type, dropout
@@ -240,7 +240,7 @@ class CTCModel(AcousticModel):
             Layers from (T', B, n_features) to (T', B, 2 H).
         """
         # >>> E18
-        #: useful: CELL_TYPES; one layer has no place for dropout between layers
+        #: useful: CELL_TYPES; dropout between layers needs more than one
         return CELL_TYPES[cell_type](
             input_size=n_features,
             hidden_size=nhidden,
@@ -267,7 +267,7 @@ class CTCModel(AcousticModel):
         # <<< E19
 
     def convolve(self, features: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
-        """Apply the convolutions so that no utterance feels its neighbours' padding.
+        """Apply the convolutions so that padding never reaches an utterance's features.
 
         (In training, the statistics of batch normalisation still count the padding.)
 
@@ -281,7 +281,7 @@ class CTCModel(AcousticModel):
         for layer in self.cnn:
             features = layer(features)
             lengths = output_lengths(lengths, [layer])
-            # Batch normalisation shifts zero: the mask comes once it has passed.
+            # Batch normalisation shifts zeros, so the mask must come after it.
             if isinstance(layer, nn.Hardtanh):
                 features = mask_padding(features, lengths)
         return features, lengths
@@ -314,7 +314,7 @@ class CTCModel(AcousticModel):
 
         Returns:
             ``l1`` times the sum of the absolute values of the weights (matrices and
-            kernels; biases and normalisation are left free), a scalar.
+            kernels; biases and normalisation are not penalised), a scalar.
         """
         # >>> E22
         #: useful: self.parameters(), and a parameter's dim()

@@ -53,10 +53,10 @@ _SECRET_BITS = 48
 
 
 def digest_of_lab(root: Path) -> str:
-    """Sum up every file that a mark depends on: a change grades everyone again.
+    """Compute a digest of every file that a mark depends on.
 
-    Those are the checks, the kit, the reference and the grader itself, at any depth;
-    its templates only say how a mark is shown.
+    Those are the checks, the kit, the reference and the grader itself, at any depth,
+    but not its templates. A change grades everyone again.
     """
     folders = (PACKAGE, "labkit", REFERENCE, Path("instructor", "autograder"))
     scripts = [path for name in folders for path in sorted((root / name).rglob("*.py"))]
@@ -67,7 +67,7 @@ def open_material(root: Path) -> Material:
     """Read the checks, the reference and the starter of the lab at ``root``.
 
     Raises:
-        LabError: One of them is wrong.
+        LabError: One of them has an error.
     """
     from test_implementation import EXERCISES
 
@@ -88,7 +88,7 @@ def open_material(root: Path) -> Material:
 
 
 def choose_secret(output: Path, given: int | None) -> int:
-    """Take the secret that seeds are drawn from: given, of the last run, or new.
+    """Return the secret for the seeds: given, from the last run, or new.
 
     Raises:
         LabError: ``LAB_SEED`` is no number.
@@ -110,7 +110,7 @@ def choose_secret(output: Path, given: int | None) -> int:
 
 
 def describe(sandbox: Sandbox) -> list[str]:
-    """Say in plain words which isolation this system gives."""
+    """Describe the isolation that this system gives."""
     if sandbox.inline:
         return [
             "isolation: a process for each submission, stopped when it takes too long; "
@@ -144,7 +144,7 @@ def describe(sandbox: Sandbox) -> list[str]:
 
 
 class _Report:
-    """Shows how far grading is: a bar on a terminal, lines elsewhere."""
+    """Shows the progress of grading: a bar on a terminal, lines elsewhere."""
 
     def __init__(self, total: int, quiet: bool) -> None:
         self.total, self.quiet, self.count = total, quiet, 0
@@ -175,18 +175,18 @@ def open_sandbox(
     hidden: Sequence[Path] = (),
     without: Sequence[str] = (),
 ) -> Sandbox:
-    """Prepare where student code runs.
+    """Prepare the sandbox for student code.
 
     Args:
-        material: What submissions are graded against.
-        root: Where its files are.
-        limits: What an exercise may use.
+        material: The checks, the reference and the starter.
+        root: The folder of their files.
+        limits: The limits on an exercise.
         jobs: How many run at a time.
         hidden: Paths that student code must not see, besides those of the lab.
         without: Measures not to take.
 
     Returns:
-        The sandbox; it is yet to be started.
+        The sandbox, which is not started yet.
     """
     probes = probe_files(root, material.exercises)
     sources = map(Source, (*material.reference.values(), *probes.values()))
@@ -205,10 +205,10 @@ def open_sandbox(
 
 
 def grade(options: argparse.Namespace, root: Path) -> None:
-    """Grade what the command line asks for.
+    """Grade the submissions that the command line names.
 
     Raises:
-        LabError: Nothing can be graded, or this computer is at fault.
+        LabError: Nothing can be graded, or this computer has an error.
     """
     torch.set_num_threads(1)
     material = open_material(root)
@@ -231,7 +231,7 @@ def grade(options: argparse.Namespace, root: Path) -> None:
         records, reference = _grade_class(grader, submissions, options, quiet)
     except KeyboardInterrupt:
         print(
-            "\nstopped: what is graded is kept; the same command goes on from here",
+            "\nstopped: all results are kept; the same command continues from here",
             file=sys.stderr,
         )
         raise SystemExit(130) from None
@@ -246,7 +246,7 @@ def _grade_class(
     options: argparse.Namespace,
     quiet: bool,
 ) -> tuple[list[SubmissionRecord], SubmissionRecord]:
-    """Grade reference and starter, then everyone who has changed."""
+    """Grade reference and starter, then every submission that has changed."""
     sandbox, folder = grader.sandbox, options.output / "records"
     began = time.monotonic()
     if sandbox.inline:
@@ -259,7 +259,7 @@ def _grade_class(
     reference, _ = grader.check_reference_and_starter()
     total = reference.total
     print(
-        f"reference {total}/{total}, untouched starter 0/{total}: as they must be "
+        f"reference {total}/{total}, untouched starter 0/{total}: as expected "
         f"({time.monotonic() - began:.0f} s)",
         file=out,
         flush=True,
@@ -292,7 +292,7 @@ def _write(
     records: list[SubmissionRecord],
     reference: SubmissionRecord,
 ) -> None:
-    """Write everything that is made from the records."""
+    """Write all output that is made from the records."""
     output: Path = options.output
     for record in records:
         write_feedback(record, output / "feedback")

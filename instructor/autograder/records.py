@@ -1,4 +1,4 @@
-"""What grading one submission leaves: plain values, written as JSON."""
+"""The record of one submission: plain values, written as JSON."""
 
 from __future__ import annotations
 
@@ -15,20 +15,20 @@ class ExerciseRecord:
 
     Attributes:
         id: "E" and two digits.
-        title: What was to be written.
+        title: Its title.
         where: ``file.py:function``.
         points: What the exercise is worth.
-        earned: What the answer earns; the better of ``as_is`` and ``alone``.
+        earned: The points of the answer; the better of ``as_is`` and ``alone``.
         state: done, partial, fail, todo or blocked; crash where the process died.
         as_is: State with the student's scripts as they are.
         alone: State with the reference, this one answer put in.
         lines: The failure block, line by line.
-        mistake: What the failure block says under "why", to count the usual mistakes.
+        mistake: The failure block's text under "why", to count the usual mistakes.
         hint: The question that helps.
         seconds: Time that the checks took.
         answer: The student's function, without comments and docstring, to compare.
         waits_for: The exercise that a blocked one ran into, or "".
-        minutes: How long the exercise is meant to take.
+        minutes: How long the exercise should take.
     """
 
     id: str
@@ -57,9 +57,9 @@ class SubmissionRecord:
         identifier: Moodle's participant number, or "".
         source: The folder or zip, relative to what was given.
         exercises: In the order of the registry.
-        problems: What is wrong with the files: one line each.
+        problems: Errors in the files, one line each.
         seed: Seed of the checks' inputs.
-        versions: Of Python, torch and the kit.
+        versions: Versions of Python, torch and the kit.
         graded_at: Time in ISO 8601, UTC.
         seconds: Time that grading took.
         key: Digest of the scripts, the checks and the seed.

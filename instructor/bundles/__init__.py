@@ -1,4 +1,4 @@
-"""What is packed for students and for other systems, and how it is packed."""
+"""Packing the lab for students and for other systems."""
 
 from bundles.handout import collect, pack, walk
 

@@ -1,4 +1,4 @@
-"""What students get, file by file, and the zip that depends on nothing else."""
+"""The files that students get, and a zip that depends on their content only."""
 
 from __future__ import annotations
 
@@ -20,24 +20,24 @@ NEEDED_FILES = (
     "pyproject.toml",
     README,
 )
-ONLY_PYTHON = ("labkit", "checks")  # folders of which nothing else goes
+ONLY_PYTHON = ("labkit", "checks")  # only the Python files of these folders
 NEEDED_FOLDERS = ("labkit", "corpora")
 OPTIONAL = ("LICENSE", "checks", "docs", "pretrained")
-NOT_FOR_STUDENTS = ("docs/instructors", "docs/maintainers")  # how paths begin
+NOT_FOR_STUDENTS = ("docs/instructors", "docs/maintainers")  # beginnings of paths
 
 OPENING = "<!-- not for students -->"
 CLOSING = "<!-- /not for students -->"
 
 PROGRAM, REGULAR_FILE = 0o100755, 0o100644  # Unix modes
-UNIX = 3  # the system whose modes the archive holds
+UNIX = 3  # code of the system of the modes in the archive
 
 
 def cut_regions(text: str, file: str) -> str:
-    """Cut what is not for students, and the blank lines that this leaves.
+    """Cut the regions that are not for students, and the blank lines that remain.
 
     Args:
         text: A Markdown text.
-        file: How errors name it.
+        file: Its name, for errors.
 
     Returns:
         The rest.
@@ -115,18 +115,18 @@ def collect(root: Path) -> dict[str, bytes]:
 
 
 def pack(files: dict[str, bytes], archive: Path, programs: bool = False) -> None:
-    """Write ``files`` as a zip file that depends on nothing else.
+    """Write ``files`` as a zip file that depends on their content only.
 
     Args:
         files: Content by path.
         archive: The zip file.
-        programs: Mark what begins with ``#!`` as a program.
+        programs: Mark files that begin with ``#!`` as programs.
     """
 
     def write(temporary: Path) -> None:
         with zipfile.ZipFile(temporary, "w", zipfile.ZIP_DEFLATED) as target:
             for name in sorted(files):
-                entry = zipfile.ZipInfo(name)  # dated 1980, always
+                entry = zipfile.ZipInfo(name)  # always dated 1980
                 entry.compress_type = zipfile.ZIP_DEFLATED
                 entry.create_system = UNIX
                 is_program = programs and files[name].startswith(b"#!")

@@ -5,8 +5,8 @@ To read thirty of its sentences, from the root of the repository:
     python instructor/corpus/grammar.py
 
 `make_corpus.py` gives these sentences to a speech synthesiser. A sentence is a
-template whose slots are filled by semantic class, so that what is eaten is food
-and what leaves at noon is a train. `lexicon.py` holds the gender of each noun;
+template whose slots are filled by semantic class, so that people eat food
+and trains leave at noon. `lexicon.py` holds the gender of each noun;
 articles, possessives and adjectives follow from it, and a last pass writes the
 elisions ("l'avion") and contractions ("au", "du").
 """
@@ -142,7 +142,7 @@ def draw_folds(
 
 
 def _novelty(sentence: str, counts: Counter[str]) -> float:
-    """Rate how much a sentence would teach, given how often each word occurs so far."""
+    """Rate a sentence by how rare its words are so far."""
     return sum(2.0 ** -counts[w] for w in words_of(sentence))
 
 

@@ -1,4 +1,4 @@
-"""The words and the templates of the grammar: what its sentences are about."""
+"""The words and the templates of the grammar."""
 
 from __future__ import annotations
 

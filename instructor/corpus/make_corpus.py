@@ -7,7 +7,7 @@ From the root of the repository (`apt-get install espeak-ng` first):
 
 eSpeak NG reads the sentences of `grammar.py` with many voices; each
 clip then gets its own spectral tilt, noise and level. The folder OUTPUT/fr is
-replaced at the very end, once every promise of the corpus has been checked.
+replaced at the very end, once every stated property of the corpus has been checked.
 One seed gives one corpus, byte for byte, on one machine.
 """
 
@@ -80,10 +80,10 @@ def draw_voices(seed: int, fold: str) -> list[Voice]:
 
 
 def plan_clips(seed: int) -> list[Clip]:
-    """Decide who says what in each fold, under which clip number."""
+    """Choose the speaker, the sentence and the number of each clip."""
     folds = dict(zip(FOLD_SIZES, draw_folds(seed, *FOLD_SIZES.values())))
     rng = random.Random(f"plan {seed}")
-    # Shuffled over the whole corpus: a number tells neither fold nor voice.
+    # Shuffled over the whole corpus: a number reveals neither fold nor voice.
     numbers = list(range(1, sum(FOLD_SIZES.values()) + 1))
     rng.shuffle(numbers)
     clips = []
@@ -97,7 +97,7 @@ def plan_clips(seed: int) -> list[Clip]:
 
 
 def write_clip(clip: Clip, seed: int, folder: Path) -> float:
-    """Write one MP3, and return in seconds how long it is once decoded."""
+    """Write one MP3, and return its duration after decoding, in seconds."""
     path = folder / clip.name
     sf.write(
         path,
@@ -145,7 +145,7 @@ def _write_lines(path: Path, lines: list[str]) -> None:
 
 
 def check(clips: list[Clip], durations: dict[str, float], root: Path) -> None:
-    """Raise a CorpusError unless the corpus is what its card says."""
+    """Raise a CorpusError unless the corpus is as its README states."""
     counts = Counter(
         w for clip in clips if clip.fold == "train" for w in words_of(clip.sentence)
     )
@@ -169,7 +169,7 @@ def check(clips: list[Clip], durations: dict[str, float], root: Path) -> None:
 
 
 def _check_duration(clip: Clip, seconds: float) -> None:
-    """Raise unless a clip is neither too short nor too long for CTC."""
+    """Raise if a clip is too short or too long for CTC."""
     shortest, longest = DURATION_BOUNDS
     if not shortest <= seconds <= longest:
         raise CorpusError(f"{clip.name} lasts {seconds:.2f} s: {clip.sentence}")
@@ -231,13 +231,13 @@ def main() -> int:
     )
     arguments = parser.parse_args()
     if shutil.which("espeak-ng") is None:
-        print("espeak-ng is not installed: nothing can speak.", file=sys.stderr)
+        print("espeak-ng, the speech synthesiser, is not installed.", file=sys.stderr)
         print("Install it: apt-get install espeak-ng", file=sys.stderr)
         return 1
     try:
         build(arguments.seed, arguments.output)
     except CorpusError as error:
-        print(f"The corpus breaks a promise: {error}", file=sys.stderr)
+        print(f"The corpus lacks a stated property: {error}", file=sys.stderr)
         print("Change the grammar, the voices or the seed.", file=sys.stderr)
         return 1
     return 0

@@ -21,7 +21,7 @@ LANGUAGE = "fr"
 
 
 class CorpusError(Exception):
-    """A promise of the corpus does not hold, or a tool is missing."""
+    """A stated property of the corpus does not hold, or a tool is missing."""
 
 
 @dataclass(frozen=True)

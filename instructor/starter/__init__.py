@@ -1,4 +1,4 @@
-"""The students' scripts, made out of the reference by cutting its exercises."""
+"""Making the students' scripts from the reference by cutting its exercises."""
 
 from starter.regions import (
     REFERENCE,

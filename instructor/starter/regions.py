@@ -25,7 +25,7 @@ _KEPT = re.compile(r"(\s*)#: ?(.*?)\s*")
 
 @dataclass(frozen=True)
 class Place:
-    """Where a function stands; lines count from 1."""
+    """The place of a function; lines count from 1."""
 
     start: int  # its first line, decorators included
     margin: str  # the white space before `def`
@@ -36,7 +36,7 @@ class Place:
 
 
 def read_source(path: Path) -> str:
-    """Read a script as it is: its line endings and byte order mark too.
+    """Read a script with its line endings and byte order mark.
 
     Raises:
         LabError: It is not UTF-8.
@@ -48,7 +48,7 @@ def read_source(path: Path) -> str:
 
 
 def split_lines(text: str) -> list[str]:
-    """Split where Python does, each line with its own ending."""
+    """Split into lines like Python, each with its own ending."""
     return io.StringIO(text, newline="").readlines()
 
 
@@ -84,10 +84,10 @@ def _place(lines: list[str], function: ast.FunctionDef) -> Place:
 
 
 def find_functions(lines: list[str], file: str) -> dict[str, Place]:
-    """Map qualified names to functions; of two of one name, to the one in force.
+    """Map qualified names to functions; of two with one name, to the last.
 
     Raises:
-        LabError: The text is no Python; the message names the line.
+        LabError: The text is not Python; the message names the line.
     """
     try:
         tree = ast.parse("".join(lines).lstrip("\ufeff"))  # a byte order mark
@@ -155,7 +155,7 @@ class Script:
         return regions
 
     def _owner(self, exercise: str) -> str:
-        """Return the name of the function whose whole body an exercise is."""
+        """Return the name of the function whose body is the exercise."""
         first, last = self.regions[exercise]
         margin = self.lines[first - 1].partition("#")[0]
         for name, place in self.functions.items():
@@ -214,5 +214,5 @@ def load(source: Path) -> dict[str, Script]:
 
 
 def generate(exercises: dict[str, Script], cut: Iterable[str]) -> dict[str, str]:
-    """Map the name of each script that has exercises to its text, some of them cut."""
+    """Map the name of each script with exercises to its text, with some of them cut."""
     return {script.name: script.render(cut) for script in exercises.values()}

@@ -1,4 +1,4 @@
-"""Clips as sound: reading them, masking their spectrograms."""
+"""Audio: reading clips, masking their spectrograms."""
 
 from labkit.audio.reading import AudioError, duration_of, read_audio, resample
 from labkit.audio.specaugment import SpecAugment

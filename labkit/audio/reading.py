@@ -47,7 +47,7 @@ def read_audio(path: str | Path) -> tuple[Tensor, int]:
         AudioError: The file is missing or empty, or holds no sound or too little.
     """
     path = Path(path)
-    if not os.path.isfile(path):  # unlike Path's, it bears a name that is too long
+    if not os.path.isfile(path):  # unlike Path's, it accepts a name that is too long
         raise AudioError(f"{path}: no such clip", "check the path")
     if path.stat().st_size == 0:
         raise _unreadable(path, "the file is empty (0 bytes)")

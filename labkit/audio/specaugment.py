@@ -1,4 +1,4 @@
-"""SpecAugment: training on spectrograms with parts missing (Park et al. 2019)."""
+"""SpecAugment: training on masked spectrograms (Park et al. 2019)."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ class SpecAugment:
     """Masks one run of bands and one of frames; a mask holds 0.
 
     The draws are those of torchaudio's FrequencyMasking and TimeMasking, without a
-    tensor for each of four numbers: an utterance costs a tenth of the time.
+    tensor for each of four numbers, in a tenth of the time.
 
     Args:
         max_bands: Bands of a mask, fewer than this.

@@ -1,4 +1,4 @@
-"""What all rooms stand on: errors, files, command lines, cores. No torch at import."""
+"""Errors, files, command lines and cores, for all rooms. No torch at import."""
 
 from labkit.base.arguments import LabParser, ModuleParser, number, text
 from labkit.base.cores import (

@@ -1,4 +1,4 @@
-"""Parsers whose errors are one line of cause and one of remedy; bounds of numbers."""
+"""Parsers that report an error in two lines, cause and remedy; bounds of numbers."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _NEGATIVE_NUMBER = re.compile(r"-(inf|\.?\d[\d.]*(e[-+]?\d+)?)$", re.IGNORECASE)
 
 
 class LabParser(argparse.ArgumentParser):
-    """A parser whose errors are one line of cause and one of remedy."""
+    """A parser that reports an error in two lines, cause and remedy."""
 
     def __init__(self, **options: Any) -> None:  # noqa: ANN401 (argparse's own)
         super().__init__(**options)
@@ -35,7 +35,7 @@ class LabParser(argparse.ArgumentParser):
 
 
 class ModuleParser(LabParser):
-    """Shows how a module is run, here and in its subcommands."""
+    """Shows in its usage line how a module is run, for subcommands too."""
 
     def format_help(self) -> str:
         """Write "python -m" where argparse writes "-m" alone."""
@@ -48,7 +48,7 @@ def number(
     open_low: bool = False,
     high: float = float("inf"),
 ) -> Callable[[str], float]:
-    """Make a reader of numbers within bounds, for argparse."""
+    """Make a function for argparse that reads numbers within bounds."""
 
     def read(text: str) -> float:
         value = kind(text)
@@ -64,7 +64,7 @@ def number(
 
 
 def text(text: str) -> str:
-    """Read what must hold something, for argparse."""
+    """Read a text that must not be empty, for argparse."""
     if not text.strip(" ,\t\n"):
         raise argparse.ArgumentTypeError("is empty")
     return text

@@ -1,4 +1,4 @@
-"""How many cores this process may use, and reading many files at once on them."""
+"""The cores that this process may use, and a map over many files on all of them."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def available_cores() -> int:
 
 
 def cores_of_process() -> int:
-    """Count the cores for this process, of those that train together on a machine."""
+    """Count the cores for this process; those that train together share a machine."""
     return max(1, available_cores() // local_size())
 
 
@@ -53,7 +53,7 @@ def map_in_threads(
 ) -> Iterator[Result]:
     """Call ``function`` on every item, in threads; yield the results in order.
 
-    Whoever stops listening, by Ctrl-C too, stops the threads after their chunk.
+    If the caller stops early, by Ctrl-C too, the threads stop after their chunk.
     """
 
     def call(start: int) -> list[Result]:

@@ -1,4 +1,4 @@
-"""Importing the scripts of one folder, and no other folder's."""
+"""Importing the scripts of one folder, and of no other."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _MODULES = frozenset(name for part in PARTS for name in part)
 
 
 class _OnlyHere(importlib.abc.MetaPathFinder):
-    """Finds the lab's scripts in one folder; elsewhere they do not exist."""
+    """Finds the lab's scripts in one folder only."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -39,8 +39,8 @@ class _OnlyHere(importlib.abc.MetaPathFinder):
 class Lab:
     """The scripts of one folder, imported when they are first asked for.
 
-    ``lab.models`` imports ``models.py``; a mistake in ``main_ctc.py`` does not hurt
-    the exercises of ``data.py``.
+    ``lab.models`` imports ``models.py``. So a mistake in ``main_ctc.py`` does not
+    affect the exercises of ``data.py``.
 
     Args:
         folder: The folder of the scripts.

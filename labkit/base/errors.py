@@ -1,4 +1,4 @@
-"""Errors that a person can act on: one line of cause, one line of remedy."""
+"""Errors that a user can fix: one line of cause, one line of remedy."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ EXERCISE_ID = re.compile(r"\bE\d\d\b")
 
 
 class LabError(Exception):
-    """Something the user can mend.
+    """An error that the user can fix.
 
     Args:
         cause: What is wrong, in one line.
@@ -33,7 +33,7 @@ class LabError(Exception):
         self.exit_code = exit_code
 
     def __reduce__(self) -> tuple:
-        """Let the error travel from a worker process with its remedy."""
+        """Pickle the error with its remedy: it may come from a worker process."""
         return type(self), (self.cause, self.remedy, self.exit_code)
 
 
@@ -46,7 +46,7 @@ def unwritten_exercise(error: BaseException) -> str | None:
 
 
 def _from_unwritten(error: NotImplementedError, exercise: str) -> LabError:
-    """Say where the body of ``exercise`` is still to be written."""
+    """Say where the body of ``exercise`` is missing."""
     last = traceback.extract_tb(error.__traceback__)[-1]
     # A data-loading worker only passes on the text of its traceback.
     frames = re.findall(r'File "(.+)", line (\d+), in (\w+)', str(error))
@@ -63,7 +63,7 @@ def as_lab_error(error: BaseException) -> LabError | None:
     """Translate ``error`` into one with a cause and a remedy, where there is one.
 
     Returns:
-        The error to show, or None for a bug, which deserves its traceback.
+        The error to show, or None for a bug, which needs its traceback.
     """
     if isinstance(error, LabError):
         return error
@@ -93,7 +93,7 @@ def show_error(error: LabError) -> None:
 
 
 def run_program(program: Callable[[], None], verbose: bool = False) -> int:
-    """Run ``program``; show what a user can mend as two lines on stderr.
+    """Run ``program``; print an error that a user can fix as two lines on stderr.
 
     Args:
         program: What to run.
@@ -103,10 +103,10 @@ def run_program(program: Callable[[], None], verbose: bool = False) -> int:
         The exit code: 0, 1 (failure), 2 (wrong use) or 130 (Ctrl-C).
 
     Raises:
-        Exception: An error that only a programmer can mend.
+        Exception: An error that only a programmer can fix.
     """
     for stream in (sys.stdout, sys.stderr):
-        # A transcript must never fail to print on a narrow terminal encoding.
+        # Printing a transcript must not fail where the terminal lacks a letter.
         if isinstance(stream, io.TextIOWrapper):  # None where the shell closed it
             stream.reconfigure(errors="replace")
     try:
@@ -115,7 +115,7 @@ def run_program(program: Callable[[], None], verbose: bool = False) -> int:
         print("\ninterrupted: no file is half written", file=sys.stderr)
         return INTERRUPTED
     except BrokenPipeError:
-        # Whoever read the output has gone, and wants no complaint.
+        # The program that read the output has ended, so there is nothing to report.
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
         return FAILURE
     except Exception as error:

@@ -1,4 +1,4 @@
-"""Writing files so that nobody ever sees half of one."""
+"""Writing files so that a reader never finds half of one."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from pathlib import Path
 def uninterrupted() -> Iterator[None]:
     """Hold Ctrl-C back until the block is done.
 
-    Besides half a row, an interrupt in the midst of TensorBoard's queue would leave
+    An interrupt could leave half a row, and one inside TensorBoard's queue would leave
     its thread waiting for ever.
     """
     if threading.current_thread() is not threading.main_thread():
-        yield  # only the main thread is ever interrupted
+        yield  # Python interrupts the main thread only
         return
     held: list[tuple] = []
     before = signal.signal(signal.SIGINT, lambda *signal_: held.append(signal_))

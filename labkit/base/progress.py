@@ -1,4 +1,4 @@
-"""A bar with the time left, on a terminal alone."""
+"""A bar with the time left, on a terminal only."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from tqdm import tqdm
 def progress(
     batches: Iterable, title: str, quiet: bool = False, done: int = 0
 ) -> Iterable:
-    """Show a bar with the time left, on a terminal alone."""
+    """Show a bar with the time left, on a terminal only."""
     hidden = quiet or not sys.stderr.isatty()
     total = len(batches) if isinstance(batches, Sized) else None
     return tqdm(

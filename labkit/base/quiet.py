@@ -1,4 +1,4 @@
-"""Libraries without the noise that they make."""
+"""Silencing what libraries write to stderr."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from types import ModuleType
 
 @contextmanager
 def silent_stderr() -> Iterator[None]:
-    """Turn the file descriptor of stderr away, for what child processes and C++ say."""
-    if sys.stderr is None:  # closed by the shell: nobody would hear it
+    """Redirect the file descriptor of stderr, which child processes and C++ use."""
+    if sys.stderr is None:  # closed by the shell: nothing to redirect
         yield
         return
     sys.stderr.flush()
@@ -28,7 +28,7 @@ def silent_stderr() -> Iterator[None]:
 
 
 def deepcs_module(name: str) -> ModuleType:
-    """Import ``deepcs.<name>``; its question to the terminal stays unheard.
+    """Import ``deepcs.<name>`` without its complaint about the terminal.
 
     deepcs runs ``stty size`` when it is imported, which complains on stderr where
     there is no terminal.

@@ -1,4 +1,4 @@
-"""Seeds of single draws, mixed from what they belong to."""
+"""Seeds of single random draws."""
 
 from __future__ import annotations
 

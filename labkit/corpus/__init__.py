@@ -1,4 +1,4 @@
-"""A release of Common Voice on disk: tables, clips, and what is wrong with them."""
+"""A release of Common Voice on disk: its tables, its clips and their errors."""
 
 from __future__ import annotations
 

@@ -1,9 +1,9 @@
-"""Look at a release of Common Voice before a network is trained on it.
+"""Check a release of Common Voice before training on it.
 
     python -m labkit.corpus check ROOT/VERSION          what is there, what is broken
     python -m labkit.corpus check ROOT/VERSION --all    the same, every clip read
 
-It reads the tables, the list of the clips and a sample of them, says whether the
+It reads the tables, the list of the clips and a sample of them, reports whether the
 corpus can be trained on and with which command, and draws the lengths of the clips
 into logs/figures/.
 """
@@ -24,13 +24,13 @@ if TYPE_CHECKING:
     from labkit.corpus.inspection import Audio, Fold
 
 
-# What the programs of the lab take where nothing is said.
+# The defaults of the lab's programs.
 LANGUAGE, SHORTEST, LONGEST = (
     CTC.options.rows[name].default for name in ("lang", "min_duration", "max_duration")
 )
 
 _TSV_FILES = ("train", "dev", "test", "validated", "invalidated", "other")
-_FOLDERS = 8  # that are named where one must be chosen
+_FOLDERS = 8  # listed where one must be chosen
 
 
 def _has_tables(folder: Path) -> bool:
@@ -42,7 +42,7 @@ def locate(folder: Path, lang: str | None) -> Path:
 
     Args:
         folder: ROOT/VERSION, or ROOT/VERSION/LANG, or ROOT with a single release.
-        lang: The language; None takes what there is, French of several.
+        lang: The language; None takes the only one, or French where there are several.
 
     Raises:
         LabError: There is no corpus, or there are several.
@@ -83,7 +83,7 @@ def locate(folder: Path, lang: str | None) -> Path:
 
 
 def _is_known(character: str) -> bool:
-    """Tell whether the alphabet has a place for a character."""
+    """Check whether a character is in the alphabet."""
     return ALPHABET.index[ALPHABET.unknown] not in ALPHABET.encode(character)
 
 
@@ -95,7 +95,7 @@ def _refuse(
     low: float,
     high: float,
 ) -> None:
-    """Raise what keeps the corpus from being trained on, if anything does."""
+    """Raise an error if the corpus cannot be trained on."""
     if errors:
         raise errors[0]
     for fold in folds:
@@ -133,7 +133,7 @@ def check(args: argparse.Namespace) -> None:
     Raises:
         LabError: The corpus cannot be trained on.
     """
-    # Here, so that --help does without torch.
+    # Imported here, so that --help needs no torch.
     from labkit.corpus import report
     from labkit.corpus.inspection import (
         find_unknown_characters,
@@ -178,7 +178,7 @@ def _parser() -> LabParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
-    checking = commands.add_parser("check", help="look at a release")
+    checking = commands.add_parser("check", help="check a release")
     checking.set_defaults(answer=check)
     checking.add_argument(
         "folder", metavar="FOLDER", type=Path, help="of a release: ROOT/VERSION"

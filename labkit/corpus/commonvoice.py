@@ -1,8 +1,8 @@
 """Reading the folders of Mozilla Common Voice, of whatever release.
 
 Layout: ``ROOT/VERSION/LANG/{train,dev,test}.tsv`` and ``ROOT/VERSION/LANG/clips``.
-A fold that is missing or lists no clip is made from ``validated.tsv``: segments of new
-clips alone, and small languages, have none.
+A fold that is missing or lists no clip is made from ``validated.tsv``: delta segments
+and small languages have no folds.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ __all__ = [
 EMBEDDED_VERSION = "mini"
 ROOT_VARIABLE = "COMMONVOICE_ROOT"
 
-# The folds, and the share of the speakers that each gets where it must be made.
+# Each fold, and its share of the speakers where it must be made.
 SHARES = {"train": 0.8, "dev": 0.1, "test": 0.1}
 POOL = "validated.tsv"
 _NEEDED_COLUMNS = ("path", "sentence")
@@ -40,7 +40,7 @@ _SPEAKER = "client_id"
 
 
 def default_location(lang: str = "fr") -> tuple[str, str]:
-    """Find the corpus that is used when none is named.
+    """Find the corpus to use when none is named.
 
     Returns:
         Root and version: those of the environment's ``COMMONVOICE_ROOT``, with its
@@ -65,8 +65,8 @@ def _releases(root: Path, lang: str = "*") -> list[Path]:
 def newest_version(root: str, lang: str = "fr") -> str:
     """Return the newest folder of ``root`` with clips to train on; else ``*``.
 
-    One with a training fold goes before one without, and a whole release before a
-    delta segment, which holds the clips that are new in a release alone.
+    One with a training fold is preferred to one without, and a whole release to a
+    delta segment, which holds only the clips that are new in a release.
     """
 
     def rank(tsv: Path) -> tuple[bool, bool, float]:
@@ -114,9 +114,8 @@ def read_fold(folder: Path, fold: str) -> tuple[Table, Path]:
 def _share(folder: Path, fold: str) -> Table:
     """Take the clips of a fold from ``validated.tsv``, by speaker.
 
-    The speakers that no other fold of the release has are shared among the folds
-    that it lacks. Who goes where depends on a hash of their names, so that it is the
-    same each time.
+    The speakers that no other fold of the release has are divided among the folds
+    that it lacks, by a hash of their names, so that the result is always the same.
     """
     tsvs = {name: folder / f"{name}.tsv" for name in SHARES}
     tables = {
@@ -137,11 +136,11 @@ def _share(folder: Path, fold: str) -> Table:
             f"{folder / POOL}: {len(free)} speakers are free for "
             f"{', '.join(missing)}, of which there is no tsv that lists a clip",
             "unpack the corpus again; if these are all the clips there are, move "
-            "the other folds away, that all three be made anew",
+            "the other folds away, so that all three are made again",
         )
     total = sum(SHARES[name] for name in missing)
     parts, start = {}, 0
-    for name in reversed(missing):  # the first last: it takes the rest
+    for name in reversed(missing):  # the first fold comes last: it takes the rest
         end = start + max(1, round(len(free) * SHARES[name] / total))
         parts[name] = free[start : None if name == missing[0] else end]
         start = end
@@ -226,7 +225,7 @@ class DatasetFilter(Dataset):
     ) -> None:
         self.dataset = dataset
         every = durations_of(dataset.folder, dataset.clip_names())
-        # 0 s stands for a broken clip: it is kept, to be named where it is read.
+        # 0 s stands for a broken clip: it is kept, and reported where it is read.
         kept = [
             i
             for i, s in enumerate(every)

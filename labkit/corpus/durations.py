@@ -1,8 +1,8 @@
-"""How long the clips of a corpus last, without decoding one.
+"""The durations of the clips of a corpus, without decoding one.
 
-Releases from 16 on tell it in ``clip_durations.tsv``, release 14 in ``times.txt``.
-For the others it is read from the headers of the clips, once: it is kept beside, in
-``measured_durations.tsv``, where the folder can be written.
+Releases from 16 on list them in ``clip_durations.tsv``, release 14 in ``times.txt``.
+For the others they are read once from the headers of the clips, and kept beside them
+in ``measured_durations.tsv`` where the folder can be written.
 """
 
 from __future__ import annotations
@@ -23,11 +23,11 @@ TABLES = (MEASURED, "times.txt", "clip_durations.tsv")  # the best last
 _HEADER = "clip\tduration[ms]\n"
 _MILLISECONDS = re.compile(r"[0-9]+")
 _UNKNOWN = -1.0  # seconds of a clip that no table lists
-_WORTH_SAYING = 2_000  # clips: fewer are read in a blink
+_WORTH_SAYING = 2_000  # clips: fewer take no noticeable time
 
 
 def _read(path: Path) -> Iterator[tuple[str, float]]:
-    """Yield the name of each clip and its seconds; other lines are passed over."""
+    """Yield the name of each clip and its seconds; skip other lines."""
     try:
         with path.open(encoding="utf-8-sig", newline="\n") as lines:
             for line in lines:
@@ -46,7 +46,7 @@ def tables_of(folder: Path) -> list[Path]:
     return [path for path in paths if path.is_file()]
 
 
-def _told(folder: Path) -> Iterator[tuple[str, float]]:
+def _listed(folder: Path) -> Iterator[tuple[str, float]]:
     for path in tables_of(folder):
         yield from _read(path)
 
@@ -60,11 +60,11 @@ def read_durations(folder: Path) -> dict[str, float]:
     Returns:
         Seconds of each clip by file name; empty where there is no table.
     """
-    return dict(_told(folder))
+    return dict(_listed(folder))
 
 
 def durations_of(folder: Path, names: Sequence[str]) -> Sequence[float]:
-    """Tell how long clips last: by the tables, else by the headers of the clips.
+    """Look the durations of clips up in the tables, else in the clips' headers.
 
     Args:
         folder: The folder that holds the tsv files.
@@ -75,10 +75,10 @@ def durations_of(folder: Path, names: Sequence[str]) -> Sequence[float]:
     """
     # Its keys are the names themselves, not copies: there may be a million.
     seconds = dict.fromkeys(names, _UNKNOWN)
-    for name, told in _told(folder):
+    for name, known in _listed(folder):
         if name in seconds:
-            seconds[name] = told
-    unknown = [name for name, told in seconds.items() if told == _UNKNOWN]
+            seconds[name] = known
+    unknown = [name for name, known in seconds.items() if known == _UNKNOWN]
     if unknown:
         seconds.update(_measure(folder, unknown))
     return array("d", map(seconds.__getitem__, names))
@@ -102,14 +102,14 @@ def _measure(folder: Path, names: Sequence[str]) -> dict[str, float]:
         )
         for name, length in zip(names, lengths):
             found[name] = round(1000 * length) / 1000  # as it is kept
-    finally:  # what is known when someone stops us need not be read again
+    finally:  # after an interrupt, what was read is kept
         _keep(folder, found)
     return found
 
 
 def _keep(folder: Path, found: dict[str, float]) -> None:
-    """Write what was found beside the corpus, if its folder can be written."""
-    # Not that of a broken clip: one day it may be whole.
+    """Write durations beside the corpus, if its folder can be written."""
+    # That of a broken clip is not kept: the clip may be replaced.
     whole = {name: length for name, length in found.items() if length > 0}
     if not whole:
         return

@@ -1,4 +1,4 @@
-"""What a corpus holds, and what is wrong with it."""
+"""What a corpus holds, and which of its clips and sentences are unusable."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ _COLOUR, _OUTSIDE = "#3380cc", "#c8c8c8"
 
 @dataclass
 class Fold:
-    """What one fold lists.
+    """The clips that one fold lists.
 
     Attributes:
         name: "train", "dev" or "test".
@@ -38,7 +38,7 @@ class Fold:
         columns: The columns of that file.
         clips: File names of the clips.
         sentences: What is said in each.
-        speakers: Who speaks in it; empty where the file does not tell.
+        speakers: The speaker of each clip; empty if the file does not name them.
         seconds: How long each clip lasts; 0 for one that is missing or broken.
     """
 
@@ -61,7 +61,7 @@ class Fold:
 
 
 def open_folds(folder: Path) -> tuple[list[Fold], list[LabError]]:
-    """Open the folds of a language's folder; those that cannot be read are errors."""
+    """Open the folds of a language's folder; one that cannot be read is an error."""
     root, version, lang = str(folder.parents[1]), folder.parent.name, folder.name
     folds, errors = [], []
     for name in SHARES:
@@ -112,12 +112,12 @@ def list_clips(folder: Path) -> dict[str, int]:
 
 @dataclass
 class Audio:
-    """What reading clips came to.
+    """The result of reading clips.
 
     Attributes:
         read: How many were tried.
-        rates: How many there are of each sampling rate, in Hz.
-        broken: Why each of the broken ones cannot be used.
+        rates: The number of clips of each sampling rate, in Hz.
+        broken: For each broken clip, why it cannot be used.
     """
 
     read: int = 0
@@ -131,7 +131,7 @@ def read_clips(folder: Path, seconds: dict[str, float], every: bool) -> Audio:
     Args:
         folder: The folder of the clips.
         seconds: How long each of them should last, by file name; 0 is not known.
-        every: Read them all.
+        every: Read all of them.
     """
     names = sorted(seconds)
     if not every and len(names) > _SAMPLE:
@@ -176,7 +176,7 @@ class UnknownCharacter:
 
     @property
     def name(self) -> str:
-        """Return its code point and what Unicode calls it."""
+        """Return its code point and its Unicode name."""
         name = unicodedata.name(self.character, "no name")
         return f"U+{ord(self.character):04X} {name.lower()}"
 
@@ -184,11 +184,11 @@ class UnknownCharacter:
 def find_unknown_characters(
     folds: Sequence[Fold], is_known: Callable[[str], bool]
 ) -> tuple[list[UnknownCharacter], int]:
-    """Find the characters that the alphabet has no place for.
+    """Find the characters that are not in the alphabet.
 
     Args:
         folds: The folds.
-        is_known: Tells whether the alphabet has a place for a character.
+        is_known: Says whether a character is in the alphabet.
 
     Returns:
         The characters, the most frequent first, and how many sentences hold any.
@@ -218,7 +218,7 @@ def plot_lengths(folds: Sequence[Fold], low: float, high: float) -> Figure:
     """Plot a histogram of the lengths of each fold.
 
     Args:
-        folds: The folds, each with a clip whose length is known.
+        folds: The folds, each with a clip of known length.
         low: Shortest clip that is kept, in seconds.
         high: Longest clip that is kept, in seconds.
     """

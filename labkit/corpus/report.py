@@ -1,4 +1,4 @@
-"""Saying what a corpus holds, in lines that stand under one another."""
+"""Printing what a corpus holds, in aligned lines."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _NUMBER = re.compile(r"cv-corpus-(\d+(?:\.\d+)*(?:-delta)?)")
 # The columns that came with a release: if one is there, the release is no older.
 _SINCE = (("sentence_domain", "17 on"), ("variant", "13 to 16"), ("segment", "5 to 12"))
 _OLDEST = "1 to 4"
-_EXAMPLES = 3  # clips that are named of each kind of fault
+_EXAMPLES = 3  # clips that are named for each kind of error
 _CHARACTERS = 12  # that are shown
 _WIDTH = 44  # characters of a sentence that are shown
 
@@ -38,7 +38,7 @@ def _name_some(texts: Sequence[str]) -> None:
 
 
 def print_release(folder: Path, folds: Sequence[Fold]) -> None:
-    """Say which release it is, and which tables it has."""
+    """Print which release it is, and which tables it has."""
     number = _NUMBER.search(folder.parent.name)
     columns = folds[0].columns
     since = next((since for name, since in _SINCE if name in columns), _OLDEST)
@@ -57,7 +57,7 @@ def print_release(folder: Path, folds: Sequence[Fold]) -> None:
 def print_folds(
     folds: Sequence[Fold], sizes: dict[str, int], low: float, high: float
 ) -> None:
-    """Say how much each fold lists, clips of ``low`` to ``high`` seconds apart."""
+    """Print how much each fold lists, and how much of ``low`` to ``high`` seconds."""
     span = f"{low:g} to {high:g} s"
     print(
         f"\n{'fold':8}{'clips':>10}{'hours':>10}{'speakers':>10}{'missing':>10}"
@@ -76,7 +76,7 @@ def print_folds(
 
 
 def print_clips(folds: Sequence[Fold], sizes: dict[str, int]) -> bool:
-    """Count the clips and name those at fault; return whether there are any."""
+    """Count the clips and name those with errors; return whether there are any."""
     listed = Counter(name for fold in folds for name in fold.clips)
     others = len(sizes.keys() - listed.keys())
     size = sum(sizes.values()) / 1e9
@@ -105,7 +105,7 @@ def print_clips(folds: Sequence[Fold], sizes: dict[str, int]) -> bool:
 
 
 def print_audio(audio: Audio, n_there: int) -> None:
-    """Say what reading clips came to, of ``n_there`` that can be read."""
+    """Print the result of reading clips, of ``n_there`` that can be read."""
     sample = " as a sample (all with --all)" if audio.read < n_there else ""
     broken = f"{len(audio.broken):,} broken ({_percent(len(audio.broken), audio.read)})"
     _say(
@@ -118,14 +118,16 @@ def print_audio(audio: Audio, n_there: int) -> None:
 
 
 def print_overlaps(folds: Sequence[Fold]) -> None:
-    """Say which speakers and sentences stand in two folds, and what is no speech."""
+    """Print which speakers and sentences are in two folds, and which hold no word."""
     shared = [
         f"{len(both):,} in {a.name} and {b.name}"
         for a, b in combinations(folds, 2)
         if (both := a.speakers & b.speakers)
     ]
-    told = all(fold.speakers for fold in folds)
-    _say("speakers", ", ".join(shared) or ("none in two folds" if told else "not told"))
+    named = all(fold.speakers for fold in folds)
+    _say(
+        "speakers", ", ".join(shared) or ("none in two folds" if named else "not named")
+    )
     sentences = {fold.name: {*fold.sentences} for fold in folds}
     training = sentences.pop("train", set())
     known = [f"{len(own & training):,} of {name}" for name, own in sentences.items()]
@@ -142,29 +144,29 @@ def print_overlaps(folds: Sequence[Fold]) -> None:
 
 
 def print_characters(
-    strangers: Sequence[UnknownCharacter], n_sentences: int, n_clips: int
+    unknown: Sequence[UnknownCharacter], n_sentences: int, n_clips: int
 ) -> None:
-    """Say which characters the alphabet has no place for, of ``n_clips`` sentences."""
-    if not strangers:
+    """Print which characters of ``n_clips`` sentences are not in the alphabet."""
+    if not unknown:
         _say("characters", "all in the alphabet")
         return
     share = _percent(n_sentences, n_clips)
     held = f"{n_sentences:,} sentences ({share}) hold"
-    _say("characters", f"{held} {len(strangers)} outside the alphabet")
-    shown = strangers[:_CHARACTERS]
+    _say("characters", f"{held} {len(unknown)} outside the alphabet")
+    shown = unknown[:_CHARACTERS]
     wide = max(len(f"{one.count:,}") for one in shown)
     names = max(len(one.name) for one in shown)
     for one in shown:
         seen = one.character if one.character.isprintable() else " "
         around = _around(one.sentence, one.sentence.index(one.character))
         _say("", f"  {seen} {one.count:{wide},}  {one.name:{names}}  {around}")
-    if len(strangers) > _CHARACTERS:
-        rest = "".join(one.character for one in strangers[_CHARACTERS:])
+    if len(unknown) > _CHARACTERS:
+        rest = "".join(one.character for one in unknown[_CHARACTERS:])
         _say("", f"  and {rest[:_WIDTH]}")
 
 
 def _around(sentence: str, place: int) -> str:
-    """Cut what stands around a place out of a sentence."""
+    """Cut the surroundings of a place out of a sentence."""
     start = max(0, min(place - _WIDTH // 2, len(sentence) - _WIDTH))
     end = start + _WIDTH
     before, after = "…" * (start > 0), "…" * (end < len(sentence))

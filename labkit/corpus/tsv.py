@@ -12,7 +12,7 @@ from labkit.base import LabError
 
 
 class Table:
-    """The rows of a tsv file; each is decoded when it is asked for.
+    """The rows of a tsv file; each is decoded when it is read.
 
     Half a million rows of thirteen columns take little more memory than their file,
     and processes that are forked share it.
@@ -52,7 +52,7 @@ class Table:
         return [line.split(b"\t", place + 1)[place].decode() for line in lines]
 
     def select(self, indices: Iterable[int]) -> Table:
-        """Return a table of some of the rows, which alone are kept in memory."""
+        """Return a table of some of the rows; the others are not kept in memory."""
         lines = [self._line(index) + b"\n" for index in indices]
         starts, end = [], 0
         for line in lines:
@@ -77,7 +77,7 @@ def read_table(path: Path, needed: Sequence[str]) -> Table:
         OSError: It cannot be read.
     """
     data = path.read_bytes()
-    # Some editors put a mark first.
+    # Some editors write a byte order mark first.
     start = len(codecs.BOM_UTF8) if data.startswith(codecs.BOM_UTF8) else 0
     lines = io.BytesIO(data)
     lines.seek(start)

@@ -1,12 +1,12 @@
-"""Forced alignment: at which frames each symbol of a transcript was said.
+"""Forced alignment: finding the frames of each symbol of a transcript.
 
 The most probable of all CTC paths that collapse to the transcript, by the Viterbi
 algorithm over its symbols with blanks between them (Graves et al. 2006, section 4.1;
 Kürzinger et al. 2020).
 
 All states of a frame are computed at once, in plain torch. ``forced_align`` of
-torchaudio (2.8 and 2.11 alike) is quicker, but may miss the best path where scores tie,
-and reads outside of its memory where every path has probability 0.
+torchaudio (2.8 and 2.11) is faster, but may miss the best path when scores tie, and
+reads outside its memory when every path has probability 0.
 """
 
 from __future__ import annotations
@@ -67,7 +67,7 @@ def align(log_probs: Tensor, transcript: Sequence[int], blank: int) -> Alignment
     _check(log_probs, transcript, blank)
     scores = log_probs.detach().cpu()
     if scores.dtype != torch.float64:
-        scores = scores.float()  # a half-precision sum of many frames is worthless
+        scores = scores.float()  # half precision is too inexact for long sums
     path = _best_path(scores, torch.tensor(transcript), blank)
     log_prob = scores.gather(1, path.unsqueeze(1)).double().sum().item()
     return Alignment(_spans(path, blank), path, log_prob)
@@ -88,7 +88,8 @@ def _check(log_probs: Tensor, transcript: Sequence[int], blank: int) -> None:
             )
     if log_probs.isnan().any():
         raise LabError(
-            "the scores hold NaN", "the network has diverged: train it again, slower"
+            "the scores hold NaN",
+            "the network has diverged: train it with a lower --base_lr",
         )
     needed = frames_needed(transcript)
     if needed > n_frames:

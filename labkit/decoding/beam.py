@@ -3,12 +3,12 @@
 The state of a prefix holds the probability of its paths that end with a blank and of
 those that do not (Graves 2012, Hannun et al. 2014), a 64-bit hash of the prefix and
 that of its parent. Two candidates can be the same prefix in one way only: a kept
-prefix that equals another kept one plus a symbol. Comparing hashes finds that for
+prefix that equals another kept one plus a symbol. Comparing hashes finds these for
 all pairs together, so that no Python runs for a single hypothesis.
 
 A language model and hot words are automata over the symbols (see ``fusion``): what
 they add to a prefix depends on the prefix alone. It is kept apart from the acoustic
-scores, and only the ranking sees it.
+scores, and used for ranking only.
 
 Axis letters: T frames, B utterances, V symbols, K prefixes of a beam.
 """
@@ -69,7 +69,7 @@ class _Beam:
 
 
 class _Search:
-    """Moves beams on, frame by frame.
+    """Extends beams, frame by frame.
 
     Args:
         size: K.
@@ -89,10 +89,10 @@ class _Search:
     ) -> None:
         self.size, self.n_symbols, self.blank_id = size, n_symbols, blank_id
         self.scorers = scorers
-        # A candidate is the cell K x V of the prefix that it comes from and of the
-        # symbol that it gains; in the column of the blank, a prefix stays as it is.
+        # A candidate is a cell of K x V: the prefix that it comes from and the symbol
+        # that it gains; in the column of the blank, a prefix stays as it is.
         self.cells = torch.arange(size, device=device) * n_symbols
-        # Cells as far apart as these are a group.
+        # Cells at this distance from one another form a group.
         n_cells = size * n_symbols
         widths = range(1, math.isqrt(n_symbols) + 1)
         width = max(n for n in widths if n_cells % n == 0)
@@ -117,7 +117,7 @@ class _Search:
         )
 
     def step(self, beam: _Beam, frame: Tensor) -> tuple[_Beam, Tensor]:
-        """Move ``beam`` on by a ``frame`` (B, V), which is used up.
+        """Extend ``beam`` by a ``frame`` (B, V), which is overwritten.
 
         Returns:
             The new beam, best prefix first, and the cell that each of its prefixes
@@ -147,7 +147,7 @@ class _Search:
             total=total,
             blank=inherit(stay_blank).masked_fill(grown, -torch.inf),
             symbol=torch.where(grown, total, inherit(stay_symbol)),
-            # An empty slot may be the double of a prefix: it must never go on.
+            # An empty slot may have the hash of a prefix: it must never be extended.
             last=last.masked_fill(total.isneginf(), self.blank_id),
             hash=torch.where(grown, new_hash, old_hash),
             parent=torch.where(grown, old_hash, inherit(beam.parent)),
@@ -160,7 +160,7 @@ class _Search:
         return moved, chosen
 
     def _advance(self, beam: _Beam, frame: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Score every way to go on, each prefix in one place with all its paths.
+        """Score every candidate, with all paths of a prefix in one place.
 
         Returns:
             The log probabilities of all candidates (B, K, V), and those of the paths
@@ -171,17 +171,17 @@ class _Search:
         repeat = frame.gather(1, beam.last)
         grow = beam.total.unsqueeze(2) + frame.unsqueeze(1)  # (B, K, V)
         cells = grow.flatten(1)
-        # A symbol twice in a row needs a blank between: only those paths grow.
+        # A repeated symbol needs a blank in between: only those paths grow.
         cells.scatter_(1, self.cells + beam.last, beam.blank + repeat)
 
-        # Which prefix (dim 2) is the parent of which (dim 1)? Of an empty slot and a
-        # prefix with the same hash, the first counts: the prefix.
+        # Which prefix (dim 2) is the parent of which (dim 1)? If an empty slot and a
+        # prefix have the same hash, the first counts, which is the prefix.
         child = beam.parent.unsqueeze(2) == beam.hash.unsqueeze(1)
         found, parent = child.max(dim=2)
         double = parent * self.n_symbols + beam.last
         double = torch.where(found, double, self.blank_id)  # a cell that holds -inf
         onto = cells.gather(1, double)
-        # What has moved there must not stand as a candidate of its own too.
+        # A candidate that was merged there must not be counted twice.
         cells.scatter_(1, double, -torch.inf)
         stay_symbol = torch.logaddexp(beam.symbol + repeat, onto)
         grow[:, :, self.blank_id] = torch.logaddexp(stay_blank, stay_symbol)
@@ -201,7 +201,7 @@ class _Search:
     def _best(self, scores: Tensor) -> Tensor:
         """Choose the best K of all candidates (B, K V); best first, (B, K).
 
-        They lie in the K groups whose maxima are highest, and two small selections
+        They lie in the K groups with the highest maxima, and two small selections
         take less time than a large one.
         """
         if len(self.members) == 1:
@@ -233,7 +233,7 @@ def _check(log_probs: Tensor, lengths: Tensor, beam_size: int) -> None:
     if math.isnan(highest) or highest == math.inf:
         raise LabError(
             f"the scores hold {'NaN' if math.isnan(highest) else '+inf'}",
-            "the network has diverged: train it again, slower",
+            "the network has diverged: train it with a lower --base_lr",
         )
 
 
@@ -247,8 +247,8 @@ def prefix_beam_search(
 ) -> list[list[Hypothesis]]:
     """Find the best transcripts of each utterance of a batch.
 
-    Every symbol of every frame is tried on every prefix: what the search loses, it
-    loses to the size of its beam alone.
+    Every symbol of every frame is tried on every prefix: the search loses hypotheses
+    to the size of its beam only.
 
     Args:
         log_probs: (T, B, V), log-probabilities of each symbol at each frame.
@@ -272,7 +272,7 @@ def prefix_beam_search(
     scorers = fusion.scorers(n_symbols, device) if fusion else []
     search = _Search(beam_size, n_symbols, blank_id, scorers, device)
 
-    # The longest first: those that go on are the first rows of every tensor.
+    # Sorted by length, so that unfinished utterances are the first rows.
     remaining, order = lengths.to(device).sort(descending=True, stable=True)
     remaining = remaining.tolist()
     beam, ended = search.begin(n_utterances, log_probs), []

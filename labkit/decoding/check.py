@@ -1,4 +1,4 @@
-"""Checks of what a search is given, and of what a student's ``advance`` returns."""
+"""Checks of the input of a search, and of what a student's ``advance`` returns."""
 
 from __future__ import annotations
 
@@ -8,19 +8,19 @@ from collections.abc import Callable, Sequence
 from labkit.base import LabError
 from labkit.decoding.hypothesis import Hypothesis
 
-# Of each prefix two log probabilities.
+# Maps a prefix to two log probabilities.
 Prefixes = dict[tuple[int, ...], tuple[float, float]]
 
 
 def check_beam_size(beam_size: int) -> None:
-    """Refuse a beam that keeps nothing.
+    """Refuse a beam without room.
 
     Raises:
         LabError: It is smaller than 1.
     """
     if beam_size < 1:
         raise LabError(
-            f"a beam of {beam_size} keeps nothing", "use a beam of 1 or more"
+            f"a beam of {beam_size} keeps no hypothesis", "use a beam of 1 or more"
         )
 
 
@@ -41,7 +41,7 @@ def check_advance(
 
 
 def check_found(nbest: Sequence[Hypothesis], n_symbols: int, blank: int) -> None:
-    """See that what a prefix search has found are transcripts with their scores.
+    """Check that a prefix search has found transcripts with their scores.
 
     Raises:
         LabError: They are not.
@@ -51,18 +51,20 @@ def check_found(nbest: Sequence[Hypothesis], n_symbols: int, blank: int) -> None
 
 
 def _check_prefixes(beam: Prefixes, n_symbols: int, blank: int) -> None:
-    """See that a beam holds prefixes of symbols, each with two numbers."""
-    fault = ""
+    """Check that a beam holds prefixes of symbols, each with two numbers."""
+    reason = ""
     if not isinstance(beam, dict) or not beam:
-        fault = "no prefix"
-    for prefix, sums in beam.items() if not fault else ():
+        reason = "no prefix"
+    for prefix, sums in beam.items() if not reason else ():
         spelled = isinstance(prefix, tuple) and all(
             isinstance(k, int) and 0 <= k < n_symbols and k != blank for k in prefix
         )
         summed = isinstance(sums, (tuple, list)) and len(sums) == 2
         if not spelled:
-            fault = f"the prefix {prefix!r}, which is no tuple of symbols without blank"
+            reason = (
+                f"the prefix {prefix!r}, which is no tuple of symbols without blank"
+            )
         elif not (summed and all(isinstance(s, float) and s < math.inf for s in sums)):
-            fault = f"{sums!r} for the prefix {prefix!r}, not two log-probabilities"
-    if fault:
-        raise LabError(f"advance() returns {fault}", "check it with: pytest")
+            reason = f"{sums!r} for the prefix {prefix!r}, not two log-probabilities"
+    if reason:
+        raise LabError(f"advance() returns {reason}", "check it with: pytest")

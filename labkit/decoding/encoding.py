@@ -1,4 +1,4 @@
-"""What a network makes of speech, and a decoder reads."""
+"""The output of a network, which decoders read."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from labkit.text import Alphabet
 
 
 class Encoding(NamedTuple):
-    """What a network makes of a batch of utterances.
+    """The output of a network for a batch of utterances.
 
     Attributes:
         scores: Packed scores (T', B, V) for CTC: their softmax over V gives
-            probabilities. None without such an output.
-        memory: Packed states of the encoder (T', B, 2H), for attention. None without.
+            probabilities. None if the network has no such output.
+        memory: Packed states of the encoder (T', B, 2H), for attention; or None.
     """
 
     scores: PackedSequence | None
@@ -30,7 +30,7 @@ class Encoding(NamedTuple):
         return int(packed.batch_sizes.sum()) if packed is not None else 0
 
     def check(self) -> None:
-        """Refuse what no decoder can read.
+        """Refuse scores that no decoder can read.
 
         Raises:
             LabError: There is NaN in it.
@@ -39,12 +39,12 @@ class Encoding(NamedTuple):
             if packed is not None and packed.data.isnan().any():
                 raise LabError(
                     "the scores hold NaN",
-                    "the network has diverged: train it again, slower",
+                    "the network has diverged: train it with a lower --base_lr",
                 )
 
 
 class HasAlphabet(Protocol):
-    """What decoders ask of a ``CharMap``."""
+    """The part of a ``CharMap`` that decoders use."""
 
     @property
     def alphabet(self) -> Alphabet:

@@ -13,8 +13,8 @@ class Hypothesis:
     """One transcript that a search has found; every score is in nats.
 
     Attributes:
-        score: What the search ranks by: the parts, each with its weight, and every
-            bonus.
+        score: The score that the search ranks by: the weighted sum of the parts, and
+            every bonus.
         indices: The transcript, without blanks.
         parts: The log probability under each model that scored it, not weighted:
             ``"ctc"`` under the network, ``"lm"`` under the language model.

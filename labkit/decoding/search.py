@@ -1,4 +1,4 @@
-"""The decoders: each makes a search of a network's encodings out of options."""
+"""The decoders: each makes, from options, a search over a network's encodings."""
 
 from __future__ import annotations
 
@@ -32,24 +32,24 @@ from labkit.text import Alphabet
 # The n-best list of each utterance, best first.
 Search = Callable[[Encoding], list[list[Hypothesis]]]
 
-_ROWS = CTC_OPTIONS.rows  # the defaults stand there alone
+_ROWS = CTC_OPTIONS.rows  # the only place of the defaults
 
 
 @dataclass(frozen=True)
 class SearchOptions:
-    """The options of a search; a decoder takes those that it knows.
+    """The options of a search; a decoder uses those that apply to it.
 
     Attributes:
         beam_size: Hypotheses kept at each frame.
         lm: "char", "word", or the path of an ARPA file; None for no language model.
         lm_weight: Weight of its log probability.
-        word_bonus: Added for each word, in nats, where there is a language model.
-        hotwords: What the speaker is likely to say.
+        word_bonus: Word insertion bonus in nats, where there is a language model.
+        hotwords: What the speaker is likely to say, for contextual biasing.
         hotword_weight: Added for each hot word, in nats.
         lexicon: Path of a lexicon, for Flashlight; None for the model's own words.
-        symbols_per_frame: Symbols that Flashlight tries at each frame, the likeliest;
-            None for all.
-        beam_threshold: Flashlight drops what is this much worse than its best.
+        symbols_per_frame: How many of the likeliest symbols Flashlight tries at each
+            frame; None for all.
+            beam_threshold: Flashlight drops hypotheses this much worse than its best.
         unknown_score: What Flashlight adds for a word outside the lexicon.
         silence_score: What Flashlight adds for each separator.
     """
@@ -69,7 +69,10 @@ class SearchOptions:
     @classmethod
     def of(cls, args: argparse.Namespace) -> SearchOptions:
         """Take them from the options of the command line."""
-        values = {**vars(args), "beam_size": args.beamwidth}  # the one other name
+        values = {
+            **vars(args),
+            "beam_size": args.beamwidth,
+        }  # the only option with another name
         return cls(**{field.name: values[field.name] for field in fields(cls)})
 
 
@@ -86,7 +89,7 @@ def make_fusion(options: SearchOptions, alphabet: Alphabet) -> Fusion | None:
     """Compile the language model and the hot words of ``options``.
 
     Returns:
-        What a search adds to the acoustic score; None if that is nothing.
+        What a search adds to the acoustic score; None if nothing.
     """
     lm = hotwords = None
     if options.lm:
@@ -111,8 +114,8 @@ def plain_decoder(
     Args:
         prefix_search: ``(log_probs (T', V), beam_size, blank, fusion)`` to the n-best
             list of an utterance.
-        advance: The step of ``prefix_search``, which is tried first, so that what is
-            wrong with it is named.
+        advance: The step of ``prefix_search``, which is tried first, so that an error
+            in it is named.
         recogniser: The network.
         options: The options.
     """
@@ -153,7 +156,7 @@ def beam_search(
 ) -> list[NBest]:
     """Decode a batch by prefix beam search (Hannun et al. 2014).
 
-    The probability of a text is the sum over all its paths, not of one.
+    The probability of a text is the sum over all its paths.
 
     Args:
         scores: Packed scores (T', B, V).
@@ -178,7 +181,7 @@ def _lexicon(
 
 
 def flashlight_options(alphabet: Alphabet, options: SearchOptions) -> FlashlightOptions:
-    """Say how Flashlight searches: with a lexicon where the model is one of words.
+    """Choose Flashlight's options: it needs a lexicon for a word model.
 
     Raises:
         LabError: A file cannot be used.

@@ -1,4 +1,4 @@
-"""What ``test`` does with a network: transcribe, score, compare, tune."""
+"""The command ``test``: transcribing, scoring, comparing, tuning."""
 
 from labkit.evaluation.fold import score_fold
 from labkit.evaluation.setup import Setup

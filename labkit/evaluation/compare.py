@@ -29,7 +29,7 @@ def compare(setup: Setup, loader: DataLoader) -> None:
 
 
 def _make_searches(setup: Setup) -> dict[str, Search]:
-    """Make the searches to compare by name; say which of them cannot be made."""
+    """Make the searches to compare, by name; print which of them cannot be made."""
     searches = {}
     for decoder, lm in setup.args.part.options.used(setup.args):
         name = f"{decoder}+{lm}" if lm else decoder
@@ -38,7 +38,7 @@ def _make_searches(setup: Setup) -> dict[str, Search]:
             _try(setup, search)
         except (LabError, NotImplementedError) as error:
             shown = as_lab_error(error)
-            # What was asked for by name must not be missing without an error.
+            # A decoder that was asked for by name must not be left out.
             if setup.args.compare or shown is None:
                 raise
             print(f"without {name}: {shown.cause}", file=sys.stderr)
@@ -48,7 +48,7 @@ def _make_searches(setup: Setup) -> dict[str, Search]:
 
 
 def _try(setup: Setup, search: Search) -> None:
-    """Search one frame, all symbols alike: an exercise not yet written shows there."""
+    """Search one frame of equal scores: it raises if an exercise is not written yet."""
     encoding = setup.encode(pack_sequence([torch.zeros(1, setup.args.nmels)]))
     scores = encoding.scores
     if scores is not None:

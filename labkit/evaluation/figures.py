@@ -16,15 +16,15 @@ from labkit.evaluation.timed import Character, Word
 from labkit.figures import ROW_HEIGHT, WIDTH
 from labkit.text import ALPHABET
 
-_ROW_SECONDS = 5.0  # of an alignment in one row: its characters just fit
+_ROW_SECONDS = 5.0  # length of a row of an alignment: its characters just fit
 _MAX_SECONDS = 30.0  # of an alignment; the rest is not drawn
 _TITLE = 110  # characters of a line
 _SPAN_COLOUR = (0.2, 0.5, 0.8)  # red, green, blue
-_SWEEP_RANGE = 1.25  # of the best rate: what the colours of a sweep distinguish
+_SWEEP_RANGE = 1.25  # times the best rate: the range of the colours of a sweep
 
 
 def _cut_rows(words: Sequence[Word], seconds: float) -> list[tuple[float, float]]:
-    """Cut ``seconds`` into rows of about ``_ROW_SECONDS``, between words if need be.
+    """Cut ``seconds`` into rows of about ``_ROW_SECONDS``, between words.
 
     Returns:
         Start and end of each row.
@@ -75,15 +75,15 @@ def plot_alignment(
 ) -> Figure:
     """Plot a spectrogram, and under it when each character and word was said.
 
-    A long clip takes several rows, cut between words; of what lasts more than half a
-    minute the rest is left out.
+    A long clip takes several rows, cut between words; only its first half minute is
+    drawn.
 
     Args:
         spectrogram: (T, M), in dB.
         words: The words of the transcript, with their times.
         characters: Its characters, with theirs.
         win_step: Seconds from one frame of the spectrogram to the next.
-        title: What it is.
+        title: The title.
 
     Returns:
         The figure.
@@ -139,7 +139,7 @@ def plot_sweep(
         weights: The weights, ascending.
         bonuses: The bonuses, ascending.
         rates: The word error rates: a row for each bonus, a column for each weight.
-        title: What was swept.
+        title: The title.
 
     Returns:
         The figure; the lowest rate is framed.
@@ -149,7 +149,7 @@ def plot_sweep(
     )
     shown = [[100 * rate for rate in row] for row in rates]
     lowest = min(map(min, shown))
-    # The colours need not distinguish what is far from the best.
+    # The colours need not distinguish rates far from the best.
     high = min(max(map(max, shown)), _SWEEP_RANGE * lowest)
     image = axes.imshow(
         shown, cmap="viridis_r", origin="lower", aspect="auto", vmin=lowest, vmax=high

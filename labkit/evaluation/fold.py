@@ -1,4 +1,4 @@
-"""What ``test --fold`` does with a fold."""
+"""The option ``test --fold``: scoring a fold."""
 
 from __future__ import annotations
 
@@ -37,10 +37,10 @@ def score_fold(setup: Setup, folds: Sequence[DataLoader]) -> None:
 
 
 def score_one(setup: Setup, loader: DataLoader) -> None:
-    """Print the error rates of one decoder; write the transcripts if asked to."""
+    """Print the error rates of one decoder; write the transcripts if asked for."""
     args = setup.args
     search, report = setup.make_search(args.decoder, args.lm), FoldReport(args.decoder)
-    # No clip is likely to bear this name, and its file lies in the same folder.
+    # Files of clips lie in the same folder; no clip is likely to have this name.
     name = f"fold_{args.fold}.{args.output}"
     path = Path(args.baselogdir, "transcripts", name)
     with open_fold(path) if args.output else nullcontext() as write:

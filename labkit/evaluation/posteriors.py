@@ -1,4 +1,4 @@
-"""Running a network over a whole fold, and scoring what a search makes of it."""
+"""Running a network over a whole fold, and scoring the hypotheses of a search."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ from labkit.text import Alphabet
 
 
 class EncodedBatch(NamedTuple):
-    """What the network makes of a few utterances.
+    """The network's output for a batch of utterances.
 
     Attributes:
         encoding: Its output.
         utterances: The utterances.
-        references: Their transcripts, as decoding would spell them.
-        seconds: What the network took.
+        references: Their transcripts, spelled like decoded text.
+        seconds: The time that the network took.
     """
 
     encoding: Encoding
@@ -40,7 +40,7 @@ def encode_fold(
     title: str,
     n_clips: int | None = None,
 ) -> Iterator[EncodedBatch]:
-    """Run a network over a fold, batch by batch, utterances of like length together.
+    """Run a network over a fold, in batches of utterances of similar length.
 
     Memory holds one batch at a time.
 
@@ -48,15 +48,15 @@ def encode_fold(
         encode: Runs the network over packed spectrograms (T, B, M).
         loader: The loader of the fold.
         alphabet: The alphabet.
-        title: Of the progress bar.
-        n_clips: Take no more than about so many, of all lengths; None for all.
+        title: Title of the progress bar.
+        n_clips: Take about so many clips at most, of all lengths; None for all.
 
     Yields:
-        What the network makes of each batch.
+        The network's output for each batch.
     """
     batches = list(loader.batch_sampler)
     if n_clips:
-        # They come by length: every second, third, ... batch is a fair sample.
+        # Batches are ordered by length: every second, third, ... is a fair sample.
         batches = batches[:: math.ceil(sum(map(len, batches)) / n_clips)]
     for keys in progress(batches, title):
         utterances = [u for u in map(loader.dataset.__getitem__, keys) if u]
@@ -80,17 +80,17 @@ def score_batch(
     alphabet: Alphabet,
     frame_seconds: float = 0.0,
 ) -> list[list[Hypothesis]]:
-    """Decode a batch, and count the errors and the time into a report.
+    """Decode a batch, and add its errors and its time to a report.
 
     Args:
         report: The report of the search.
         search: The search.
-        batch: What the network makes of the utterances.
+        batch: The network's output for the utterances.
         alphabet: The alphabet.
         frame_seconds: Seconds from one frame T' to the next.
 
     Returns:
-        What the search has found.
+        The n-best list of each utterance.
     """
     start = time.perf_counter()
     found = search(batch.encoding)

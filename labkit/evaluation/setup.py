@@ -1,4 +1,4 @@
-"""What ``test`` works with: a network, its decoders, and the options."""
+"""The setup of ``test``: a network, its decoders, and the options."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from labkit.text import Alphabet
 
 
 class Processor(Protocol):
-    """Turns a clip into what a network reads; ``WaveformProcessor`` is one."""
+    """Turns a clip into the input of a network, like ``WaveformProcessor``."""
 
     rate: int
     hop_length: int
@@ -50,7 +50,7 @@ class Clip(NamedTuple):
         name: Its file.
         seconds: Its length.
         log_mel: Its spectrogram (T, M), in dB.
-        inputs: What the network reads, packed (T, 1, M).
+        inputs: The input of the network, packed (T, 1, M).
     """
 
     name: str
@@ -61,7 +61,7 @@ class Clip(NamedTuple):
 
 @dataclass(frozen=True)
 class Setup:
-    """What transcribing, scoring, comparing and tuning have in common.
+    """The data that transcribing, scoring, comparing and tuning share.
 
     Attributes:
         args: The options.
@@ -91,11 +91,11 @@ class Setup:
         return self.model.stride * self.win_step
 
     def options(self, lm: str | None, **changes: float) -> SearchOptions:
-        """Return the options of a search: those given, and ``changes``."""
+        """Return the options of a search: those of ``args``, with ``changes``."""
         return replace(SearchOptions.of(self.args), lm=lm, **changes)
 
     def make_search(self, decoder: str, lm: str | None, **changes: float) -> Search:
-        """Make a search of the table; an utterance without a hypothesis is an error."""
+        """Make a search from the table; it fails if an utterance has no hypothesis."""
         search = self.decoders[decoder](self.model, self.options(lm, **changes))
 
         def find(encoding: Encoding) -> list[list[Hypothesis]]:
@@ -103,7 +103,7 @@ class Setup:
             if not all(found):
                 raise LabError(
                     f"--decoder {decoder} found nothing",
-                    "give its weights and bonuses values nearer to 0",
+                    "use weights and bonuses nearer to 0",
                 )
             return found
 
@@ -137,7 +137,7 @@ class Setup:
     def describe(
         self, found: Sequence[Hypothesis], log_probs: Tensor, seconds: float
     ) -> list[TimedHypothesis]:
-        """Give text and times to the best of what was found.
+        """Give text and times to the best hypotheses.
 
         Args:
             found: The n-best list of an utterance; ``--nbest`` of them are kept.

@@ -1,4 +1,4 @@
-"""What ``test`` prints: tables of hypotheses, the scores of a fold, comparisons."""
+"""The tables that ``test`` prints: hypotheses, scores of a fold, comparisons."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def print_nbest(
         name: The clip.
         hypotheses: The n-best list, best first.
         weights: The weights of the parts of the scores that have one.
-        bonuses: What else adds to the scores.
+        bonuses: Names of the bonuses in the scores.
     """
     fused = bool(bonuses or (hypotheses and len(hypotheses[0].parts) > 1))
     meaning = "minus the whole score" if fused else "negative log probability"
@@ -52,7 +52,7 @@ def _print_parts(
     weights: Mapping[str, float],
     bonuses: Sequence[str],
 ) -> None:
-    """Print what adds up to each score."""
+    """Print the terms of each score."""
     columns, terms = {}, []
     for part in hypotheses[0].parts:
         title = _TITLES.get(part, part)
@@ -78,7 +78,7 @@ def _bonus(one: TimedHypothesis, weights: Mapping[str, float]) -> float:
 
 
 def _cost(log_prob: float) -> float:
-    """Negate a score; what rounds to nothing is never shown as -0.00."""
+    """Negate a score; one that rounds to zero is not shown as -0.00."""
     return round(-log_prob, 2) + 0.0
 
 
@@ -96,7 +96,7 @@ def _print_words(words: Sequence[Word]) -> None:
 class FoldReport:
     """The score of a decoder on a fold, gathered clip by clip.
 
-    Only counts and the worst utterances are kept, so that any fold fits.
+    Only counts and the worst utterances are kept, so that any fold fits into memory.
 
     Attributes:
         decoder: Name of the decoder.
@@ -118,12 +118,12 @@ class FoldReport:
     _worst: list[tuple[float, int, str, str, str]] = field(default_factory=list)
 
     def add(self, clip: str, reference: str, hypothesis: str) -> None:
-        """Count one clip in."""
+        """Add one clip."""
         cer = character_error_rate([reference], [hypothesis])
         self.cer += cer
         self.wer += word_error_rate([reference], [hypothesis])
         if cer.errors:
-            # Of two that are equally bad, the earlier one is kept.
+            # If two are equally bad, the earlier one is kept.
             row = (cer.rate, -self.n_clips, clip, reference, hypothesis)
             heapq.heappush(self._worst, row)
             if len(self._worst) > _WORST:
@@ -131,7 +131,7 @@ class FoldReport:
         self.n_clips += 1
 
     def add_time(self, speech: float, network: float, decoding: float) -> None:
-        """Count in what some speech took, all in seconds."""
+        """Add the time that some speech took, all in seconds."""
         self.speech += speech
         self.network += network
         self.decoding += decoding
@@ -174,11 +174,11 @@ def _print_rate(name: str, rate: ErrorRate) -> None:
 
 
 def alignment_lines(reference: str, hypothesis: str) -> list[str]:
-    """Set a reference above a hypothesis, word by word, with marks of the errors.
+    """Align a reference with a hypothesis, word by word, and mark the errors.
 
     Args:
         reference: What was said.
-        hypothesis: What was understood.
+        hypothesis: What was recognised.
 
     Returns:
         Lines; a long sentence takes several groups of them. Stars stand for a word

@@ -1,4 +1,4 @@
-"""Hypotheses: what a search has found, as text with times and confidence.
+"""Hypotheses with text, times and confidence.
 
 The times come from forced alignment, so that they mean the same whatever the decoder.
 """
@@ -17,7 +17,7 @@ from torch import Tensor
 from labkit.decoding import Alignment, Hypothesis, NoPathError, align
 from labkit.text import ALPHABET, MARKS, Alphabet
 
-_EDGES = (ALPHABET.start, ALPHABET.end)  # never shown to people
+_EDGES = (ALPHABET.start, ALPHABET.end)  # never shown
 
 
 class Character(NamedTuple):
@@ -64,10 +64,10 @@ class TimedHypothesis:
     Attributes:
         text: Its symbols, those of start and end included.
         tokens: Its indices.
-        score: What the decoder ranks by.
+        score: The score that the decoder ranks by.
         parts: Log probability under each model that scored it, as in ``Hypothesis``.
-        characters: Each token with its times; none if no path spells the hypothesis.
-        words: The words of ``plain`` with their times; none likewise.
+        characters: Each token with its times; empty if no path spells the hypothesis.
+        words: The words of ``plain`` with their times; empty likewise.
     """
 
     text: str
@@ -79,7 +79,7 @@ class TimedHypothesis:
 
     @property
     def plain(self) -> str:
-        """The text without the symbols of start and end, as people see it."""
+        """The text without the symbols of start and end."""
         return ALPHABET.plain(self.text)
 
     def as_dict(self) -> dict[str, Any]:
@@ -118,19 +118,19 @@ def describe(
     frame_seconds: float,
     duration: float,
 ) -> list[TimedHypothesis]:
-    """Give text, times and confidence to what a search has found.
+    """Give text, times and confidence to the hypotheses of a search.
 
-    A transcript that no path spells (its every path has probability 0, or needs more
-    frames than there are) keeps text and scores, but has neither characters nor words.
-    Where a transcript lacks the start or the end, its probability counts as that of
-    the blank, since some decoders take both for blanks.
+    A transcript that no path spells (every path has probability 0, or needs more
+    frames than there are) keeps text and scores, but has no characters and no words.
+    If a transcript lacks the start or the end marker, that marker's probability is
+    added to the blank's, since some decoders treat both as blanks.
 
     Args:
         found: The n-best list of an utterance.
         log_probs: Log-probabilities of each symbol at each frame, (T, V).
         alphabet: The V symbols.
         frame_seconds: Seconds from one frame to the next.
-        duration: Seconds of the clip; no time lies past them.
+        duration: Seconds of the clip; no time exceeds them.
 
     Returns:
         The hypotheses, in the same order.
@@ -178,7 +178,7 @@ def _describe(
 def _silence_edges(
     log_probs: Tensor, tokens: Sequence[int], alphabet: Alphabet
 ) -> Tensor:
-    """Give the blank the probability of the start and the end, where they lack."""
+    """Add the probability of a missing start or end marker to the blank's."""
     edges = (alphabet.index.get(c, -1) for c in (alphabet.start, alphabet.end))
     lacking = [i for i in edges if i >= 0 and i not in tokens]
     blank, scores = alphabet.blank_id, log_probs.clone()
@@ -199,7 +199,7 @@ def time_characters(
     Args:
         symbols: The symbols of the transcript.
         alignment: Its alignment.
-        log_probs: What it was aligned with, (T, V).
+        log_probs: The log-probabilities that it was aligned with, (T, V).
         frame_seconds: Seconds from one frame to the next.
         duration: Seconds of the clip.
 

@@ -1,4 +1,4 @@
-"""Transcribing clips: print, write and draw what is said in them, and when."""
+"""Transcribing clips: printing, writing and drawing the hypotheses and their times."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ from labkit.evaluation.transcripts import Names, Transcript, TranscriptFolder
 from labkit.figures import save_figure
 from labkit.text import Alphabet
 
-# Nats a symbol by which a whole transcript costs more than the best path: 0 to 1 with
-# a good network, up to 1.8 with a bad one (CER 57 %). Half of one: 1.6 to 20.
+# Nats per symbol by which a transcript may cost more than the best path: complete ones
+# cost 0 to 1, up to 1.8 with a bad network (CER 57 %); half of one costs 1.6 to 20.
 _DOUBTFUL = 2.0
 
 
@@ -95,7 +95,7 @@ def score_text(text: str, log_probs: Tensor, alphabet: Alphabet) -> Hypothesis:
             "write what is said: « 5 euros » for « 5 € »",
             USAGE,
         )
-    align(log_probs, indices, alphabet.blank_id)  # says what does not fit
+    align(log_probs, indices, alphabet.blank_id)  # raises if it does not fit
     loss = torch.nn.functional.ctc_loss(
         log_probs.unsqueeze(1),  # (T', 1, V)
         torch.tensor([indices]),
@@ -107,8 +107,8 @@ def score_text(text: str, log_probs: Tensor, alphabet: Alphabet) -> Hypothesis:
     cost = loss.item() + log_probs.max(dim=1).values.sum().item()
     if cost > _DOUBTFUL * len(indices):
         print(
-            "warning: this may not be all that is said: its times are then not to "
-            f"be trusted ({cost / len(indices):.1f} nats a symbol above the best)",
+            "warning: this may not be all that is said; if so, do not trust its "
+            f"times ({cost / len(indices):.1f} nats a symbol above the best)",
             file=sys.stderr,
         )
     return Hypothesis(-loss.item(), indices, {"ctc": -loss.item()})

@@ -23,12 +23,12 @@ _LINES = 2  # lines of a cue
 _CUE_WORDS = 7
 _CUE_SECONDS = 6.0
 _SHORTEST_CUE = 1.0  # s, where the next cue leaves room for it
-_PAUSE = 0.7  # s without a word: a cue never runs on across
+_PAUSE = 0.7  # s without a word: a cue ends there
 
 
 @dataclass(frozen=True)
 class Transcript:
-    """What a decoder has made of a clip.
+    """The result of a decoder for a clip.
 
     Attributes:
         clip: Name of the clip.
@@ -46,7 +46,7 @@ class Transcript:
 
     @property
     def text(self) -> str:
-        """The best text, as people see it."""
+        """The best text, without markers."""
         return self.hypotheses[0].plain if self.hypotheses else ""
 
     def as_dict(self) -> dict[str, Any]:
@@ -84,7 +84,7 @@ def _fits(words: Sequence[Word]) -> bool:
 
 
 def _cues(words: Sequence[Word]) -> list[Sequence[Word]]:
-    """Cut words into cues at the longest pauses, near the middle where they tie."""
+    """Cut words into cues at the longest pauses; of equal ones, near the middle."""
     cues, todo = [], [words] if words else []
     while todo:
         part = todo.pop()
@@ -105,8 +105,8 @@ def _cues(words: Sequence[Word]) -> list[Sequence[Word]]:
 def subtitles(transcript: Transcript) -> str:
     """Write the best hypothesis as SubRip subtitles.
 
-    Cues follow one another without overlap, and are cut at pauses. A text without
-    times (no path spells it) is one cue as long as the clip.
+    Cues do not overlap, and are cut at pauses. A text without times (no path spells
+    it) is one cue as long as the clip.
 
     Returns:
         The content of an ``.srt`` file; empty for an empty transcript.
@@ -136,7 +136,7 @@ def _content(transcript: Transcript, kind: str) -> str:
 
 
 class Names:
-    """Gives each file of a folder a name of its own."""
+    """Gives each file of a folder a different name."""
 
     def __init__(self) -> None:
         self._taken: set[str] = set()
@@ -157,7 +157,7 @@ class TranscriptFolder:
     where an earlier clip of the same folder has taken that name, ``talk.wav.srt``.
 
     Attributes:
-        folder: Where; it is made if it is missing.
+        folder: The folder; it is made if it is missing.
         kind: ``txt`` (the best text alone), ``json`` (everything) or ``srt``.
     """
 
@@ -169,7 +169,7 @@ class TranscriptFolder:
         """Write the transcript of a clip.
 
         Returns:
-            The path of the file, for people to see.
+            The path of the file, to be printed.
         """
         clip = Path(transcript.clip)
         path = self.folder / f"{self._names.take(clip.stem, clip.name)}.{self.kind}"
@@ -187,13 +187,13 @@ def open_fold(path: Path) -> Iterator[Callable[[Transcript], object]]:
     ends without an error.
 
     Args:
-        path: The file to make or replace; its suffix says the format.
+        path: The file to make or replace; its suffix sets the format.
 
     Yields:
-        What to call with each transcript.
+        The function to call with each transcript.
 
     Raises:
-        LabError: No such format for a fold.
+        LabError: A fold cannot be written in this format.
     """
     if path.suffix[1:] not in FOLD_FORMATS:
         raise LabError(
@@ -210,7 +210,7 @@ def open_fold(path: Path) -> Iterator[Callable[[Transcript], object]]:
 
 
 def _write_list(file: TextIO) -> Iterator[Callable[[Transcript], object]]:
-    """Write a JSON list around what is added."""
+    """Write a JSON list, item by item."""
     separator = "["
 
     def add(transcript: Transcript) -> None:

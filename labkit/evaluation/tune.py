@@ -1,4 +1,4 @@
-"""Choosing the weights of a language model: the error rates for many of them."""
+"""Choosing the weight and the word bonus of a language model on a fold."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def sweep(
     """Try every weight of a language model with every word bonus.
 
     Args:
-        batches: What the network makes of the fold.
+        batches: The network's output for the fold.
         make_search: Makes the search of ``(lm_weight, word_bonus)``.
         alphabet: The alphabet.
         weights: The weights.
@@ -69,8 +69,8 @@ def rank(points: Sequence[SweepPoint], usual: tuple[float, float]) -> list[Sweep
 
     Args:
         points: The points.
-        usual: A weight and a bonus: of points that are equally good, only the one
-            nearest to them is kept.
+        usual: A weight and a bonus; of equally good points, only the one nearest to
+            them is kept.
     """
     points = sorted(
         points,
@@ -121,4 +121,4 @@ def _grid(setup: Setup) -> tuple[Sequence[float], Sequence[float]]:
         return LM_WEIGHTS, WORD_BONUSES
     if flashlight_options(setup.alphabet, setup.options(args.lm)).lexicon is None:
         return LM_WEIGHTS, (0.0,)  # there are no words to count
-    return LM_WEIGHTS[::2], WORD_BONUSES[1::2]  # each point builds a lexicon anew
+    return LM_WEIGHTS[::2], WORD_BONUSES[1::2]  # each point builds a new lexicon

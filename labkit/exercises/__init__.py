@@ -1,4 +1,4 @@
-"""Exercises: their registry, checks, verdicts, and what pytest makes of them."""
+"""Exercises: their registry, checks and verdicts, and their output in pytest."""
 
 from labkit.exercises.exchange import from_bytes, to_bytes
 from labkit.exercises.expect import expect, expect_close, expect_that, part

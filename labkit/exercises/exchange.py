@@ -1,7 +1,7 @@
 """Values that pass between two processes: JSON, then the bytes of the tensors.
 
-Who reads may distrust who wrote: nothing is unpickled or unpacked, no tensor is larger
-than its bytes, and what is not of this form is a ``ValueError``.
+The reader need not trust the writer: nothing is unpickled or unpacked, no tensor is
+larger than its bytes, and any other form is a ``ValueError``.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ _TENSOR = "__tensor__"  # the key of a tensor's type, shape and place
 _TUPLE = "__tuple__"
 _LENGTH = struct.Struct(">Q")  # of the JSON, which comes first
 _LONGEST_TEXT = 4 << 20  # bytes of JSON: as objects they take twenty times as many
-_LONGEST_INTEGER = 400  # digits: to read more takes long
+_LONGEST_INTEGER = 400  # digits: reading more takes long
 _LONGEST_DESCRIPTION = 200  # characters
 _MOST_DIMENSIONS = 32
 
@@ -71,7 +71,7 @@ def to_bytes(values: Any, describe: bool = False) -> bytes:  # noqa: ANN401
 
 
 def from_bytes(content: bytes) -> Any:  # noqa: ANN401
-    """Read what ``to_bytes`` wrote, or what a stranger would pass off as that.
+    """Read what ``to_bytes`` wrote; the bytes may be forged.
 
     Raises:
         ValueError: It is not of that form.
@@ -104,7 +104,7 @@ def from_bytes(content: bytes) -> Any:  # noqa: ANN401
         return rich(json.loads(text, parse_int=_integer))
     except ValueError:
         raise
-    except Exception as error:  # whatever a hostile text makes a parser do
+    except Exception as error:  # a hostile text may raise anything
         raise ValueError(f"{type(error).__name__}: {error}") from error
 
 

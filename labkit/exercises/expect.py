@@ -1,4 +1,4 @@
-"""What a judge requires, and how a mismatch is said."""
+"""What a judge requires, and how a mismatch is reported."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _SHOWN_VALUES = 200  # characters of a value in a failure
 
 
 class MismatchError(Exception):
-    """What a judge found wrong: called, expected, got, why."""
+    """A mismatch that a judge found: called, expected, got, why."""
 
     def __init__(self, called: str, expected: str, got: str, why: str) -> None:
         super().__init__(why)
@@ -32,9 +32,9 @@ PARTS: ContextVar[dict[str, list[Exception]] | None] = ContextVar("parts", defau
 def part(name: str) -> Iterator[None]:
     """Mark what a judge requires in this block as one part of the exercise.
 
-    Where an instructor grades, the judge goes on after a wrong part, and each part
-    that is right earns its share of the points; what is wrong outside of all parts
-    costs them all. A student sees the first mistake in either case.
+    In grading, the judge goes on after a wrong part, and each part that is right
+    earns its share of the points; a mistake outside of all parts costs all of them.
+    A student sees the first mistake in either case.
 
     Args:
         name: Blocks of the same name are one part.
@@ -94,7 +94,7 @@ def expect_that(
     got: object,
     why: str,
 ) -> None:
-    """Require that ``holds``; ``expected`` says it in words.
+    """Require that ``holds`` is true; ``expected`` says in words what should be.
 
     Raises:
         MismatchError: It does not.

@@ -34,7 +34,7 @@ def check_all(
 ) -> bool:
     """Check every exercise and print the list; return whether all is done."""
     lab, verdicts = Lab(folder), {}
-    torch.set_num_threads(1)  # the tensors are tiny: threads would get in the way
+    torch.set_num_threads(1)  # the tensors are tiny: threads would slow it down
     for id_, exercise in exercises.items():
         verdict = check(exercise, lab, int(os.environ.get(SEED_VARIABLE, "0")))
         verdicts[id_] = with_suspects(verdict, exercises, id_, verdicts)
@@ -45,7 +45,7 @@ def check_all(
 
 
 def list_exercises(exercises: Exercises, milestones: Sequence[Milestone]) -> None:
-    """Print what there is to do, and after how long there is what to see."""
+    """Print the exercises and, with their times, the milestones."""
     print("id   points  min  difficulty  what" + " " * 42 + "where")
     ends = {milestone.needs(exercises)[-1]: milestone for milestone in milestones}
     points = minutes = 0
@@ -71,7 +71,7 @@ def best_run(logdir: Path) -> Path | None:
             rates = [row["dev_cer"] for row in csv.DictReader(rows) if row["dev_cer"]]
         if not rates:
             continue
-        # A --debug run makes no mistake, on the one minibatch that it has learnt.
+        # A --debug run makes no mistake on its one minibatch, so it does not count.
         debug = metrics.parent.name.startswith(DEBUG_PREFIX)
         found = (debug, min(map(float, rates)), metrics.parent)
         if best is None or found[:2] < best[:2]:
@@ -131,7 +131,7 @@ def main(
 
     Args:
         exercises: The registry.
-        milestones: What there is to see on the way.
+        milestones: The milestones.
         description: What the program does, with commands to paste.
 
     Returns:

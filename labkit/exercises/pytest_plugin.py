@@ -1,4 +1,4 @@
-"""What pytest does with the exercises: the option, the states, the final list."""
+"""The pytest plugin of the exercises: its option, their states, the final list."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _MILESTONES = pytest.StashKey[tuple[Milestone, ...]]()
 
 
 class _NotDoneError(Exception):
-    """An exercise whose state is not done."""
+    """Raised for an exercise that is not done."""
 
     def __init__(self, verdict: Verdict) -> None:
         super().__init__(verdict.state)
@@ -54,7 +54,7 @@ def pytest_configure(config: pytest.Config) -> None:
     config.stash[_VERDICTS] = {}
     config.stash[_EXERCISES] = {}
     config.stash[_MILESTONES] = ()
-    torch.set_num_threads(1)  # the tensors are tiny: threads would only get in the way
+    torch.set_num_threads(1)  # the tensors are tiny: threads would slow it down
 
 
 @pytest.fixture
@@ -86,7 +86,7 @@ def pytest_runtest_makereport(
     error = call.excinfo and call.excinfo.value
     if isinstance(error, _NotDoneError):
         verdict = outcome.get_result()
-        verdict.outcome = "skipped"  # no block of its own: the list names it
+        verdict.outcome = "skipped"  # no failure block: the final list names it
         verdict.longrepr = (str(item.path), 0, error.verdict.state)
         verdict.lab_state = error.verdict.state
 
@@ -94,14 +94,14 @@ def pytest_runtest_makereport(
 def pytest_report_teststatus(
     report: pytest.TestReport,
 ) -> tuple[str, str, str] | None:
-    """Give todo and blocked a letter and a count of their own."""
+    """Give todo and blocked their own letter and count."""
     state = getattr(report, "lab_state", None)
     letters = {TODO: "t", BLOCKED: "b"}
     return (state, letters[state], state.upper()) if state else None
 
 
 def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
-    """Fail a run in which anything is left to do."""
+    """Fail a run in which an exercise is not done."""
     verdicts = session.config.stash[_VERDICTS]
     left = any(verdict.state != DONE for verdict in verdicts.values())
     if exitstatus == pytest.ExitCode.OK and left:

@@ -1,4 +1,4 @@
-"""What an exercise and a milestone are, and the order that a registry must keep."""
+"""Exercises and milestones, and the order that a registry must keep."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ import torch
 
 from labkit.base import EXERCISE_ID, Lab
 
-SEED_VARIABLE = "LAB_SEED"  # of the environment: draws other inputs for the checks
+SEED_VARIABLE = "LAB_SEED"  # environment variable: draws other inputs for the checks
 
 Values = dict[str, Any]
 
 
 class Check:
-    """Groups the functions that check an exercise; nobody makes an instance."""
+    """Groups the functions that check an exercise; it is never instantiated."""
 
     @staticmethod
     def inputs(generator: torch.Generator) -> Values:
@@ -30,7 +30,7 @@ class Check:
 
     @staticmethod
     def judge(inputs: Values, result: Values) -> None:
-        """Compare what came out with an oracle; see ``labkit.exercises.expect``."""
+        """Compare the result with an oracle; see ``labkit.exercises.expect``."""
         raise NotImplementedError
 
 
@@ -49,7 +49,7 @@ class Exercise:
         hint: A question or a worked number, never the line of code.
         inputs: Draws what the check uses, from a seeded generator.
         probe: Calls the student's code on them.
-        judge: Compares what came out with the oracles.
+        judge: Compares the result with the oracles.
     """
 
     id: str
@@ -113,12 +113,12 @@ def exercise(
 
 @dataclass(frozen=True)
 class Milestone:
-    """What a student has once some exercises are done.
+    """A command that works once some exercises are done.
 
     Attributes:
         upto: The id of the last of them; all smaller ids count too.
-        what: What there is to see, in a few words.
-        command: How to see it.
+        what: What it shows, in a few words.
+        command: The command to run.
     """
 
     upto: str
@@ -126,7 +126,7 @@ class Milestone:
     command: str
 
     def needs(self, exercises: Iterable[str]) -> list[str]:
-        """List the ids that lead here, of those of a registry."""
+        """List the ids of a registry that must be done for it."""
         return [id_ for id_ in exercises if id_ <= self.upto]
 
 

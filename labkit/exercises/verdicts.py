@@ -1,9 +1,9 @@
-"""Checking exercises: their states, and what pytest prints of them.
+"""Checking exercises: their states, and the text that pytest prints.
 
 A check has two halves. ``probe(lab, inputs)`` runs beside the student's code and
 returns only text, numbers, lists and tensors. ``judge(inputs, result)`` runs where no
-student code is, and holds the oracles. What passes between them survives JSON and
-plain bytes (``labkit.exercises.exchange``), so they can be two processes.
+student code is, and holds the oracles. They exchange JSON and plain bytes
+(``labkit.exercises.exchange``), so they can be two processes.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ class Verdict:
 
 
 def is_unwritten(path: Path, function: str, exercise_id: str) -> bool:
-    """Tell from the source whether a body is still the starter's raise.
+    """Check in the source whether a body is still the starter's raise.
 
     Args:
         path: The script.
@@ -94,7 +94,7 @@ def run_probe(exercise: Exercise, lab: Lab, inputs: Values) -> Values:
 
 
 def judge_outcome(exercise: Exercise, inputs: Values, outcome: Values) -> Verdict:
-    """Turn what a probe brought back into a verdict."""
+    """Turn the result of a probe into a verdict."""
     if "raised" in outcome:
         if outcome["blocked_by"] and outcome["blocked_by"] != exercise.id:
             return Verdict(BLOCKED, waits_for=outcome["blocked_by"])
@@ -116,7 +116,7 @@ def judge_outcome(exercise: Exercise, inputs: Values, outcome: Values) -> Verdic
 
 
 def judge_parts(exercise: Exercise, inputs: Values, outcome: Values) -> Verdict:
-    """Judge every part of an exercise, and say which share of it is right."""
+    """Judge every part of an exercise, and compute the share that is right."""
     token = PARTS.set({})
     try:
         verdict = judge_outcome(exercise, inputs, outcome)
@@ -131,7 +131,7 @@ def judge_parts(exercise: Exercise, inputs: Values, outcome: Values) -> Verdict:
 
 
 def _mistake(exercise: Exercise, outcome: Values, error: Exception) -> Verdict:
-    """Tell a mismatch from a result that the judge could not even read."""
+    """Describe a mismatch, or a result that the judge could not read."""
     if isinstance(error, MismatchError):
         return failure(exercise, *error.lines)
     return failure(
@@ -158,8 +158,8 @@ def check(exercise: Exercise, lab: Lab, seed: int) -> Verdict:
     """Check one exercise of a student's scripts.
 
     Args:
-        exercise: Which.
-        lab: Whose scripts.
+        exercise: The exercise.
+        lab: The scripts.
         seed: Seed of the inputs.
 
     Returns:
@@ -182,10 +182,10 @@ def with_suspects(
     """Add "perhaps from collate (E05)" to a failure that a needed exercise explains.
 
     Args:
-        verdict: Of one exercise.
+        verdict: The verdict on one exercise.
         exercises: The registry.
-        id_: Which exercise it is.
-        verdicts: Those of the exercises before it.
+        id_: The id of that exercise.
+        verdicts: The verdicts on the exercises before it.
     """
     suspects = [
         exercises[needed].name
@@ -203,7 +203,7 @@ def render(
     verdicts: dict[str, Verdict],
     milestones: Sequence[Milestone] = (),
 ) -> list[str]:
-    """Write the list that ends every run: states, points, milestones, what is next."""
+    """Write the list that ends every run: states, points, milestones, the next step."""
     lines, score, total = [], 0, 0
     for id_, verdict in verdicts.items():
         exercise = exercises[id_]
@@ -229,7 +229,7 @@ def render(
 
 
 def _what_next(exercises: Exercises, verdicts: dict[str, Verdict]) -> list[str]:
-    """Name a failure first, for it misleads; then what is to be written."""
+    """Name the next step: a failure comes before what is not written yet."""
     for state in (FAIL, TODO, BLOCKED):
         for id_, verdict in verdicts.items():
             if verdict.state == state:

@@ -1,4 +1,4 @@
-"""n-gram language models: estimated, read, written, shipped."""
+"""n-gram language models: estimating, reading and writing them; those of the kit."""
 
 from labkit.lm.arpa import read_arpa
 from labkit.lm.ngram import END, MAX_ORDER, SPACE, START, UNKNOWN, NGram

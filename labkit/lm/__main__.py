@@ -4,9 +4,9 @@
     python -m labkit.lm score my.arpa.gz TEXT                    perplexity
     python -m labkit.lm info my.arpa.gz                          what it holds
 
-TEXT is a file with one sentence a line, a .tsv of Common Voice, or - for what is
-piped in. It is normalised as the transcripts are, so that the model speaks of the same
-letters. Two models of French come with the lab: instead of a file, say char or word.
+TEXT is a file with one sentence a line, a .tsv of Common Voice, or - for the standard
+input. It is normalised like the transcripts, so that the model has the same letters.
+Two models of French come with the lab: write char or word instead of a file.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ DEFAULT_ORDERS = {"char": 6, "word": 3}
 
 @dataclass
 class Measure:
-    """How well a model predicts a text; logarithms in nats.
+    """The score of a model on a text; logarithms in nats.
 
     Attributes:
         sentences: How many there are.
@@ -60,7 +60,7 @@ class Measure:
     known_log_prob: float
 
     def lines(self, units: str) -> list[str]:
-        """Say it for people."""
+        """Format the figures for printing."""
         name = _NAMES[units]
         counted = "" if units == "word" else f", {self.symbols} characters"
         ends = self.sentences  # each </s> is predicted too
@@ -120,7 +120,7 @@ def build(args: argparse.Namespace) -> None:
     order = args.order or DEFAULT_ORDERS[args.units]
     if not output.name.endswith((".arpa", ".arpa.gz")):
         raise LabError(
-            f"{output}: no name of a language model",
+            f"{output}: not a file name of a language model",
             "end it in .arpa, or in .arpa.gz to compress it",
             USAGE,
         )
@@ -132,7 +132,7 @@ def build(args: argparse.Namespace) -> None:
             "give --order 2",
             USAGE,
         )
-    # All texts first: one that is missing must not cost the long work.
+    # Read all texts first, so that a missing one is reported before the long work.
     texts = read_sentences(args.text)
     held_out = read_sentences([args.held_out]) if args.held_out else []
     sentences = cut_sentences(texts, args.units)
@@ -149,7 +149,7 @@ def build(args: argparse.Namespace) -> None:
         )
     write_arpa(model, output, args.digits)
     n_symbols, name = sum(map(len, sentences)), _NAMES[args.units]
-    print(f"learnt from {len(sentences)} sentences, {n_symbols} {name}s")
+    print(f"trained on {len(sentences)} sentences, {n_symbols} {name}s")
     print(f"n-grams     {_table(model)}")
     print(f"{output}: {output.stat().st_size / 1e6:.2f} MB")
     if held_out:

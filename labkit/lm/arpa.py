@@ -21,7 +21,7 @@ from labkit.lm.ngram import END, MAX_ORDER, START, NGram
 
 _LN10 = math.log(10)
 _GZIP = b"\x1f\x8b"
-_LONGEST_LINE = 1 << 16  # bytes; a longer one is no ARPA, and might fill the memory
+_LONGEST_LINE = 1 << 16  # bytes; a longer line is no ARPA, and might fill the memory
 _COUNT = re.compile(r"ngram +([0-9]) *= *([0-9]{1,12})")
 _BUILD = "build one: python -m labkit.lm build TEXT -o FILE.arpa.gz"
 _AGAIN = "copy or build the file again"
@@ -43,7 +43,7 @@ def write_arpa(model: NGram, path: Path, digits: int = 7) -> None:
     def write(temporary: Path) -> None:
         with temporary.open("wb") as raw:
             if path.suffix == ".gz":
-                # No name and no time in the header: equal models, equal files.
+                # No name and no time in the header: equal models give equal files.
                 with gzip.GzipFile("", "wb", 9, raw, mtime=0) as packed:
                     _write_text(model, packed, digits)
             else:
@@ -95,7 +95,7 @@ def read_arpa(path: Path) -> NGram:
 
 
 class _Reader:
-    """Reads one file line by line, so that every complaint names its line."""
+    """Reads one file line by line, so that every error names its line."""
 
     def __init__(self, path: Path, stream: BinaryIO) -> None:
         self.path = path
@@ -132,7 +132,7 @@ class _Reader:
         model = NGram(len(counts), {}, {})
         for n, count in enumerate(counts, start=1):
             self._read_section(model, n, count)
-        for _ in self.lines:  # only at its end does a compressed file show damage
+        for _ in self.lines:  # a compressed file shows damage only at its end
             pass
         for symbol in (START, END):
             if (symbol,) not in model.log_probs:

@@ -23,13 +23,13 @@ START = "<s>"
 END = "</s>"
 UNKNOWN = "<unk>"
 SPACE = "|"  # how a model of characters writes the space
-MAX_ORDER = 6  # KenLM as it comes with flashlight reads no more
+MAX_ORDER = 6  # the KenLM that comes with flashlight reads no more
 
-# What KenLM gives: to <s>, which is never predicted, and without an <unk>.
+# What KenLM gives to <s>, which is never predicted, and to a missing <unk>.
 START_LOG_PROB = -99 * math.log(10)
 NO_UNKNOWN_LOG_PROB = -100 * math.log(10)
 
-_PLAIN_DISCOUNT = 0.5  # where a text is too small to estimate one
+_PLAIN_DISCOUNT = 0.5  # for a text that is too small to estimate one
 
 Ngram = tuple[str, ...]
 Counts = Mapping[Ngram, int]
@@ -70,7 +70,7 @@ class NGram:
 
     @property
     def vocabulary(self) -> list[str]:
-        """What can be predicted: ``</s>`` and ``<unk>`` too, ``<s>`` not; sorted."""
+        """The symbols that can be predicted, sorted: with ``</s>`` and ``<unk>``."""
         return sorted(g[0] for g in self.log_probs if len(g) == 1 and g[0] != START)
 
     @property
@@ -192,7 +192,7 @@ def _raw_counts(text: list[Ngram], order: int) -> list[Counter[Ngram]]:
 
 
 def _check_symbols(text: list[Ngram]) -> None:
-    """Refuse what an ARPA file cannot hold, or means something else by."""
+    """Refuse a symbol that an ARPA file cannot hold, or uses for itself."""
     for symbol in {w for sentence in text for w in sentence}:
         if symbol in (START, END) or symbol.split() != [symbol]:
             raise LabError(
@@ -216,7 +216,7 @@ def _adjusted_counts(raw: Sequence[Counts]) -> list[Counter[Ngram]]:
 
 
 def _discounts(counts: Iterable[int]) -> tuple[float, ...]:
-    """Estimate what to take off a count of 1, of 2, and of 3 or more.
+    """Estimate the discounts of a count of 1, of 2, and of 3 or more.
 
     From the numbers of n-grams counted once to four times (Chen & Goodman 1998).
     Where one of these is missing or a discount would not be positive, one discount
@@ -252,6 +252,6 @@ def _discount(
         gram: (counts[gram] - discounts[min(counts[gram], 3)]) / totals[gram[:-1]]
         for gram in kept
     }
-    # A context without any kept n-gram would have a weight of 1: nothing to list.
+    # A context without any kept n-gram has a weight of 1, so it is not listed.
     contexts = {gram[:-1] for gram in kept}
     return shares, {context: free[context] / totals[context] for context in contexts}

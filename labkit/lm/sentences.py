@@ -1,4 +1,4 @@
-"""Texts for language models: their sentences, normalised as transcripts are."""
+"""Texts for language models: their sentences, normalised like transcripts."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def _read_text(name: str) -> str:
 
 
 def read_sentences(names: Sequence[str]) -> list[str]:
-    """Read the sentences of texts, as they are written.
+    """Read the sentences of texts, not normalised.
 
     Args:
         names: Text files with one sentence a line, tsv files of Common Voice, or "-"
@@ -43,7 +43,7 @@ def read_sentences(names: Sequence[str]) -> list[str]:
     """
     sentences: list[str] = []
     for name in names:
-        # No splitlines(): a sentence may hold U+2028, which is no end of line here.
+        # Not splitlines(): a sentence may hold U+2028, which ends no line here.
         lines = _read_text(name).replace("\r\n", "\n").split("\n")
         if name.endswith(".tsv"):
             lines = _sentence_column(name, lines)
@@ -74,14 +74,14 @@ def _sentence_column(name: str, lines: list[str]) -> list[str]:
 
 
 def cut_sentences(sentences: Iterable[str], units: str) -> list[list[str]]:
-    """Cut sentences into symbols; those of which nothing is left are dropped.
+    """Cut sentences into symbols; drop those that become empty.
 
     Args:
-        sentences: The sentences, as they are written.
+        sentences: The sentences, not normalised.
         units: "char" or "word".
 
     Raises:
-        LabError: Nothing is left of any.
+        LabError: All of them become empty.
     """
     texts = (ALPHABET.plain(ALPHABET.decode(ALPHABET.encode(s))) for s in sentences)
     cut = [symbols_of(text, units) for text in texts]

@@ -34,7 +34,7 @@ def load_language_model(name_or_path: str) -> NGram:
     """Load a model: "char" or "word" that come with the lab, or any ARPA file.
 
     Raises:
-        LabError: There is no such model, or the file is none.
+        LabError: There is no such model, or the file holds none.
     """
     named = name_or_path in SHIPPED
     return read_arpa(shipped(name_or_path) if named else Path(name_or_path))

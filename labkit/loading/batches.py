@@ -1,4 +1,4 @@
-"""Which utterances make a minibatch, in which order, and in which process."""
+"""The utterances of each minibatch, their order and their process."""
 
 from __future__ import annotations
 
@@ -21,20 +21,20 @@ _LENGTH_JITTER = 0.15  # of an utterance's duration, so that batches differ each
 class LengthBatches(Sampler):
     """Batches of utterances of similar length, shuffled anew each epoch.
 
-    Similar lengths waste little work on padding. A jitter of the lengths lets the
-    company of an utterance change. The largest batch comes first, so that running
+    Similar lengths waste little work on padding. A jitter of the lengths varies the
+    composition of the batches. The largest batch comes first, so that running
     out of memory shows at once. Call ``set_epoch`` before each epoch.
 
-    With several processes, each makes the same batches and takes a share of each:
+    With several processes, each makes the same batches and takes its part of each:
     every process has as many batches as the others, none of them empty.
 
     Args:
         utterances: The fold.
         batch_size: Utterances in a batch, of all processes together.
         shuffle: False keeps one order, the longest utterance first.
-        batch_frames: Frames in a batch, its padding counted in, at most, instead of
-            ``batch_size``; an utterance that is longer is a batch of its own.
-        rank: Which share is taken, of 0 to ``world_size - 1``.
+        batch_frames: Largest number of frames in a batch, padding included, instead
+            of ``batch_size``; an utterance that is longer is a batch of its own.
+        rank: Which part is taken, of 0 to ``world_size - 1``.
         world_size: Processes that share the batches.
 
     Raises:
@@ -71,8 +71,8 @@ class LengthBatches(Sampler):
 
         Args:
             epoch: Its number.
-            start: Batches at its beginning that are left out: those that were
-                learnt from before an interruption.
+            start: Batches at its beginning that are left out, because they were
+                used before an interruption.
         """
         self.epoch = epoch
         self.start = start

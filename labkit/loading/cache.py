@@ -1,10 +1,10 @@
 """A feature cache: log-mels computed once, then mapped into memory from files.
 
-Each fold has a folder for each speed, whose name ends with a digest of all that the
-log-mels depend on; ``key.json`` in it tells it in words. Inside are shards: a file of
+Each fold has a folder for each speed, whose name ends with a digest of everything that
+the log-mels depend on; ``key.json`` in it lists that. Inside are shards: a file of
 log-mels, float32 (frames, M) one after the other, and an index of them. A shard is
-complete once its index is there, and a pure function of its rows: so whoever finds a
-shard missing may write it, after a crash or beside another run.
+complete once its index exists, and depends on its rows only: so any run may write a
+shard that is missing, after a crash or beside another run.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ from labkit.loading.clips import (
 _FORMAT = 1  # of the files
 _ROWS = 256  # rows of a fold in a shard
 _PROBED = 64  # clips of a complete cache whose sizes are compared
-_ABANDONED = 3600  # s; older temporary files belong to nobody
+_ABANDONED = 3600  # s; older temporary files belong to no running process
 _LINE_EVERY = 60  # s, where no progress bar can be shown
 _FULL = (errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC))
 
@@ -50,10 +50,10 @@ def _digest(content: bytes, n_bytes: int = 8) -> str:
 
 
 def _response(reader: ClipReader, rate: int) -> list[float]:
-    """Return what the features make of a second of noise: the mean of each band, dB.
+    """Return the features of a second of noise: the mean of each band, in dB.
 
-    So a changed transform is another key, whatever has changed in it. A tenth of a
-    decibel is coarse enough for every processor to find the same.
+    Any change of the transform gives another key. A tenth of a decibel is coarse
+    enough to be the same on every processor.
     """
     noise = np.random.RandomState(0).uniform(-0.1, 0.1, rate)
     log_mel = reader.to_log_mel(torch.from_numpy(noise).float()[None], rate)  # (T, M)
@@ -62,7 +62,7 @@ def _response(reader: ClipReader, rate: int) -> list[float]:
 
 
 def describe_key(reader: ClipReader, speed: float) -> dict[str, object]:
-    """Name all that the log-mels of a fold depend on."""
+    """List everything that the log-mels of a fold depend on."""
     fold = reader.dataset.dataset
     names = "\n".join(fold.clip_names()).encode("utf-8", "surrogateescape")
     return {
@@ -120,27 +120,27 @@ class _Entry:
         self.scan()
 
     def __getstate__(self) -> dict[str, object]:
-        """Leave the maps behind: each process makes its own."""
+        """Pickle without the memory maps: each process makes its own."""
         return {**vars(self), "_maps": {}}
 
     def scan(self) -> None:
-        """Find out what is there."""
+        """Read which shards exist."""
         n_rows = len(self.reader.dataset.dataset)
         self.shards: list[Path] = []
         self.shard_of = np.full(n_rows, -1, dtype=np.int32)
-        self.start = np.zeros(n_rows, dtype=np.int64)  # frames before, in its shard
+        self.start = np.zeros(n_rows, dtype=np.int64)  # frames before it in its shard
         self.frames = np.zeros(n_rows, dtype=np.int32)  # 0: the clip is broken
         self.size = np.zeros(n_rows, dtype=np.int64)  # bytes of the clip
         self.broken: dict[int, str] = {}
         self._maps: dict[int, np.ndarray] = {}
         self.seen = {path: _written(path) for path in self.folder.glob("*.index")}
-        # Of two shards that hold a clip, the newer counts.
+        # If two shards hold a clip, the newer one counts.
         for path in sorted(self.seen, key=lambda path: (self.seen[path], path)):
             self._add(path)
         self._forget_changed_clips()
 
     def _add(self, path: Path) -> None:
-        """Take a shard in, unless a part of it is missing."""
+        """Read a shard, unless a part of it is missing."""
         data = path.with_suffix(".f32")
         try:
             index = json.loads(path.read_text(encoding="utf-8"))
@@ -162,12 +162,12 @@ class _Entry:
         self.broken.update(whys)
 
     def _forget_changed_clips(self) -> None:
-        """Count clips as missing that are not those which were read."""
+        """Count clips as missing if they have changed since they were read."""
         fold = self.reader.dataset.dataset
 
         def changed(row: int) -> bool:
             size = _size_of(fold.clip_path(row))
-            # A good clip that has been removed since is still good here.
+            # If a clip has been removed since, its log-mel is still good.
             return size != self.size[row] and not (size < 0 and self.frames[row])
 
         known = np.flatnonzero(self.shard_of >= 0)
@@ -185,7 +185,7 @@ class _Entry:
         return np.split(indices, cuts) if len(indices) else []
 
     def bytes_for(self, indices: np.ndarray) -> int:
-        """Foresee the size of the log-mels of some clips."""
+        """Estimate the size of the log-mels of some clips."""
         seconds = np.asarray(self.reader.dataset.durations)[indices] / self.speed
         frames = seconds.sum() * FRAMES_PER_SECOND + len(indices)
         return round(frames * self.n_mels * FLOAT_BYTES)
@@ -222,7 +222,7 @@ class _Entry:
         """Map one log-mel (T, M) into memory."""
         shard = int(self.shard_of[row])
         if shard not in self._maps:
-            # Copied where it is written to: nobody can damage the cache.
+            # Copy-on-write, so that no code can damage the cache.
             mapped = np.memmap(self.shards[shard], dtype=np.float32, mode="c")
             self._maps[shard] = np.asarray(mapped).reshape(-1, self.n_mels)
         start = int(self.start[row])
@@ -241,7 +241,7 @@ class _Shards(Dataset):
         return len(self.jobs)
 
     def __getitem__(self, number: int) -> int | LabError:
-        """Write one shard; return its clips, or what is wrong with the disk."""
+        """Write one shard; return its clips, or the error of the disk."""
         entry, indices = self.jobs[number]
         try:
             with one_thread():
@@ -262,7 +262,7 @@ class FeatureCache:
     Args:
         folder: Folder of the cache; it may hold many folds and settings.
         reader: Reads the clips.
-        speeds: At which the clips are played.
+        speeds: The speeds at which the clips are played.
         n_mels: Mel bands M.
         n_threads: Worker processes at most.
 
@@ -307,7 +307,7 @@ class FeatureCache:
             for path in entry.folder.glob(".*.tmp"):
                 if time.time() - path.stat().st_mtime > _ABANDONED:
                     path.unlink(missing_ok=True)
-        # Two runs at once meet each other's finished shards, and skip them.
+        # Of two runs at once, each skips the shards that the other has finished.
         random.SystemRandom().shuffle(jobs)
         loader = DataLoader(
             _Shards(jobs),

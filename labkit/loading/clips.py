@@ -23,7 +23,7 @@ _WORTH_WORKERS = 400  # below so many clips, starting worker processes costs mor
 
 @contextmanager
 def one_thread() -> Iterator[None]:
-    """Compute as worker processes do: another order of sums has another last bit."""
+    """Compute like worker processes: another order of sums changes the last bit."""
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
@@ -56,7 +56,7 @@ class ClipReader:
     def read(self, index: int, speeds: Sequence[float]) -> list[Tensor] | str:
         """Read one clip at several speeds.
 
-        A clip played ``speed`` times as fast is one whose rate is said to be so many
+        To play a clip ``speed`` times as fast, its rate is declared to be so many
         times as high: tempo and pitch change together.
 
         Returns:
@@ -101,5 +101,5 @@ class _Reads(Dataset):
 
     def __getitem__(self, index: int) -> list[np.ndarray] | str:
         result = self.reader.read(index, self.speeds)
-        # A tensor would travel by a file descriptor, of which a process has few.
+        # Sending a tensor takes a file descriptor, of which a process has few.
         return result if isinstance(result, str) else [x.numpy() for x in result]

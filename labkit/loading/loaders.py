@@ -1,4 +1,4 @@
-"""Loaders of minibatches, and how many clips they are left with."""
+"""Loaders of minibatches, and counts of the clips used and left out."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ from labkit.loading.batches import LengthBatches
 from labkit.loading.clips import PLAIN, SPEEDS
 from labkit.loading.utterances import Utterance, UtteranceSet
 
-_CACHE_WORKERS = 2  # of a card that is fed from a cache
+_CACHE_WORKERS = 2  # for a GPU, with a cache
 
 Loaders = tuple[DataLoader, DataLoader, DataLoader]  # training, dev and test fold
 
 
 @dataclass(frozen=True)
 class Loading:
-    """What loaders need besides the arguments that a student meets.
+    """Settings of loaders besides the arguments of ``get_dataloaders``.
 
     Attributes:
         normalization: Mean and standard deviation in dB, instead of measuring them.
@@ -35,7 +35,7 @@ class Loading:
         batch_frames: Frames in a minibatch, instead of a number of utterances.
         speed_perturbation: Play training clips at 0.9, 1 or 1.1 times their speed.
         rank: Which of the processes that train together this one is.
-        world_size: How many they are; each gets its share of every minibatch.
+        world_size: Their number; each gets its part of every minibatch.
         lang: Folder of one language.
     """
 
@@ -95,12 +95,12 @@ def make_loader(
 ) -> DataLoader:
     """Make the loader of one fold.
 
-    What is in memory is collated in this process. Clips are read by all workers.
-    From a cache, the processor that would wait for data collates it itself; a card
-    is fed by two workers.
+    Features in memory are collated in this process. Clips are read by all workers.
+    Features from a cache are collated in this process when training on the CPU, and
+    by two workers for a GPU.
 
     Args:
-        batches: The batches, and the utterances that they are of.
+        batches: The batches, and their utterances.
         batch_collate: Its ``collate`` turns a list of utterances into a minibatch.
         cuda: Pin the memory of the batches, for a faster copy to the card.
 
@@ -118,7 +118,7 @@ def make_loader(
         num_workers=workers,
         persistent_workers=workers > 0,
         pin_memory=cuda,
-        # Its own, so that the loader never draws from the generator of the dropout.
+        # A generator of its own: the loader never draws from that of the dropout.
         generator=torch.Generator(),
     )
 
@@ -141,8 +141,8 @@ def make_loaders(
     """Make the loaders that ``get_dataloaders`` returns; its arguments are these.
 
     Args:
-        make_collate: ``make_collate(augment=, spectro_normalization=)`` makes what
-            turns utterances into a minibatch.
+        make_collate: ``make_collate(augment=, spectro_normalization=)`` returns the
+            function that turns utterances into a minibatch.
         corpus: Folder of the corpora, and folder of one release in it.
         cuda: Whether the minibatches go to a CUDA device.
         batch_size: Utterances in a minibatch, of all processes together.
@@ -153,7 +153,7 @@ def make_loaders(
         nmels: Mel bands M.
         logger: Where the sizes and the normalisation are written.
         normalize: Bring the spectrograms to mean 0 and standard deviation 1.
-        loading: The rest.
+        loading: The other settings.
     """
     to_log_mel = make_collate(augment=False).processor.log_mel
     limit = batch_size if small_experiment else None

@@ -1,4 +1,4 @@
-"""The utterances of a fold, with their features, and loaders of their minibatches."""
+"""The utterances of a fold, with their features."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ _NAMED = 20  # clips left out that are named one by one
 
 
 class Utterance(NamedTuple):
-    """What a network learns from in one clip."""
+    """One training example: the features and the transcript of a clip."""
 
     log_mel: Tensor  # (T, M) in dB
     sentence: str
-    seed: int | None = None  # of every random draw made for it in this epoch
+    seed: int | None = None  # of all its random numbers in this epoch
     clip: str = ""  # name of the file
 
 
@@ -35,17 +35,17 @@ class UtteranceSet(Dataset):
     """The utterances of one fold that can be used, and their log-mels.
 
     The log-mels are kept in memory; or, with ``cache``, in files that are mapped into
-    it; or, of a fold too large for memory, computed anew each epoch by worker
+    it; or, if the fold is too large for memory, computed anew each epoch by worker
     processes. A clip that cannot be read, or too short for its transcript, is left
     out, named on stderr and counted in ``skipped``.
 
-    An utterance has the index of its clip in ``dataset``, whichever are left out.
+    An utterance keeps the index of its clip in ``dataset``, whichever are left out.
 
     Args:
         dataset: The clips, ``(waveform, rate, row)`` each.
         to_log_mel: Turns ``(waveform (1, samples), rate)`` into (T, M) in dB.
-        fits: Tells from T and the sentence whether the loss is defined, or None.
-        n_mels: Mel bands M, to foresee the memory.
+        fits: Says from T and the sentence whether the loss is defined; or None.
+        n_mels: Mel bands M, to estimate the memory.
         limit: Keep only the first so many usable utterances.
         n_threads: Worker processes at most.
         seed: Seed of the run.
@@ -122,7 +122,7 @@ class UtteranceSet(Dataset):
     def prepare(self) -> None:
         """Read the fold into memory, if it fits; or make sure of its cache.
 
-        It is done once, at first use.
+        This happens once, at first use.
 
         Raises:
             LabError: Not one utterance can be used, or the cache cannot be written.
@@ -200,7 +200,7 @@ class UtteranceSet(Dataset):
         epoch, index = key
         sentence, plain = self._sentence(index), self.speeds.index(PLAIN)
         why = ""
-        # Played too fast, it may be too short for its transcript: then as it is.
+        # If it is too short at this speed, it is played at its own.
         for speed in dict.fromkeys((int(self.speeds_of(epoch)[index]), plain)):
             log_mel = self._log_mel(index, speed)
             if isinstance(log_mel, str):
@@ -219,8 +219,8 @@ class UtteranceSet(Dataset):
     def normalization(self) -> tuple[float, float]:
         """Measure the mean and the standard deviation of the log-mels, in dB.
 
-        They are taken over frames and bands of a random sample of the fold, played as
-        it is.
+        They are taken over frames and bands of a random sample of the fold, at plain
+        speed.
 
         Raises:
             LabError: There is no sound in the sample.

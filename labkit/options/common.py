@@ -15,7 +15,7 @@ _PLAIN_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,99}")
 _THREADS = number(int, 1, high=1024)
 _SEED = number(int, 0, high=2**32 - 1)
 COUNT = number(int, 1, high=1_000_000)
-SIZE = number(int, 1, high=16_384)  # of a layer: more fits no memory
+SIZE = number(int, 1, high=16_384)  # units of a layer: more do not fit into memory
 LAYERS = number(int, 1, high=100)
 POSITIVE = number(float, 0, open_low=True)
 NOT_NEGATIVE = number(float, 0)
@@ -23,7 +23,7 @@ PROBABILITY = number(float, 0, high=1)
 
 
 def _schedule(text: str) -> bool | str:
-    """Read the name of a schedule; the cosine is True, as if none were named."""
+    """Read the name of a schedule; the cosine is True, as without a name."""
     if text not in ("cosine", "plateau"):
         raise argparse.ArgumentTypeError(f"{text} is not cosine or plateau")
     return text == "cosine" or text
@@ -36,7 +36,7 @@ def _plain_name(text: str) -> str:
 
 
 def refuse_normalization(args: argparse.Namespace, _: OptionTable) -> Iterator[str]:
-    """See that the log-mels can be normalised."""
+    """Check that the log-mels can be normalised."""
     mean, std = args.normalization or (0.0, 1.0)
     if not (math.isfinite(mean) and 0 < std < math.inf):
         yield "--normalization: two finite numbers, the second above 0"
@@ -54,12 +54,12 @@ DATA = group(
     Option("lang", "fr", "folder of one language"),
     Option("min_duration", 1.0, "shortest clip, in s", NOT_NEGATIVE),
     Option("max_duration", 5.0, "longest clip, in s", POSITIVE),
-    # In testing: the batched search is quickest with many.
+    # More in testing, where the batched search gains from it.
     Option("batch_size", 16, "clips in a minibatch", COUNT, test=64),
     Option(
         "batch_frames",
         None,
-        "fill minibatches up to N frames of 10 ms, padding included, instead",
+        "instead, fill minibatches up to N frames of 10 ms, padding included",
         COUNT,
         metavar="N",
     ),
@@ -88,7 +88,7 @@ DATA = group(
         only=TRAIN,
     ),
 )
-# The defaults of --debug overfit one minibatch in the least time on a CPU.
+# The defaults of --debug overfit one minibatch fastest on a CPU.
 TRAINING = group(
     "training",
     Option(
@@ -104,7 +104,7 @@ TRAINING = group(
         "scheduler",
         False,
         "warm the learning rate up, then lower it along a cosine (if no other is "
-        "named), or halve it whenever the dev CER stays",
+        "named), or halve it when the dev CER stops falling",
         _schedule,
         nargs="?",
         const=True,
@@ -112,7 +112,9 @@ TRAINING = group(
     ),
     Option("weight_decay", 1e-2, "of AdamW", NOT_NEGATIVE, debug=0.0),
     Option("l1", 0.0, "weight of the L1 penalty", NOT_NEGATIVE, architecture=True),
-    Option("patience", None, "stop after N epochs without gain", COUNT, metavar="N"),
+    Option(
+        "patience", None, "stop after N epochs without improvement", COUNT, metavar="N"
+    ),
     Option(
         "average",
         None,
@@ -128,7 +130,7 @@ LONG_RUNS = group(
     Option(
         "resume",
         None,
-        "go on with the folder of an unfinished run (default: the newest)",
+        "continue the unfinished run in this folder (default: the newest)",
         nargs="?",
         const="",
         metavar="RUN",
@@ -139,7 +141,7 @@ LONG_RUNS = group(
     Option(
         "checkpoint_minutes",
         10.0,
-        "keep what --resume needs every N minutes and each epoch",
+        "save the state for --resume every N minutes and each epoch",
         NOT_NEGATIVE,
         metavar="N",
         anew=True,
@@ -165,7 +167,7 @@ RUN = group(
         choices=("auto", "cpu", "cuda"),
         process=True,
     ),
-    Option("seed", 0, "of every draw", _SEED),
+    Option("seed", 0, "seed of all random numbers", _SEED),
     Option(
         "nthreads",
         None,

@@ -18,19 +18,19 @@ class Option:
     Attributes:
         name: As on the command line, without its dashes, and in ``args``.
         default: Its value where it is not given; False makes it a flag.
-        help: What it is; the default need not be told.
+        help: What it is; the default is added to it.
         type: As in argparse; so are choices, metavar, nargs, const and action.
         debug: Its default with ``train --debug``; None for the same.
         test: Its default with ``test``; None for the same.
         only: The command that takes it; None for both.
         needs: Options that it goes with, every one.
         without: Options that it contradicts.
-        refusal: What is said then; ``{other}`` is the first of them that was given.
+        refusal: The message then; ``{other}`` is the first of them that was given.
         implies: Another option and the default that it then has.
         decoders: The decoders that use it; none for all.
-        architecture: It makes the network: checkpoints keep it.
-        process: It belongs to a process, not to the run that --resume goes on with.
-        anew: It may be given anew with --resume.
+        architecture: It shapes the network, so checkpoints keep it.
+        process: It belongs to a process, not to the run that --resume continues.
+        anew: It may be changed with --resume.
     """
 
     name: str
@@ -56,7 +56,7 @@ class Option:
 
     @property
     def is_flag(self) -> bool:
-        """Whether it stands alone, without any value."""
+        """Whether it takes no value."""
         return self.default is False and self.nargs is None
 
     @property
@@ -66,7 +66,7 @@ class Option:
 
     @property
     def tells_default(self) -> bool:
-        """Whether its default is worth telling, and its help does not tell it."""
+        """Whether its default should be shown, and its help does not show it."""
         silent = shown(self.default) in ("None", "False", "()")
         return not silent and "(default: " not in self.help
 
@@ -78,11 +78,11 @@ class Option:
         return f"{self.help} (default: {shown(self.default)})"
 
     def taken_by(self, command: str | None) -> bool:
-        """Tell whether a command takes it; None stands for any."""
+        """Check whether a command takes it; None stands for any."""
         return command is None or self.only in (None, command)
 
     def default_of(self, command: str, debug: bool = False) -> Any:  # noqa: ANN401
-        """Return its value with a command where it is not given."""
+        """Return its default with a command."""
         other = self.test if command == TEST else self.debug if debug else None
         return self.default if other is None else other
 
@@ -120,7 +120,7 @@ class OptionTable:
     Attributes:
         groups: The options.
         decoders: What --decoder and --compare can name.
-        rules: What no single row can say: each yields what is wrong with ``args``.
+        rules: Rules that no single row can state: each yields the errors of ``args``.
     """
 
     groups: tuple[Group, ...]
@@ -142,7 +142,7 @@ class OptionTable:
 
     @property
     def compared(self) -> tuple[tuple[str, str | None], ...]:
-        """What --compare scores where it names no decoder."""
+        """What --compare scores when it names no decoder."""
         return tuple((d.name, lm) for d in self.decoders for lm in d.compared)
 
     def used(self, args: argparse.Namespace) -> Sequence[tuple[str, str | None]]:
@@ -163,7 +163,7 @@ def group(title: str, *rows: Option, **shared: Any) -> Group:  # noqa: ANN401
 
 
 def changed(groups: tuple[Group, ...], **rows: dict[str, Any]) -> tuple[Group, ...]:
-    """Return the same options, other values standing in some columns of some rows."""
+    """Return the same options with other values in some columns of some rows."""
     return tuple(
         Group(title, tuple(replace(row, **rows.get(row.name, {})) for row in every))
         for title, every in groups
@@ -171,5 +171,5 @@ def changed(groups: tuple[Group, ...], **rows: dict[str, Any]) -> tuple[Group, .
 
 
 def shown(value: object) -> str:
-    """Write a default as one types it."""
+    """Write a default as it is typed."""
     return f"{value:g}" if isinstance(value, float) else str(value)

@@ -1,4 +1,4 @@
-"""Reading a command line by its table: help, defaults, refusals."""
+"""Parsing a command line from its table: help, defaults, errors."""
 
 from __future__ import annotations
 
@@ -32,14 +32,14 @@ def read_command_line(
     args = _fill_in(parser.parse_args(words), table)
     for cause in _refusals(args, table):
         parser.error(cause)
-    # Torch's threads wait for one another by spinning. Where another program wants a
-    # core too, that makes training several times slower; sleeping costs nothing.
+    # Torch's threads wait for one another by spinning. When another program needs a
+    # core, that makes training several times slower; sleeping costs nothing.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     return args
 
 
 def _command_first(words: list[str], table: OptionTable) -> list[str]:
-    """Put the command before the options, or --scheduler and --resume would eat it."""
+    """Put the command first, or --scheduler and --resume would take it as a value."""
     valued = [
         f"--{row.name}"
         for row in table.rows.values()
@@ -95,7 +95,7 @@ def _table_of_defaults(table: OptionTable, command: str | None) -> str:
 
 
 def _fill_in(found: argparse.Namespace, table: OptionTable) -> argparse.Namespace:
-    """Give the options that were left out their values; note which were given."""
+    """Give the options that were left out their defaults; note which were given."""
     command, rows = found.command, table.rows
     given = {name: value for name, value in vars(found).items() if name in rows}
     debug = given.get("debug", False)
@@ -108,7 +108,7 @@ def _fill_in(found: argparse.Namespace, table: OptionTable) -> argparse.Namespac
 
 
 def _refusals(args: argparse.Namespace, table: OptionTable) -> Iterator[str]:
-    """Yield what is wrong with the options that were given."""
+    """Yield the errors in the options that were given."""
     rows = [row for row in table.rows.values() if row.name in args.given]
     for row in rows:
         if not row.taken_by(args.command):

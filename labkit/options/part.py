@@ -1,4 +1,4 @@
-"""The parts of the lab, and what the machinery must know of each."""
+"""The parts of the lab, and what the other rooms must know about each."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class Part:
 
     @property
     def shape(self) -> tuple[str, ...]:
-        """Those of them that the shapes of its weights depend on."""
+        """Those of them that determine the shapes of its weights."""
         return self.options.names(architecture=True, only=None)
 
 

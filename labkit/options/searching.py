@@ -1,4 +1,4 @@
-"""The options of testing, which every part has: what is tested, how it is searched."""
+"""The options of testing, which every part has: what to test and how to decode it."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from labkit.options.option import TEST, Decoder, Option, OptionTable, group
 _SEARCHES = ("prefix", "beam", "flashlight")
 _SEARCHING = ("beamsearch", "lm", "hotwords")  # options that ask for a search
 
-_BEAM = number(int, 1, high=10_000)  # hypotheses: more fit no memory
-# Nats: with more, nothing else would count, and float32 would run out of digits.
+_BEAM = number(int, 1, high=10_000)  # hypotheses: more do not fit into memory
+# Nats; a larger bonus would outweigh all else and exceed float32's precision.
 _WEIGHT = number(float, 0, high=1000)
 _NATS = number(float, -1000, high=1000)
 _NATS_OR_NEVER = number(float, float("-inf"), high=1000)
@@ -35,7 +35,7 @@ def one_of(decoders: tuple[Decoder, ...]) -> Callable[[str], tuple[str, str | No
         if lm and not takes_lm[name]:
             raise argparse.ArgumentTypeError(f"{name} decoding takes no language model")
         if plus and not lm:
-            raise argparse.ArgumentTypeError(f"{text}: no language model behind the +")
+            raise argparse.ArgumentTypeError(f"{text}: no language model after the +")
         return name, lm or None
 
     return read
@@ -59,12 +59,12 @@ TESTING = group(
     Option(
         "transcript",
         None,
-        "find when TEXT, all that is said, is said in the --audiofile",
+        "align TEXT, all that is said, with the --audiofile",
         text,
         metavar="TEXT",
         needs=("audiofile",),
         without=("decoder", *_SEARCHING),
-        refusal="is aligned, not searched: leave --{other} out",
+        refusal="is aligned, not decoded: leave --{other} out",
     ),
     Option(
         "output",
@@ -76,7 +76,7 @@ TESTING = group(
         "compare",
         None,
         "score the --fold with several decoders, such as: greedy beam beam+char "
-        "flashlight+word (default: all that there are)",
+        "flashlight+word (default: all)",
         nargs="*",
         metavar="DECODER[+LM]",
         needs=("fold",),
@@ -115,23 +115,29 @@ DECODING = group(
         implies=("decoder", "beam"),
         decoders=_SEARCHES,
     ),
-    Option("lm_weight", 0.5, "of its log probability", _WEIGHT),
+    Option("lm_weight", 0.5, "weight of its log probability", _WEIGHT),
     Option(
         "word_bonus",
         0.0,
-        "nats added for each word, by prefix and beam for each space",
+        "word insertion bonus in nats; prefix and beam add it for each space",
         _NATS,
     ),
     Option(
         "hotwords",
         (),
-        "what the speaker is likely to say",
+        "words that the speaker is likely to say (contextual biasing)",
         _phrases,
         metavar="A,B",
         implies=("decoder", "beam"),
         decoders=("beam",),
     ),
-    Option("hotword_weight", 8.0, "nats for each hot word", _NATS, needs=("hotwords",)),
+    Option(
+        "hotword_weight",
+        8.0,
+        "bonus for each hot word, in nats",
+        _NATS,
+        needs=("hotwords",),
+    ),
     only=TEST,
 )
 
@@ -147,21 +153,26 @@ FLASHLIGHT = group(
     Option(
         "symbols_per_frame",
         None,
-        "the likeliest that are tried at each frame (default: all)",
+        "how many of the likeliest to try at each frame (default: all)",
         COUNT,
     ),
-    Option("beam_threshold", 25.0, "nats below the best", POSITIVE),
     Option(
-        "unknown_score", float("-inf"), "for a word not in the lexicon", _NATS_OR_NEVER
+        "beam_threshold", 25.0, "drop hypotheses so many nats below the best", POSITIVE
     ),
-    Option("silence_score", 0.0, "for each space", _NATS),
+    Option(
+        "unknown_score",
+        float("-inf"),
+        "score of a word that is not in the lexicon",
+        _NATS_OR_NEVER,
+    ),
+    Option("silence_score", 0.0, "score of each space", _NATS),
     only=TEST,
     decoders=("flashlight",),
 )
 
 
 def refuse_searches(args: argparse.Namespace, table: OptionTable) -> Iterator[str]:
-    """Refuse what cannot be tested, and options that would be read and not used."""
+    """Refuse what cannot be tested, and options that would have no effect."""
     if args.command != TEST:
         return
     if not (args.audiofile or args.fold):

@@ -1,4 +1,4 @@
-"""A run of training: what its loop iterates over, its folder, its checkpoints."""
+"""A run of training: its epochs and minibatches, its folder, its checkpoints."""
 
 from labkit.training.checkpoint import load_checkpoint
 from labkit.training.guard import UpdateGuard

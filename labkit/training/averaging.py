@@ -1,4 +1,4 @@
-"""The mean of the weights of several epochs (Izmailov et al. 2018)."""
+"""Averaging the weights of several epochs (Izmailov et al. 2018)."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ from torch.utils.data import DataLoader
 from labkit.training.checkpoint import save_tensors
 from labkit.training.distributed import ALONE, World
 
-_STATISTICS_BATCHES = 100  # more would not move the statistics
+_STATISTICS_BATCHES = 100  # more would not change the statistics
 
 
 class EpochWeights:
-    """Keeps the weights of the last epochs, a file each, beside the run's own.
+    """Keeps the weights of the last epochs, one file each, in the run's folder.
 
     Args:
         folder: The folder of the run.
-        n_epochs: How many are kept.
+        n_epochs: Number of epochs that are kept.
     """
 
     def __init__(self, folder: Path, n_epochs: int) -> None:
@@ -34,7 +34,7 @@ class EpochWeights:
         return self.folder / f"epoch_{epoch}.pt"
 
     def keep(self, epoch: int, model: nn.Module) -> None:
-        """Write the weights of an epoch; those that are too old go."""
+        """Write the weights of an epoch; remove those that are too old."""
         save_tensors(self._path(epoch), model.state_dict())
         self._path(epoch - self.n_epochs).unlink(missing_ok=True)
 
@@ -65,21 +65,21 @@ def refresh_batchnorm(
     device: torch.device,
     world: World = ALONE,
 ) -> None:
-    """Measure the statistics of batch normalisation anew, for weights just made.
+    """Measure the statistics of batch normalisation again, for averaged weights.
 
-    The mean of the epochs' statistics would be that of other features than those
-    which the mean weights give. Only part of the fold is read.
+    The mean of the epochs' statistics would not be that of the features which the
+    mean weights compute. Only part of the fold is read.
 
     Args:
         model: The network; its running statistics are replaced.
         loader: The training fold.
         device: Where the network computes.
-        world: The processes; each reads its share.
+        world: The processes; each reads its part.
     """
 
     def usable() -> Iterator[Any]:
         for batch in islice(loader, _STATISTICS_BATCHES):
-            # Synchronised layers wait for one another: all take it, or none does.
+            # Synchronised layers wait for one another: all processes take it, or none.
             (n_empty,) = world.total([batch is None])
             if not n_empty:
                 yield batch

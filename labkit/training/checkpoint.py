@@ -15,7 +15,7 @@ from labkit.options import CTC, Part
 
 _FORMAT = 1
 _CONTENT = {"weights", "architecture", "alphabet", "normalization", "metrics"}
-_GATES = {3: "GRU", 4: "LSTM"}  # gates of a cell, from the height of its weights
+_GATES = {3: "GRU", 4: "LSTM"}  # number of gates, from the height of the weights
 
 Weights = dict[str, Tensor]
 
@@ -25,7 +25,7 @@ def checkpoint_content(
     alphabet: list[str],
     normalization: tuple[float, float],
 ) -> dict[str, Any]:
-    """Gather what a checkpoint says of its network, besides the weights.
+    """Collect the content of a checkpoint besides the weights.
 
     Args:
         args: The options of the training.
@@ -60,7 +60,7 @@ def save_tensors(path: Path, content: dict[str, Any]) -> None:
     Raises:
         OSError: They cannot be written; what was there is unharmed.
     """
-    buffer = io.BytesIO()  # torch.save has no name for a full disk; Python has
+    buffer = io.BytesIO()  # unlike torch.save, Python reports a full disk
     torch.save(content, buffer)
     write_atomically(path, lambda temporary: temporary.write_bytes(buffer.getbuffer()))
 
@@ -89,8 +89,8 @@ def load_checkpoint(path: Path, part: Part = CTC) -> dict[str, Any]:
     try:
         found = torch.load(path, map_location="cpu", weights_only=True)
     except OSError:
-        raise  # no right to read it, say: that is another trouble
-    except Exception as error:  # of any kind, from bytes that were never a checkpoint
+        raise  # another problem, such as missing permission
+    except Exception as error:  # any other file may raise anything
         raise LabError(f"{path}: not a checkpoint, or a damaged one", remedy) from error
     if isinstance(found, dict) and set(found) >= _CONTENT:
         if found.get("format") != _FORMAT:
@@ -111,7 +111,7 @@ def check_options(
     charmap: Any,  # noqa: ANN401
     path: Path,
 ) -> None:
-    """See that a checkpoint agrees with the options given and with the alphabet.
+    """Check that a checkpoint agrees with the options given and with the alphabet.
 
     Args:
         checkpoint: What ``load_checkpoint`` returned.
@@ -153,8 +153,8 @@ def adopt_checkpoint(
 ) -> None:
     """Give ``args`` the architecture and the normalisation of a checkpoint.
 
-    Options of training that stand beside the architecture, such as the dropout, are
-    those of the command line where they were given.
+    Options of training that are stored with the architecture, such as the dropout,
+    are those of the command line where they were given.
 
     Raises:
         LabError: They contradict the options given, or bare weights lack them.
@@ -162,9 +162,9 @@ def adopt_checkpoint(
     if "architecture" in checkpoint:
         check_options(checkpoint, args, charmap, path)
         debug = path.parent.name.startswith(DEBUG_PREFIX)
-        heard = "CER of its one minibatch" if debug else "dev CER"
+        measured = "CER of its one minibatch" if debug else "dev CER"
         rate = 100 * checkpoint["metrics"]["dev_cer"]
-        print(f"network: {path}, {heard} {rate:.1f} %")
+        print(f"network: {path}, {measured} {rate:.1f} %")
         found = checkpoint["architecture"].items()
         vars(args).update({n: value for n, value in found if n not in args.given})
         if args.command == "test" or args.normalization is None:
@@ -184,7 +184,7 @@ def load_weights(model: nn.Module, weights: Weights, path: Path) -> None:
     """Put ``weights`` into ``model``.
 
     Raises:
-        LabError: They are those of another network; the message says of which.
+        LabError: They belong to another network; the message says to which.
     """
     try:
         model.load_state_dict(weights)
@@ -201,7 +201,7 @@ def load_weights(model: nn.Module, weights: Weights, path: Path) -> None:
 
 
 def describe_weights(weights: Weights) -> str:
-    """Tell from its weights what network a bare ``state_dict`` belongs to."""
+    """Infer from its weights which network a bare ``state_dict`` belongs to."""
     recurrent = weights.get("rnn.weight_hh_l0")
     if recurrent is None or recurrent.dim() != 2 or not recurrent.numel():
         return "no recurrent layers: it is no CTCModel"
@@ -213,29 +213,29 @@ def describe_weights(weights: Weights) -> str:
 
 
 def part_of(content: dict[str, Any]) -> str:
-    """Return the name of the part that a checkpoint or a state was written by."""
+    """Return the name of the part that wrote a checkpoint or a state."""
     options = content.get("options", content)  # a state keeps it among these
-    return options.get("part", CTC.name)  # there was no other before it was noted
+    return options.get("part", CTC.name)  # old ones name no part
 
 
 def belongs_to(part: Part, path: Path) -> bool:
-    """Tell whether a checkpoint or a state is of a part, its weights left unread."""
+    """Check whether a part wrote a checkpoint or a state, without reading weights."""
     try:
         content = torch.load(path, map_location="cpu", mmap=True, weights_only=True)
         return part_of(content) == part.name
-    except Exception:  # of any kind, from bytes that were damaged
-        return True  # not to be passed over in silence: loading it says what is wrong
+    except Exception:  # damaged bytes may raise anything
+        return True  # loading it will report the damage
 
 
 def newest_checkpoint(logdir: Path, part: Part = CTC) -> Path:
-    """Find the checkpoint to test when none is named.
+    """Find the checkpoint to test if none is named.
 
     Args:
         logdir: The folder of the runs.
-        part: The part of the lab whose runs are looked at.
+        part: The part of the lab whose runs count.
 
     Returns:
-        That of the newest run; of a ``--debug`` run only where there is no other; else
+        That of the newest run, of a ``--debug`` run only if there is no other; else
         the network of the kit.
 
     Raises:

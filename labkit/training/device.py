@@ -1,4 +1,4 @@
-"""Choosing where to compute, and saying so."""
+"""Choosing the device."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ def _why_no_card() -> str:
     if not (Path("/dev/nvidia0").exists() or Path("/proc/driver/nvidia").exists()):
         return "no NVIDIA card found"
     if torch.version.cuda is None:
-        return "a card is there, but this torch is a CPU build"
+        return "there is a card, but this torch is a CPU build"
     return (
-        f"a card is there, but torch {torch.__version__} (CUDA {torch.version.cuda}) "
+        f"there is a card, but torch {torch.__version__} (CUDA {torch.version.cuda}) "
         f"cannot use it: python test_implementation.py --doctor"
     )
 

@@ -14,13 +14,13 @@ import torch.distributed as dist
 from torch import nn
 from torch.nn.parallel import DistributedDataParallel
 
-# One process may read a corpus or score a fold while the others wait for it.
+# One process may read a corpus or score a fold while the others wait.
 _PATIENCE = timedelta(hours=1)
 
 
 @dataclass(frozen=True)
 class World:
-    """The processes of a run, of which this is one; alone, every method is trivial.
+    """The processes of a run, seen from one of them; with one, each method is trivial.
 
     Every process calls the same methods in the same order: each call waits for all.
 
@@ -40,15 +40,15 @@ class World:
     def wrap(self, model: nn.Module, device: torch.device) -> nn.Module:
         """Make training average the gradients over all processes.
 
-        On cards, batch normalisation counts the utterances of all processes; it has no
-        such form on a CPU, where the first process' statistics are kept.
+        On GPUs, batch normalisation counts the utterances of all processes; on a CPU it
+        has no such form, and the first process' statistics are kept.
 
         Args:
             model: The network on its device; SyncBatchNorm takes its layers' place.
             device: Where it computes.
 
         Returns:
-            What to call in training; ``model`` itself keeps the weights.
+            The module to call in training; ``model`` itself keeps the weights.
         """
         if self.size == 1:
             return model
@@ -59,7 +59,7 @@ class World:
         return DistributedDataParallel(model, device_ids=devices)
 
     def total(self, values: Sequence[float]) -> list[float]:
-        """Add up the values of all processes, each in its place."""
+        """Add up the values of all processes, element by element."""
         if self.size == 1:
             return list(values)
         summed = torch.tensor(values, dtype=torch.float64)
@@ -75,7 +75,7 @@ class World:
         return values
 
     def from_first(self, value: Any) -> Any:  # noqa: ANN401
-        """Give every process the value of the first."""
+        """Send the value of the first process to all."""
         if self.size == 1:
             return value
         values = [value]
@@ -83,13 +83,13 @@ class World:
         return values[0]
 
     def share_buffers(self, model: nn.Module) -> None:
-        """Give every process the first's statistics of batch normalisation."""
+        """Send the first process' statistics of batch normalisation to all."""
         if self.size > 1:
             for buffer in model.buffers():
                 dist.broadcast(buffer, 0)
 
     def leave(self) -> None:
-        """End the work in common, when all went well."""
+        """Leave the process group after a successful run."""
         if self.size > 1:
             dist.destroy_process_group()
 
@@ -104,9 +104,9 @@ def _synchronise_batchnorm(model: nn.Module) -> None:
 
 
 def join_world() -> World:
-    """Meet the other processes, if ``torchrun`` has started several.
+    """Join the other processes, if ``torchrun`` has started several.
 
-    Processes but the first print nothing from here on, their errors apart.
+    From here on, only the first process prints; the others print errors only.
     """
     size = int(os.environ.get("WORLD_SIZE", 1))
     if size == 1:

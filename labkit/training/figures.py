@@ -1,4 +1,4 @@
-"""What a run draws of its network."""
+"""The figure of a run: a spectrogram and its posteriors."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Updates that would spoil the weights: refused, counted, and in the end fatal."""
+"""Skipping and counting updates that would destroy the weights."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ DOES_NOT_FIT = "does not fit"
 
 
 class UpdateGuard:
-    """Turns an update into none at all where a gradient is not finite.
+    """Skips an update if a gradient is not finite.
 
     Within ``with guard:``, the optimiser finds no gradient in that case, and the
-    statistics of batch normalisation, which the same minibatch spoilt, are put back.
-    Of several processes all decide alike, since all have the same gradient.
+    statistics of batch normalisation from before the minibatch are restored.
+    All processes decide alike, since all have the same gradient.
 
     Args:
         model: The network.
@@ -43,57 +43,57 @@ class UpdateGuard:
                 parameter.grad = None
 
     def __enter__(self) -> UpdateGuard:
-        """Note the statistics of batch normalisation."""
+        """Store the statistics of batch normalisation."""
         self.passed = True
         self._buffers = [buffer.clone() for buffer in self.model.buffers()]
         return self
 
     def __exit__(self, *_: object) -> None:
-        """Put them back where the update was refused."""
+        """Restore them if the update was skipped."""
         if not self.passed:
             for buffer, before in zip(self.model.buffers(), self._buffers):
                 buffer.copy_(before)
 
     def reason(self, losses: Tensor, scores: Tensor) -> str:
-        """Say why the last update was refused; "" if it was not.
+        """Say why the last update was skipped; "" if it was not.
 
         Args:
             losses: Of each utterance, (B,).
-            scores: What the network gave for them, of any shape.
+            scores: The scores that the network gave, of any shape.
         """
         if self.passed:
             return ""
-        # Sound scores with an infinite loss: no path of the transcript fits.
+        # Finite scores with an infinite loss: no path of the transcript fits.
         short = losses.isinf().any() and scores.isfinite().all()
         return DOES_NOT_FIT if short else DIVERGED
 
 
 @dataclass
 class SkippedUpdates:
-    """Counts the minibatches whose update was refused.
+    """Counts the minibatches whose update was skipped.
 
     Attributes:
-        total: Of the whole run.
-        in_a_row: Up to the last minibatch.
+        total: Their number in the whole run.
+        in_a_row: Their number up to the last minibatch, without a gap.
     """
 
     total: int = 0
     in_a_row: int = 0
 
     def accepted(self) -> None:
-        """Note an update that was made."""
+        """Count an update that was made."""
         self.in_a_row = 0
 
     def refused(self, diverged: bool, epoch: int, saved: str) -> None:
-        """Note an update that was not.
+        """Count an update that was skipped.
 
         Args:
             diverged: Whether the scores were wrong, not a transcript too long.
             epoch: The number of the epoch.
-            saved: What is left of the run, for the message.
+            saved: What the run keeps, for the message.
 
         Raises:
-            LabError: Several in a row were refused.
+            LabError: Several in a row were skipped.
         """
         self.total += 1
         self.in_a_row += 1
@@ -115,11 +115,11 @@ class SkippedUpdates:
 
 
 def checked_penalty(model: nn.Module) -> Callable[[], Tensor]:
-    """Call ``model.penalty()`` once, to see that training can use it.
+    """Call ``model.penalty()`` once, to check that training can use it.
 
     Returns:
-        The penalty; one that gives 0 where the network has none, or where it is an
-        exercise still to be written.
+        The penalty; one that returns 0 if the network has none, or if it is an
+        exercise that is not written yet.
 
     Raises:
         LabError: It is not a finite scalar that depends on the weights. Its own

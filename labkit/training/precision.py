@@ -1,4 +1,4 @@
-"""Computing in bfloat16 where it is safe, and quicker by what the device offers."""
+"""Faster computing: bfloat16 where it is safe, fused updates."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ def use_bfloat16(model: nn.Module, device: torch.device) -> None:
     """Let ``model`` compute its convolutions and linear layers in bfloat16.
 
     The weights stay float32; bfloat16 has their range, so that no loss needs scaling.
-    Recurrent layers compute in float32 (on a card in TF32): autocast on CUDA would
-    send them to float16 whatever type is asked for, since its rule for cuDNN's
+    Recurrent layers compute in float32 (on a GPU in TF32): autocast on CUDA would
+    run them in float16, whatever type is asked for, since its rule for cuDNN's
     recurrent layers names that type, and float16 overflows without a loss scaler.
     The scores come out as float32, for the softmax and the loss.
 

@@ -1,4 +1,4 @@
-"""What a run leaves: its folder, its best network, the state to resume it from."""
+"""The output of a run: its folder, its best network, the state to resume it from."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ _DEBUG_LINES_EVERY = 10  # epochs
 
 
 class Record:
-    """Writes what a run leaves; of several processes, the first alone does.
+    """Writes the output of a run; of several processes, only the first does.
 
     Args:
         args: The options; ``normalization`` becomes that of the run.
@@ -42,7 +42,7 @@ class Record:
         folder: The folder of the run.
         average: The weights of the last epochs, if they are averaged.
         best: CER and loss of the best network so far.
-        stale: Epochs since then.
+        stale: Epochs since the best one.
     """
 
     def __init__(
@@ -78,16 +78,16 @@ class Record:
 
     @property
     def saved(self) -> str:
-        """Say what is left of the run if it ends now."""
+        """Say what the run keeps if it ends now."""
         kept = self.folder.best_model
         return f"{kept} is usable" if kept.exists() else "no network is kept"
 
     def keep_if_best(self, score: FoldScore, row: dict[str, Any]) -> bool:
-        """Write the checkpoint if ``score`` has the lowest CER, then loss, so far.
+        """Write the checkpoint if ``score`` is the best so far: lowest CER, then loss.
 
         Args:
-            score: Of the dev fold.
-            row: The metrics of the epoch, to be kept with the weights.
+            score: The score of the dev fold.
+            row: The metrics of the epoch, to store with the weights.
         """
         self.stale += 1
         rank = (score.cer.rate, score.loss)
@@ -115,8 +115,8 @@ class Record:
         Args:
             epoch: Its number.
             train: The score of the training fold, in training.
-            dev: The score of the dev fold; of no utterance where it was not decoded.
-            seconds: What the epoch took.
+            dev: The score of the dev fold; without utterances if it was not decoded.
+            seconds: The time that the epoch took.
             dev_loader: The dev fold, of which one utterance is drawn.
 
         Raises:
@@ -128,7 +128,7 @@ class Record:
             row.update(dict.fromkeys(dev.row("dev"), ""))
         row["train_penalty"] = round(train.penalty, 6)
         row["seconds"] = round(seconds, 2)
-        # Otherwise after epochs 1, 2, 4, 8, ...
+        # Otherwise it draws after epochs 1, 2, 4, 8, ...
         drawn = dev.perfect if debug else epoch & (epoch - 1) == 0
         with uninterrupted():
             self.folder.log(row)
@@ -160,7 +160,7 @@ class Record:
             self.folder.log_figure("posteriors", figure, epoch)
 
     def write_state(self, state: State) -> None:
-        """Write what is needed to go on with the run."""
+        """Write the state that is needed to continue the run."""
         if not self._first:
             return
         with uninterrupted():
@@ -178,9 +178,9 @@ class Record:
                 remove_states(self.folder.path)
 
     def state_dict(self) -> dict[str, Any]:
-        """Return what a resumed run must know."""
+        """Return the state of the record, for a resumed run."""
         return {"best": self.best, "stale": self.stale}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Take back what ``state_dict`` gave."""
+        """Restore what ``state_dict`` returned."""
         self.best, self.stale = state["best"] and tuple(state["best"]), state["stale"]

@@ -1,4 +1,4 @@
-"""A run of training: what the loop in the script iterates over."""
+"""A run of training: the epochs and minibatches of the loop in the script."""
 
 from __future__ import annotations
 
@@ -27,9 +27,9 @@ from labkit.training.schedules import make_scheduler, step_epoch
 from labkit.training.start import prepare
 from labkit.training.state import State, StopRequest, leave_stops_to_the_parent, stopped
 
-_COMPARED = 500  # training utterances of an epoch, about, that are decoded for its CER
+_COMPARED = 500  # about so many training utterances are decoded for an epoch's CER
 
-# Scores and a minibatch to the reference and the hypothesis of each utterance.
+# Maps scores and a minibatch to the reference and the hypothesis of each utterance.
 Transcribe = Callable[[Any, Minibatch], Sequence[tuple[str, str]]]
 Evaluate = Callable[[nn.Module, Iterable[Minibatch]], FoldScore]
 
@@ -45,23 +45,23 @@ class Run:
             run.finish(epoch, evaluate(model, run.dev()))
         run.report(evaluate)
 
-    What makes a loop hard is in here: a run stops when it is asked to and goes on
-    exactly from there, every minibatch draws its random numbers from a seed of its own,
+    This class does what is hard about a loop: a run stops on request and resumes
+    exactly there, every minibatch draws its random numbers from a seed of its own,
     an update that is not finite is skipped, several processes train as one, and the
-    best network of the dev fold is kept.
+    best network on the dev fold is kept.
 
     Args:
-        args: The options, as ``begin`` left them.
+        args: The options, as ``begin`` changed them.
         model: The network, on its device.
         optimizer: Its optimiser.
-        loaders: Of the training, dev and test folds.
-        transcribe: Gives the references and hypotheses of a minibatch, to count errors.
+        loaders: The loaders of the training, dev and test folds.
+        transcribe: Returns references and hypotheses of a minibatch, to count errors.
         win_step: Seconds from one frame T to the next.
 
     Attributes:
-        network: What to call in training; ``model`` keeps the weights.
+        network: The module to call in training; ``model`` keeps the weights.
         penalty: Returns the scalar that is added to the loss.
-        record: What the run writes.
+        record: Writes the output of the run.
     """
 
     def __init__(
@@ -85,23 +85,23 @@ class Run:
             loader.worker_init_fn = leave_stops_to_the_parent
         fuse_updates(optimizer, args.device)
         self._guard = UpdateGuard(model, optimizer)
-        # Measured here: the training changes the length of the loader at each epoch.
+        # Measured here: training changes the length of the loader in each epoch.
         n_updates = args.num_epochs * len(self._train_loader)
         self._scheduler = make_scheduler(args.scheduler, optimizer, n_updates)
         self.record = Record(args, model, loaders[1].collate_fn.normalization, win_step)
         self.skipped = SkippedUpdates()
         self._stop = StopRequest()
-        self._weight = 1.0  # of the minibatch among those of all processes
-        self._epoch = 1  # the next, or the one under way
+        self._weight = 1.0  # of this process' minibatch among those of all processes
+        self._epoch = 1  # the current epoch, or the next
         self._done = 0  # minibatches of it
         self._resumed = False
         self._score = FoldScore()  # of the epoch, in this process
-        self._solved = False  # --debug: no error is left
+        self._solved = False  # --debug: no errors are left
         self._start = time.perf_counter()
         self._due = math.inf
         if args.state:
             self._resume(args.state)
-            args.state = None  # as large as the network, three times over
+            args.state = None  # it takes three times the memory of the network
 
     # ---- the loop
 
@@ -112,7 +112,7 @@ class Run:
         with ``--debug`` as soon as every training utterance is transcribed.
 
         Raises:
-            LabError: The run was asked to stop, its state being written; or errors
+            LabError: The run was asked to stop, and its state is written; or errors
                 are left at the end of ``--debug``.
         """
         args = self.args
@@ -141,7 +141,7 @@ class Run:
             n_clips = len(self._train_loader.dataset)
             print(f"all {n_clips} clips are transcribed without a mistake")
         elif self.args.patience and self.record.stale >= self.args.patience:
-            print(f"no gain in {self.record.stale} epochs: training ends here")
+            print(f"no improvement in {self.record.stale} epochs: training ends here")
             return True
         return self._solved
 
@@ -159,7 +159,7 @@ class Run:
         for batch, minibatch in enumerate(batches, begun):
             self._weight = self._save_or_stop(count_utterances(minibatch))
             if self._weight:
-                # Dropout draws the same however often the run was resumed.
+                # Dropout draws the same numbers, however often the run was resumed.
                 drawn = batch * self.world.size + self.world.rank
                 torch.manual_seed(draw_seed(self.args.seed, epoch, drawn))
                 with self._guard:
@@ -178,11 +178,11 @@ class Run:
         return lambda scores, targets: self._weight * compute_losses(scores, targets)
 
     def count(self, step: tuple[Tensor, Tensor, Any], minibatch: Minibatch) -> None:
-        """Count what came of a training step, unless its update was skipped.
+        """Add the result of a training step, unless its update was skipped.
 
         Args:
             step: What ``train_step`` returned: losses (B,), penalty, scores.
-            minibatch: What it was given.
+            minibatch: The minibatch of the step.
 
         Raises:
             LabError: The loss is not finite, several times in a row.
@@ -196,15 +196,15 @@ class Run:
             return
         self.skipped.accepted()
         self._score.add(losses, penalty.item())
-        # Decoding costs time, on a GPU much of it; a sample tells the CER well enough.
+        # Decoding takes time, most of all on a GPU; a sample is enough for the CER.
         if self._done % max(1, len(self._train_loader.dataset) // _COMPARED) == 0:
             self._score.compare(self.transcribe(scores, minibatch))
 
     def dev(self) -> Iterator[Minibatch]:
         """Yield the minibatches of the dev fold, the network in evaluation mode.
 
-        With ``--debug``, there is none before every training utterance is transcribed
-        in training mode; then they are those of the training fold.
+        With ``--debug``, there is none until every training utterance is transcribed
+        correctly in training mode; then they are those of the training fold.
         """
         if self.args.debug:
             train = FoldScore.joined(self.world.gather(self._score))
@@ -222,11 +222,11 @@ class Run:
         yield from on_device(loader, self.args.device, title, not self.world.first)
 
     def finish(self, epoch: int, score: FoldScore) -> None:
-        """End an epoch: write its metrics and pictures, keep the best network.
+        """End an epoch: write its metrics and figures, keep the best network.
 
         Args:
             epoch: Its number.
-            score: What ``evaluate`` made of ``dev()``, in this process.
+            score: The score of ``dev()`` in this process.
 
         Raises:
             LabError: The dev loss is not finite, and no network has been kept.
@@ -238,7 +238,7 @@ class Run:
         step_epoch(self._scheduler, dev.cer.rate)
 
     def report(self, evaluate: Evaluate) -> None:
-        """End the run: average weights if asked to, score the best network on test.
+        """End the run: average weights if asked for, score the best network on test.
 
         Args:
             evaluate: Scores a network on minibatches.
@@ -256,7 +256,7 @@ class Run:
         print(f"best network: {record.folder.best_model}")
 
     def _try_average(self, average: EpochWeights, evaluate: Evaluate) -> None:
-        """Keep the mean of the last epochs' weights, if it has the lowest dev CER."""
+        """Keep the mean of the last epochs' weights if it has the lowest dev CER."""
         last, loader = self._epoch - 1, self._train_loader
         self.world.total([0])  # the first has written the weights
         self.model.load_state_dict(average.mean(last))
@@ -277,17 +277,17 @@ class Run:
     def _join(self, score: FoldScore) -> FoldScore:
         return FoldScore.joined(self.world.gather(score))
 
-    # ---- what outlives the process
+    # ---- the state
 
     def _save_or_stop(self, n_utterances: int = 1) -> float:
-        """Save the state if it is time, stop if asked to.
+        """Save the state if it is due, stop if asked to.
 
         Returns:
-            How much the next minibatch weighs among those of all processes; 0 where
-            one of them has nothing to learn from, so that none takes the step.
+            The weight of the next minibatch among those of all processes; 0 if one of
+            them has no usable utterance, so that none takes the step.
 
         Raises:
-            LabError: The run is to stop. Its state is written.
+            LabError: The run must stop. Its state is written.
         """
         stop, due = self._stop.signal > 0, time.monotonic() >= self._due
         empty = n_utterances == 0
@@ -304,7 +304,7 @@ class Run:
         return {**found, "scheduler": self._scheduler} if self._scheduler else found
 
     def _save_state(self) -> None:
-        """Write all that is needed to go on from here."""
+        """Write the state that is needed to continue from here."""
         self._due = time.monotonic() + 60 * self.args.checkpoint_minutes
         if self.args.debug:
             self._due = math.inf
@@ -321,12 +321,12 @@ class Run:
         self.record.write_state(state)
 
     def _resume(self, state: State) -> None:
-        """Go on from a state that ``_save_state`` wrote."""
+        """Continue from a state that ``_save_state`` wrote."""
         for name, thing in self._stateful().items():
             thing.load_state_dict(state[name])
         self._epoch, self._done, self._resumed = state["epoch"], state["batch"], True
         self.skipped = SkippedUpdates(**state["skipped"])
-        if self.world.first:  # what the processes had counted is counted once
+        if self.world.first:  # the counts of all processes are restored once
             self._score = FoldScore.from_dict(state["score"])
         self._start = time.perf_counter() - state["seconds"]
         self._due = time.monotonic() + 60 * self.args.checkpoint_minutes

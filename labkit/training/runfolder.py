@@ -21,15 +21,15 @@ _EPOCH_OF_DECODINGS = re.compile(r"^epoch (\d+)$", re.MULTILINE)
 
 
 class RunFolder:
-    """A new folder ``logdir/name_N``, written as the run goes.
+    """The folder ``logdir/name_N`` of a run, written during the run.
 
     Every file is complete after every epoch, so that an interrupted run is usable.
 
     Args:
         logdir: The folder of all runs.
-        name: The first part of the folder's name, or its whole name to go on with it.
-        resumed_in: The epoch that a run to go on with is in: what its files tell of
-            that epoch and later ones is forgotten. None makes a new folder.
+        name: The first part of the folder's name, or its whole name to resume it.
+        resumed_in: The epoch in which a run is resumed: entries of that epoch and
+        later ones are removed from its files. None makes a new folder.
     """
 
     def __init__(self, logdir: Path, name: str, resumed_in: int | None = None) -> None:
@@ -42,7 +42,7 @@ class RunFolder:
         if resumed_in is not None:
             columns = _forget_metrics(metrics, resumed_in)
             _forget_decodings(decodings, resumed_in)
-        # The board passes over what it was told of later epochs before.
+        # TensorBoard ignores earlier entries of this epoch and later ones.
         self._board = SummaryWriter(str(self.path), purge_step=resumed_in)
         self._metrics = metrics.open("a", encoding="utf-8", newline="")
         self._decodings = decodings.open("a", encoding="utf-8")
@@ -71,7 +71,7 @@ class RunFolder:
         self._metrics.flush()
         for name, value in row.items():
             if name != "epoch" and not isinstance(value, str):
-                # "train_loss" stands in the group "train" of the board.
+                # "train_loss" goes into the group "train" of TensorBoard.
                 self._board.add_scalar(name.replace("_", "/", 1), value, row["epoch"])
 
     def log_decodings(self, epoch: int, pairs: Sequence[tuple[str, str]]) -> None:
@@ -85,7 +85,7 @@ class RunFolder:
         self._board.add_text("decodings", deepcs_module("display").htmlize(text), epoch)
 
     def log_figure(self, name: str, figure: Figure, epoch: int) -> None:
-        """Write a figure as ``name.png``, and to the board."""
+        """Write a figure as ``name.png``, and to TensorBoard."""
         figure.savefig(self.path / f"{name}.png", dpi=120)
         self._board.add_figure(name, figure, epoch)  # closes it
 
@@ -105,7 +105,7 @@ class RunFolder:
 
 
 class SilentRun:
-    """Stands for the folder of a run in the processes that do not write to it.
+    """Replaces the folder of a run in the processes that do not write to it.
 
     Args:
         path: The folder.
@@ -116,7 +116,7 @@ class SilentRun:
         self.best_model = path / "best_model.pt"
 
     def __getattr__(self, name: str) -> Callable[..., None]:
-        """Give a method that does nothing."""
+        """Return a method that does nothing."""
         return _nothing
 
 
@@ -132,7 +132,7 @@ def _replace(path: Path, text: str) -> None:
 
 
 def _forget_metrics(path: Path, epoch: int) -> list[str] | None:
-    """Cut the rows of ``epoch`` and later ones; return the columns, if there are."""
+    """Cut the rows of ``epoch`` and later ones; return the columns, if any."""
     text = path.read_bytes().decode("utf-8", "replace") if path.exists() else ""
     lines = [line for line in text.splitlines(keepends=True) if line.endswith("\n")]
     kept = lines[:epoch]  # the columns, then a row for each epoch before
@@ -155,7 +155,7 @@ def _new_folder(logdir: Path, name: str) -> Path:
             path.mkdir()
             return path
         except FileExistsError:
-            if not path.is_dir():  # else another run took the name at this instant
+            if not path.is_dir():  # else another run has just taken the name
                 raise
 
 

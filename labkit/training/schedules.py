@@ -1,4 +1,4 @@
-"""Learning rates that follow the updates, and the error rate of the dev fold."""
+"""Learning rate schedules."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import torch
 from torch.optim.lr_scheduler import LambdaLR
 
 _WARMUP_SHARE = 0.1  # of the updates
-_PLATEAU_EPOCHS = 2  # without gain, before the rate is lowered
+_PLATEAU_EPOCHS = 2  # without improvement, before the rate is lowered
 _PLATEAU_FACTOR = 0.5
 
 
@@ -34,9 +34,9 @@ def warmup_cosine(optimizer: torch.optim.Optimizer, n_updates: int) -> LambdaLR:
 
 
 class Plateau:
-    """A factor of the learning rate that is halved where the dev fold gains nothing.
+    """A factor of the learning rate, halved when the dev CER stops falling.
 
-    An object, not a function: the scheduler then keeps its figures in its state.
+    It is an object, not a function, so that the scheduler saves its state.
 
     Args:
         warmup: Updates over which the rate rises linearly.
@@ -62,7 +62,7 @@ class Plateau:
 
 
 def warmup_plateau(optimizer: torch.optim.Optimizer, n_updates: int) -> LambdaLR:
-    """Raise the learning rate linearly, then halve it whenever the dev CER stays.
+    """Raise the learning rate linearly, then halve it when the dev CER stops falling.
 
     Args:
         optimizer: Its learning rate is the highest that is reached.
@@ -77,7 +77,7 @@ def warmup_plateau(optimizer: torch.optim.Optimizer, n_updates: int) -> LambdaLR
 def make_scheduler(
     kind: str | bool, optimizer: torch.optim.Optimizer, n_updates: int
 ) -> LambdaLR | None:
-    """Make what ``--scheduler`` asks for: True is the cosine, False is none."""
+    """Make the schedule of ``--scheduler``: True is the cosine, False is none."""
     if not kind:
         return None
     make = warmup_plateau if kind == "plateau" else warmup_cosine
@@ -85,7 +85,7 @@ def make_scheduler(
 
 
 def step_epoch(scheduler: LambdaLR | None, error_rate: float) -> None:
-    """Give a scheduler the error rate of an epoch, if it follows that."""
+    """Pass the error rate of an epoch to a scheduler that uses it."""
     for factor in getattr(scheduler, "lr_lambdas", ()):
         if isinstance(factor, Plateau):
             factor.step(error_rate)

@@ -1,4 +1,4 @@
-"""What a run settles before its first minibatch: processes, device, network."""
+"""Starting a program: processes, device, network."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ from labkit.training.precision import use_bfloat16
 from labkit.training.recurrent import run_densely
 from labkit.training.state import adopt_options, find_run, read_state, repair_states
 
-# (options, alphabet) to a new network.
+# Maps options and alphabet to a new network.
 MakeModel = Callable[[argparse.Namespace, Any], nn.Module]
 
 
 def begin(args: argparse.Namespace) -> None:
-    """Settle what a program needs to know before anything is built.
+    """Prepare processes, device and options before anything is built.
 
     ``args`` gets ``world``, ``run`` and ``state`` (of the run to resume, or None), the
     options of that run, and its device as a ``torch.device``.
@@ -60,7 +60,7 @@ def load_network(
         args: The options.
         make_model: Makes a network of that architecture.
         charmap: The alphabet.
-        name: Its checkpoint; None for the one that the options say to test.
+        name: Its checkpoint; None for the one that the options name for testing.
 
     Returns:
         The network on its device, in evaluation mode.
@@ -82,7 +82,7 @@ def open_network(
     make_model: MakeModel,
     charmap: Any,  # noqa: ANN401
 ) -> nn.Module:
-    """Make the network of a program: what it tests, or what training starts from.
+    """Make the network of a program: the one to test, or the one to train.
 
     A training starts from a new network, or from that of ``--init_from``.
 
@@ -95,14 +95,14 @@ def open_network(
 
 
 def prepare(model: nn.Module, args: argparse.Namespace) -> nn.Module:
-    """Make of a network, which is on its device, what training is to call.
+    """Prepare a network, which is on its device, for training.
 
     Args:
         model: The network; it keeps the weights.
         args: Options: device, amp, compile.
 
     Returns:
-        The network itself, or what stands around it.
+        The network itself, or a module that contains it.
     """
     if args.device.type == "cpu":
         run_densely(model)

@@ -1,4 +1,4 @@
-"""Runs that outlive their process: their state in a file, and how it is taken up."""
+"""Resuming runs: their state in a file, and signals that stop them."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from labkit.training.checkpoint import belongs_to, part_of
 
 _FORMAT = 1
 _NAMES = ("last.pt", "last.previous.pt")  # the newest first
-# What stands among the options without being one.
+# Attributes of the options that are no options.
 NO_OPTIONS = ("part", "given", "world", "run", "state")
 _TERMINATED = 143  # what a shell reports after SIGTERM
 
@@ -29,7 +29,7 @@ State = dict[str, Any]
 
 
 def write_state(folder: Path, state: State) -> None:
-    """Write the state of a run; the one before it is kept beside it.
+    """Write the state of a run; the state before it is kept too.
 
     Args:
         folder: The folder of the run.
@@ -38,7 +38,7 @@ def write_state(folder: Path, state: State) -> None:
     Raises:
         OSError: It cannot be written; the states that were there are unharmed.
     """
-    buffer = io.BytesIO()  # torch.save has no name for a full disk; Python has
+    buffer = io.BytesIO()  # unlike torch.save, Python reports a full disk
     torch.save({"format": _FORMAT, "kit": KIT_VERSION, **state}, buffer)
     last, previous = (folder / name for name in _NAMES)
 
@@ -51,7 +51,7 @@ def write_state(folder: Path, state: State) -> None:
 
 
 def read_state(folder: Path) -> State:
-    """Read the newest state of a run that is whole.
+    """Read the newest undamaged state of a run.
 
     Raises:
         LabError: There is none.
@@ -62,14 +62,14 @@ def read_state(folder: Path) -> State:
             continue
         try:
             with zipfile.ZipFile(path) as archive:
-                # torch.load itself passes the checksums over.
+                # torch.load itself ignores the checksums.
                 if archive.testzip() is not None:
                     raise zipfile.BadZipFile
             found = torch.load(path, map_location="cpu", weights_only=True)
         except OSError:
-            raise  # no right to read it, say: that is another trouble
-        except Exception:  # of any kind, from bytes that were damaged
-            print(f"{path}: damaged, passed over", file=sys.stderr)
+            raise  # another problem, such as missing permission
+        except Exception:  # damaged bytes may raise anything
+            print(f"{path}: damaged, not used", file=sys.stderr)
             continue
         if found.get("format") != _FORMAT:
             raise LabError(
@@ -89,7 +89,7 @@ def read_state(folder: Path) -> State:
 
 
 def repair_states(folder: Path) -> None:
-    """Remove what a killed process left, and a damaged state before a sound one."""
+    """Remove what a killed process left, and a damaged state if there is a good one."""
     for temporary in folder.glob(".*.tmp"):
         temporary.unlink()
     last, previous = (folder / name for name in _NAMES)
@@ -104,7 +104,7 @@ def repair_states(folder: Path) -> None:
 
 
 def remove_states(folder: Path) -> None:
-    """Mark a run as finished: its state is needed no longer."""
+    """Mark a run as finished: its state is no longer needed."""
     for name in _NAMES:
         (folder / name).unlink(missing_ok=True)
 
@@ -116,7 +116,7 @@ def find_run(name: str, logdir: Path, part: Part = CTC) -> Path:
         name: A folder, or its name within ``logdir``; empty for the newest run there
             that is unfinished.
         logdir: The folder of the runs.
-        part: The part of the lab whose runs are looked at.
+        part: The part of the lab whose runs count.
 
     Raises:
         LabError: There is none.
@@ -162,7 +162,7 @@ def adopt_options(args: argparse.Namespace, state: State, folder: Path) -> None:
     options = {name: v for name, v in state["options"].items() if name != "part"}
     free = set(args.part.options.names(anew=True))
     if options["scheduler"] is True:
-        free.remove("num_epochs")  # the cosine was laid out for that many
+        free.remove("num_epochs")  # the cosine was planned for that many
     for name in sorted(args.given & set(options) - free):
         asked = getattr(args, name)
         if asked != options[name]:
@@ -177,7 +177,7 @@ def adopt_options(args: argparse.Namespace, state: State, folder: Path) -> None:
 
 
 class StopRequest:
-    """Notes Ctrl-C and SIGTERM while in a ``with`` block, for the loop to act on.
+    """Records Ctrl-C and SIGTERM in a ``with`` block, so that the loop can stop.
 
     A second Ctrl-C interrupts at once.
     """
@@ -192,16 +192,16 @@ class StopRequest:
         self.signal = number
 
     def __enter__(self) -> StopRequest:
-        """Take the place of the signals' handlers."""
+        """Replace the signal handlers."""
         if threading.current_thread() is threading.main_thread():
             for number in (signal.SIGINT, signal.SIGTERM):
-                # A shell's background job has Ctrl-C ignored, and so it stays.
+                # A background job of a shell ignores Ctrl-C, and continues to.
                 if signal.getsignal(number) is not signal.SIG_IGN:
                     self._before[number] = signal.signal(number, self._note)
         return self
 
     def __exit__(self, *_: object) -> None:
-        """Put them back."""
+        """Restore them."""
         for number, handler in self._before.items():
             signal.signal(number, handler)
         self._before.clear()
@@ -214,7 +214,7 @@ def leave_stops_to_the_parent(_worker: int) -> None:
 
 
 def stopped(number: int, epoch: int, folder: Path) -> LabError:
-    """Make the error that ends a run on demand, its state being written."""
+    """Make the error that ends a run on request, once its state is written."""
     name = signal.Signals(number).name if number else "another process"
     name = "Ctrl-C" if number == signal.SIGINT else name
     best = folder / "best_model.pt"

@@ -9,7 +9,7 @@ on with the body of the function, to take the place of the reference solution's:
     return lengths // 4
 
 A right answer has only the first line. ``@mentions`` is optional: a text that the
-failure must show, because it is what tells the student which mistake it was.
+failure must show, because it shows the student which mistake it was.
 """
 
 from __future__ import annotations

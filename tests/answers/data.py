@@ -43,13 +43,13 @@ return encoded, charmap.decode(encoded)
 
 @E02 wrong plain-text
 @mistake cleans the decoded text
-@mentions the way back
+@mentions decoding gives
 charmap = CharMap()
 encoded = charmap.encode(QUESTION_SENTENCE)
 return encoded, charmap.plain(charmap.decode(encoded))
 
-@E02 wrong by-hand-without-folding
-@mistake looks the characters up without folding them: raises
+@E02 wrong by-hand-without-normalising
+@mistake looks the characters up without normalising them: raises
 @mentions KeyError
 charmap = CharMap()
 encoded = [charmap.char2idx[char] for char in QUESTION_SENTENCE]
@@ -77,7 +77,7 @@ for i in idx:
     s += cm.idx2char[i]
 return [idx, s]
 
-@E02 right folded-by-hand
+@E02 right normalised-by-hand
 from labkit.text import normalise
 
 cm = CharMap()
@@ -348,7 +348,7 @@ return [(x[:n, b], y[:n, b]) for b, n in enumerate(lengths)]
 
 @E06 wrong two-lists
 @mistake returns the spectrograms and the transcripts, not pairs
-@mentions one pair an utterance
+@mentions one pair for each utterance
 x, n_frames = pad_packed_sequence(minibatch[0], batch_first=True)
 y, n_chars = pad_packed_sequence(minibatch[1], batch_first=True)
 return [s[:n] for s, n in zip(x, n_frames)], [t[:n] for t, n in zip(y, n_chars)]

@@ -3,13 +3,13 @@
 SHEET = """
 @E08 wrong blanks-first
 @mistake drops the blanks before it merges
-@mentions merge first
+@mentions merge repeated symbols first
 kept = [k for k in path if k != blank]
 return [k for i, k in enumerate(kept) if i == 0 or k != kept[i - 1]]
 
 @E08 wrong last-kept-symbol
 @mistake compares with the last symbol kept, across the blanks
-@mentions merge first
+@mentions merge repeated symbols first
 result = []
 for k in path:
     if k != blank and (not result or k != result[-1]):
@@ -22,7 +22,7 @@ return [k for k in path if k != blank]
 
 @E08 wrong blanks-kept
 @mistake merges, and keeps the blanks
-@mentions then the blanks
+@mentions then remove the blanks
 from itertools import groupby
 
 return [k for k, _ in groupby(path)]
@@ -51,7 +51,7 @@ return [k for k in set(path) if k != blank]
 
 @E08 wrong blanks-removed-in-place
 @mistake removes the blanks first, from the caller's list
-@mentions merge first
+@mentions merge repeated symbols first
 while blank in path:
     path.remove(blank)
 return [k for i, k in enumerate(path) if i == 0 or k != path[i - 1]]
@@ -707,21 +707,21 @@ return {prefixes[i]: candidates[prefixes[i]] for i in places.tolist()}
 @E25 wrong parent-weighted-too
 @mistake weighs the parent's gain a second time
 @mentions what its parent gained
-heard = {}
+fused = {}
 for prefix in candidates:
     if prefix in language:
-        heard[prefix] = language[prefix]
+        fused[prefix] = language[prefix]
     else:
         gain, state = language[prefix[:-1]]
         log_prob, state = fusion.lm.step(state, prefix[-1])
         bonus = fusion.word_bonus * (prefix[-1] == fusion.space)
-        heard[prefix] = fusion.lm_weight * (gain + log_prob) + bonus, state
-return heard
+        fused[prefix] = fusion.lm_weight * (gain + log_prob) + bonus, state
+return fused
 
-@E25 wrong speaks-at-every-frame
-@mistake the model speaks of the last symbol again at every frame
+@E25 wrong scores-at-every-frame
+@mistake the model scores the last symbol again at every frame
 @mentions no symbol is new
-heard = {}
+fused = {}
 for prefix in candidates:
     gain, state = language.get(prefix, language.get(prefix[:-1]))
     if prefix:
@@ -729,217 +729,217 @@ for prefix in candidates:
         gain += fusion.lm_weight * log_prob
         if prefix[-1] == fusion.space:
             gain += fusion.word_bonus
-    heard[prefix] = gain, state
-return heard
+    fused[prefix] = gain, state
+return fused
 
 @E25 wrong looks-for-every-parent
 @mistake computes the gain of each prefix from its parent, which may be pruned
 @mentions KeyError
-heard = {(): (0.0, fusion.lm.start)}
+fused = {(): (0.0, fusion.lm.start)}
 for prefix in candidates:
     if prefix:
         gain, state = language[prefix[:-1]]
         log_prob, state = fusion.lm.step(state, prefix[-1])
         bonus = fusion.word_bonus if prefix[-1] == fusion.space else 0.0
-        heard[prefix] = gain + fusion.lm_weight * log_prob + bonus, state
-return heard
+        fused[prefix] = gain + fusion.lm_weight * log_prob + bonus, state
+return fused
 
 @E25 wrong state-of-the-parent
 @mistake hands the parent's state on
 @mentions lm.step returns
-heard = {}
+fused = {}
 for prefix in candidates:
     if prefix in language:
-        heard[prefix] = language[prefix]
+        fused[prefix] = language[prefix]
     else:
         gain, state = language[prefix[:-1]]
         log_prob, _ = fusion.lm.step(state, prefix[-1])
         gain += fusion.lm_weight * log_prob
         if prefix[-1] == fusion.space:
             gain += fusion.word_bonus
-        heard[prefix] = (gain, state)
-return heard
+        fused[prefix] = (gain, state)
+return fused
 
 @E25 wrong bonus-for-every-symbol
 @mistake gives the bonus to every symbol
 @mentions no space, no bonus
-heard = {}
+fused = {}
 for prefix in candidates:
     if prefix in language:
-        heard[prefix] = language[prefix]
+        fused[prefix] = language[prefix]
     else:
         gain, state = language[prefix[:-1]]
         log_prob, state = fusion.lm.step(state, prefix[-1])
         gain += fusion.lm_weight * log_prob + fusion.word_bonus
-        heard[prefix] = (gain, state)
-return heard
+        fused[prefix] = (gain, state)
+return fused
 
 @E25 wrong bonus-weighted
 @mistake multiplies the bonus by the weight
 @mentions the bonus of a space
-heard = {}
+fused = {}
 for prefix in candidates:
     if prefix in language:
-        heard[prefix] = language[prefix]
+        fused[prefix] = language[prefix]
     else:
         gain, state = language[prefix[:-1]]
         log_prob, state = fusion.lm.step(state, prefix[-1])
         if prefix[-1] == fusion.space:
             log_prob += fusion.word_bonus
-        heard[prefix] = (gain + fusion.lm_weight * log_prob, state)
-return heard
+        fused[prefix] = (gain + fusion.lm_weight * log_prob, state)
+return fused
 
 @E25 wrong bonus-forgotten
 @mistake forgets the bonus
 @mentions the bonus of a space
-heard = {}
+fused = {}
 for prefix in candidates:
     if prefix in language:
-        heard[prefix] = language[prefix]
+        fused[prefix] = language[prefix]
     else:
         gain, state = language[prefix[:-1]]
         log_prob, state = fusion.lm.step(state, prefix[-1])
-        heard[prefix] = (gain + fusion.lm_weight * log_prob, state)
-return heard
+        fused[prefix] = (gain + fusion.lm_weight * log_prob, state)
+return fused
 
 @E25 wrong bonus-after-a-space
 @mistake gives the bonus to the symbol after the space
 @mentions bonus
-heard = {}
+fused = {}
 for prefix in candidates:
     if prefix in language:
-        heard[prefix] = language[prefix]
+        fused[prefix] = language[prefix]
     else:
         gain, state = language[prefix[:-1]]
         log_prob, state = fusion.lm.step(state, prefix[-1])
         bonus = fusion.word_bonus if prefix[-2:-1] == (fusion.space,) else 0.0
-        heard[prefix] = (gain + fusion.lm_weight * log_prob + bonus, state)
-return heard
+        fused[prefix] = (gain + fusion.lm_weight * log_prob + bonus, state)
+return fused
 
 @E25 wrong bonus-of-all-spaces-again
 @mistake counts the spaces of the whole prefix, on top of what the parent gained
 @mentions no space, no bonus
-heard = {}
+fused = {}
 for prefix in candidates:
     if prefix in language:
-        heard[prefix] = language[prefix]
+        fused[prefix] = language[prefix]
     else:
         gain, state = language[prefix[:-1]]
         log_prob, state = fusion.lm.step(state, prefix[-1])
         bonus = fusion.word_bonus * prefix.count(fusion.space)
-        heard[prefix] = (gain + fusion.lm_weight * log_prob + bonus, state)
-return heard
+        fused[prefix] = (gain + fusion.lm_weight * log_prob + bonus, state)
+return fused
 
 @E25 wrong no-weight
 @mistake forgets the weight
 @mentions lm_weight
-heard = {}
+fused = {}
 for prefix in candidates:
     if prefix in language:
-        heard[prefix] = language[prefix]
+        fused[prefix] = language[prefix]
     else:
         gain, state = language[prefix[:-1]]
         step, state = fusion.lm.step(state, prefix[-1])
         bonus = fusion.word_bonus if prefix[-1] == fusion.space else 0.0
-        heard[prefix] = (gain + step + bonus, state)
-return heard
+        fused[prefix] = (gain + step + bonus, state)
+return fused
 
 @E25 wrong parent-forgotten
 @mistake the gain of the last symbol alone
 @mentions what its parent gained
-heard = {}
+fused = {}
 for prefix in candidates:
     if prefix in language:
-        heard[prefix] = language[prefix]
+        fused[prefix] = language[prefix]
     else:
         _, state = language[prefix[:-1]]
         gain, state = fusion.lm.step(state, prefix[-1])
         gain *= fusion.lm_weight
         if prefix[-1] == fusion.space:
             gain += fusion.word_bonus
-        heard[prefix] = (gain, state)
-return heard
+        fused[prefix] = (gain, state)
+return fused
 
 @E25 wrong asks-at-the-start
 @mistake asks the model in its first state, always
 @mentions its parent's state
-heard = {}
+fused = {}
 for prefix in candidates:
     if prefix in language:
-        heard[prefix] = language[prefix]
+        fused[prefix] = language[prefix]
     else:
         gain, _ = language[prefix[:-1]]
         log_prob, state = fusion.lm.step(fusion.lm.start, prefix[-1])
         bonus = fusion.word_bonus if prefix[-1] == fusion.space else 0.0
-        heard[prefix] = gain + fusion.lm_weight * log_prob + bonus, state
-return heard
+        fused[prefix] = gain + fusion.lm_weight * log_prob + bonus, state
+return fused
 
 @E25 wrong new-ones-alone
 @mistake returns the new candidates alone
 @mentions each candidate
-heard = {}
+fused = {}
 for prefix in candidates:
     if prefix not in language:
         gain, state = language[prefix[:-1]]
         log_prob, state = fusion.lm.step(state, prefix[-1])
         bonus = fusion.word_bonus if prefix[-1] == fusion.space else 0.0
-        heard[prefix] = gain + fusion.lm_weight * log_prob + bonus, state
-return heard
+        fused[prefix] = gain + fusion.lm_weight * log_prob + bonus, state
+return fused
 
 @E25 wrong walks-through-the-old-ones
 @mistake goes through what has been scored, not through the candidates
 @mentions each candidate
-heard = {}
+fused = {}
 for prefix, (gain, state) in language.items():
-    heard[prefix] = gain, state
+    fused[prefix] = gain, state
     for symbol in range(2, fusion.lm.gain.shape[1]):
         if (*prefix, symbol) in candidates:
             log_prob, then = fusion.lm.step(state, symbol)
-            heard[(*prefix, symbol)] = gain + fusion.lm_weight * log_prob, then
-return heard
+            fused[(*prefix, symbol)] = gain + fusion.lm_weight * log_prob, then
+return fused
 
 @E25 wrong end-counted-at-every-frame
 @mistake lets the transcript end after each symbol
 @mentions nothing gained
-heard = {}
+fused = {}
 for prefix in candidates:
     spaces = sum(symbol == fusion.space for symbol in prefix)
     gain = fusion.lm_weight * fusion.lm.total(prefix) + fusion.word_bonus * spaces
     state = fusion.lm.start
     for symbol in prefix:
         state = fusion.lm.step(state, symbol)[1]
-    heard[prefix] = gain, state
-return heard
+    fused[prefix] = gain, state
+return fused
 
 @E25 wrong state-before-gain
 @mistake returns state and gain in the wrong order
 @mentions (gain, state)
-heard = {}
+fused = {}
 for prefix in candidates:
     if prefix in language:
-        heard[prefix] = language[prefix]
+        fused[prefix] = language[prefix]
     else:
         gain, state = language[prefix[:-1]]
         log_prob, state = fusion.lm.step(state, prefix[-1])
         bonus = fusion.word_bonus if prefix[-1] == fusion.space else 0.0
-        heard[prefix] = state, gain + fusion.lm_weight * log_prob + bonus
-return heard
+        fused[prefix] = state, gain + fusion.lm_weight * log_prob + bonus
+return fused
 
 @E25 wrong acoustic-score-added
 @mistake adds the sums of the paths, which the search adds itself
 @mentions what its parent gained
-heard = {}
+fused = {}
 for prefix, sums in candidates.items():
     if prefix in language:
-        heard[prefix] = language[prefix]
+        fused[prefix] = language[prefix]
     else:
         gain, state = language[prefix[:-1]]
         log_prob, state = fusion.lm.step(state, prefix[-1])
         gain += log_add(*sums) + fusion.lm_weight * log_prob
         if prefix[-1] == fusion.space:
             gain += fusion.word_bonus
-        heard[prefix] = gain, state
-return heard
+        fused[prefix] = gain, state
+return fused
 
 @E25 right in-place
 for prefix in candidates:
@@ -952,18 +952,18 @@ for prefix in candidates:
 return language
 
 @E25 right whole-prefix-anew
-heard = {}
+fused = {}
 for prefix in candidates:
     total, state = 0.0, fusion.lm.start
     for symbol in prefix:
         log_prob, state = fusion.lm.step(state, symbol)
         total += log_prob
     spaces = prefix.count(fusion.space)
-    heard[prefix] = (fusion.lm_weight * total + spaces * fusion.word_bonus, state)
-return heard
+    fused[prefix] = (fusion.lm_weight * total + spaces * fusion.word_bonus, state)
+return fused
 
 @E25 right tables-of-the-model
-heard = {}
+fused = {}
 for prefix in candidates:
     known = language.get(prefix)
     if known is None:
@@ -972,8 +972,8 @@ for prefix in candidates:
         gain = gain + fusion.lm_weight * fusion.lm.gain[state, last].item()
         gain = gain + (fusion.word_bonus, 0.0)[last != fusion.space]
         known = (gain, fusion.lm.next[state, last].item())
-    heard[prefix] = known
-return heard
+    fused[prefix] = known
+return fused
 
 
 @E26 wrong sum-alone
@@ -1026,8 +1026,8 @@ for one in found:
     last = one.score
 return True
 
-@E26 wrong finds-nothing-wrong-in-nothing
-@mistake a search that finds nothing keeps the law
+@E26 wrong accepts-nothing
+@mistake accepts a search that finds nothing
 @mentions nothing found
 found = search(log_probs, 1000, blank)
 total, last = 0.0, math.inf

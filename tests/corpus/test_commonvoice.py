@@ -1,4 +1,4 @@
-"""The laws of reading a corpus: its files, and the loaders of its folds."""
+"""Properties of reading a corpus: its files, and the loaders of its folds."""
 
 from __future__ import annotations
 
@@ -316,7 +316,7 @@ def test_durations_are_measured_once_and_kept_beside(
     again = DatasetFilter(short_clips, 1, 5)
     assert list(again.durations) == list(first.durations)
     assert list(again.indices) == list(first.indices) == [0, 2, 3]
-    assert sorted(asked) == ["broken.wav", "missing.wav"]  # may have been mended
+    assert sorted(asked) == ["broken.wav", "missing.wav"]  # may have been repaired
     # The table of a release knows better than what was measured.
     table = short_clips.folder / "times.txt"
     table.write_text("short.wav 4000\nbroken.wav 9000\n", encoding="utf-8")
@@ -373,8 +373,8 @@ def test_the_index_of_a_release_opens_no_clip_and_is_small(
     kept = DatasetFilter(clips, 1, 5)
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
-    told = durations.read_durations(clips.folder)
-    wanted = [n for n in clips.clip_names() if 1 <= told[n] <= 5]
+    listed = durations.read_durations(clips.folder)
+    wanted = [n for n in clips.clip_names() if 1 <= listed[n] <= 5]
     assert [kept.clip_path(i).name for i in range(len(kept))] == wanted
     assert len(clips) == n_clips and 0.3 < len(kept) / n_clips < 0.5
     # 1 GB for the largest release, half of which torch takes.

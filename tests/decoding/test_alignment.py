@@ -1,4 +1,4 @@
-"""The laws of forced alignment, against brute force and constructed answers."""
+"""Properties of forced alignment, against brute force and constructed answers."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def best_of_all_paths(
 
 
 def assert_well_formed(found: Alignment, transcript: list[int], blank: int) -> None:
-    """See that spans tell where the symbols stand in the path, and miss nothing."""
+    """Check that the spans are where the path spells the symbols, and miss nothing."""
     path = found.path.tolist()
     assert collapsed(tuple(path), blank) == tuple(transcript)
     assert len(found.spans) == len(transcript)
@@ -169,7 +169,7 @@ def test_any_layout_precision_and_gradient_of_the_scores_will_do() -> None:
 
 
 @pytest.mark.parametrize(
-    "transcript, needed, told",
+    "transcript, needed, detail",
     [
         ([1], 1, "1 symbols, 0 repeats"),
         ([1, 2, 1], 3, "3 symbols, 0 repeats"),
@@ -177,7 +177,7 @@ def test_any_layout_precision_and_gradient_of_the_scores_will_do() -> None:
     ],
 )
 def test_frames_that_just_suffice_do_and_one_less_does_not(
-    transcript: list[int], needed: int, told: str
+    transcript: list[int], needed: int, detail: str
 ) -> None:
     assert frames_needed(transcript) == needed
     log_probs = random_log_probs(0, needed, 3)
@@ -185,7 +185,7 @@ def test_frames_that_just_suffice_do_and_one_less_does_not(
     with pytest.raises(NoPathError) as caught:
         align(log_probs[1:], transcript, 0)
     cause = caught.value.cause
-    assert f"needs {needed} frames ({told}), the clip has {needed - 1}" in cause
+    assert f"needs {needed} frames ({detail}), the clip has {needed - 1}" in cause
     assert caught.value.remedy
 
 

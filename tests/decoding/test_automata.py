@@ -1,4 +1,4 @@
-"""The laws of the automata of language models and hot words, against plain oracles."""
+"""Properties of the automata of language models and hot words, against oracles."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def encode(text: str) -> list[int]:
 
 
 def ends_word(text: str, place: int) -> bool:
-    """Tell whether no word reaches from before ``place`` to behind it."""
+    """Check whether no word reaches from before ``place`` to behind it."""
     return place in (0, len(text)) or text[place] in " ',.¶¦"
 
 
@@ -115,7 +115,7 @@ def test_a_model_without_unknown_characters_is_compiled() -> None:
         assert_close(automaton.total(encode(text)), score(model, as_symbols(text)))
 
 
-def test_a_context_with_a_weight_and_nothing_listed_is_heard() -> None:
+def test_a_context_with_a_weight_and_nothing_listed_counts() -> None:
     model = NGram(
         3,
         {(START,): -99.0, (END,): -1.0, (UNKNOWN,): -6.0, ("a",): -1.0, ("b",): -2.0}

@@ -63,11 +63,11 @@ def certain(path: Sequence[int], n_symbols: int, p: float = 0.99) -> Tensor:
     return probabilities.log()
 
 
-def doubt(log_probs: Tensor, alphabet: Sequence[str], heard: str, said: str) -> Tensor:
-    """Let ``said`` be a third as likely as ``heard`` wherever that is heard."""
+def doubt(log_probs: Tensor, alphabet: Sequence[str], likely: str, said: str) -> Tensor:
+    """Let ``said`` be a third as likely as ``likely`` wherever that is likely."""
     probabilities = log_probs.exp()
-    frames = probabilities[:, alphabet.index(heard)] > 0.5
-    probabilities[frames, alphabet.index(heard)] = 0.74
+    frames = probabilities[:, alphabet.index(likely)] > 0.5
+    probabilities[frames, alphabet.index(likely)] = 0.74
     probabilities[frames, alphabet.index(said)] = 0.25
     return (probabilities / probabilities.sum(1, keepdim=True)).log()
 
@@ -191,7 +191,7 @@ def test_a_batch_is_decoded_clip_by_clip_whatever_its_type() -> None:
             assert_same(scored(found), scored(wanted))
 
 
-def test_the_symbols_start_at_the_frames_where_they_are_heard() -> None:
+def test_the_symbols_start_at_the_frames_where_they_are_said() -> None:
     path = [0, 0, 2, 2, 0, 2, 3, 1, 1, 2, 0, 0]
     log_probs = certain(path, 5).unsqueeze(1)
     lexicon = Lexicon({"aab": [(*"aab", "|")], "a": [("a", "|")]})
@@ -257,14 +257,14 @@ def test_the_words_said_are_found_through_either_kind_of_model(
     models: Callable[..., Path],
 ) -> None:
     said = frames_of("peur lui", LETTERS, held=1)
-    heard = doubt(said, LETTERS, "e", "o")
+    likely = doubt(said, LETTERS, "e", "o")
     characters = models([tuple("|".join(phrase)) for phrase in PHRASES], 5)
     words = models(PHRASES, 2)
-    assert best_text(make(), heard, LETTERS) == "peur lui"
-    assert best_text(make(lm=characters), heard, LETTERS) == "pour lui"
+    assert best_text(make(), likely, LETTERS) == "peur lui"
+    assert best_text(make(lm=characters), likely, LETTERS) == "pour lui"
     # A word model brings its own words: no other letter can follow.
     decoder = make(lm=words)
-    assert best_text(decoder, heard, LETTERS) == "pour lui"
+    assert best_text(decoder, likely, LETTERS) == "pour lui"
     assert set(decoder.lexicon.words) == {"pour", "lui", "elle", "la", "peur", "<unk>"}
 
 
@@ -447,9 +447,9 @@ def test_word_pieces_are_joined_to_the_words_of_the_lexicon(
     model = estimate(PHRASES, 2)
     wanted = language.score(model, ("pour", "lui"))
     assert math.isclose(found.parts["lm"], wanted, abs_tol=1e-4)
-    # Without lexicon the pieces themselves can be what a model speaks of.
-    spoken = models([("▁po", "ur", "▁l", "ui")], 2)
-    (found, *_) = decode(make(pieces, lm=spoken), log_probs)
+    # Without lexicon the pieces themselves can be what a model scores.
+    scored = models([("▁po", "ur", "▁l", "ui")], 2)
+    (found, *_) = decode(make(pieces, lm=scored), log_probs)
     assert found.indices == [1, 3, 4, 5]
 
 
@@ -481,11 +481,11 @@ def test_a_stream_shows_what_has_been_said_so_far() -> None:
     decoder = make()
     said = frames_of("on dort", LETTERS)
     decoder.begin()
-    heard = []
+    shown = []
     for part in said.split(3):
         decoder.step(part)
-        heard.append(text_of(decoder.best(), LETTERS))
-    assert heard == ["o", "on", "on ", "on d", "on do", "on dor", "on dort", "on dort"]
+        shown.append(text_of(decoder.best(), LETTERS))
+    assert shown == ["o", "on", "on ", "on d", "on do", "on dor", "on dort", "on dort"]
 
 
 def test_only_an_open_stream_goes_on() -> None:

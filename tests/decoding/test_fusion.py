@@ -1,4 +1,4 @@
-"""The laws of a search with language models and hot words, against plain oracles."""
+"""Properties of a search with language models and hot words, against plain oracles."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The laws of the alphabet and of the features."""
+"""Properties of the alphabet and of the features."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ SENTENCES = [
 ]
 
 
-def heard(text: str) -> str:
+def normalised(text: str) -> str:
     """Encode, decode, and leave the two marks out."""
     return CHARMAP.plain(CHARMAP.decode(CHARMAP.encode(text)))
 
@@ -55,7 +55,7 @@ def test_the_alphabet_is_44_symbols_in_the_order_of_every_checkpoint() -> None:
 
 
 @pytest.mark.parametrize(
-    "text, folded",
+    "text, expected",
     [
         ("ÀÂÄÇÉÈÊËÎÏÔÖÙÛÜŸÑ", "aaaceeeeiioouuuyn"),
         ("œuf Œuvre ex æquo Ægir Straße", "oeuf oeuvre ex aequo aegir strasse"),
@@ -69,10 +69,10 @@ def test_the_alphabet_is_44_symbols_in_the_order_of_every_checkpoint() -> None:
         ("5 €", "5 ❌"),
     ],
 )
-def test_encoding_folds_what_the_alphabet_has_no_place_for(
-    text: str, folded: str
+def test_encoding_normalises_what_is_not_in_the_alphabet(
+    text: str, expected: str
 ) -> None:
-    assert heard(text) == folded
+    assert normalised(text) == expected
 
 
 @pytest.mark.parametrize("text", SENTENCES)
@@ -84,13 +84,13 @@ def test_ordinary_french_is_never_unknown_and_its_form_does_not_matter(
     forms = [unicodedata.normalize(form, text) for form in ("NFC", "NFD")]
     for other in (*forms, text.upper(), text.lower()):
         assert CHARMAP.encode(other) == indices
-    assert heard(heard(text)) == heard(text)
+    assert normalised(normalised(text)) == normalised(text)
 
 
 def test_each_french_letter_becomes_letters() -> None:
     for letter in LETTERS + LETTERS.upper():
-        folded = heard(letter)
-        assert folded.isascii() and folded.islower() and folded.isalpha(), letter
+        expected = normalised(letter)
+        assert expected.isascii() and expected.islower() and expected.isalpha(), letter
 
 
 def test_no_text_at_all_encodes_to_the_blank_or_to_a_mark_inside() -> None:
@@ -100,7 +100,7 @@ def test_no_text_at_all_encodes_to_the_blank_or_to_a_mark_inside() -> None:
         first, *inside, last = CHARMAP.encode(text)
         assert CHARMAP.decode([first, last]) == "¶¦"
         assert not {"¬", "¶", "¦"} & set(CHARMAP.decode(inside))
-        assert heard(heard(text)) == heard(text)
+        assert normalised(normalised(text)) == normalised(text)
 
 
 def test_plain_strips_the_two_marks_and_nothing_else() -> None:

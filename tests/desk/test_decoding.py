@@ -1,4 +1,4 @@
-"""The laws of decoding: greedy, and beam search against plain oracles."""
+"""Properties of decoding: greedy, and beam search against plain oracles."""
 
 from __future__ import annotations
 
@@ -151,7 +151,7 @@ def test_an_utterance_is_found_alone_as_in_a_batch() -> None:
     log_probs, lengths = random_log_probs(7, 12, 4, 5), torch.tensor([12, 1, 7, 3])
     together = prefix_beam_search(log_probs, lengths, 6)
     for b, n in enumerate(lengths.tolist()):
-        # Whatever stands past the end, even a symbol that is certain, is not heard.
+        # Whatever stands past the end, even a symbol that is certain, is not read.
         (alone,) = prefix_beam_search(
             log_probs[:n, b : b + 1], torch.tensor([n]), 6, blank_id=0
         )
@@ -168,7 +168,7 @@ def test_what_is_impossible_is_not_listed() -> None:
 
 @pytest.mark.parametrize("beam", [0, -1])
 def test_a_beam_that_keeps_nothing_is_refused(beam: int) -> None:
-    with pytest.raises(LabError, match="keeps nothing"):
+    with pytest.raises(LabError, match="keeps no hypothesis"):
         prefix_beam_search(random_log_probs(0, 3, 1, 4), torch.tensor([3]), beam)
 
 
@@ -263,7 +263,7 @@ def test_the_plain_search_finds_what_the_batched_one_finds(
 @pytest.mark.parametrize("name", ["prefix", "beam"])
 def test_a_decoder_refuses_a_beam_that_keeps_nothing(name: str) -> None:
     packed = pack_sequences([spoken(TEXTS[0], 0)])
-    with pytest.raises(LabError, match="keeps nothing"):
+    with pytest.raises(LabError, match="keeps no hypothesis"):
         decoder = DECODERS[name](LinearModel(CHARMAP, 1), SearchOptions(beam_size=0))
         decoder(Encoding(packed, None))
 

@@ -1,4 +1,4 @@
-"""The laws of ``models.py``: lengths, sizes, names, and no leak between utterances."""
+"""Properties of ``models.py``: lengths, sizes, names, no leak between utterances."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The laws of hypotheses: text, times and confidence, against built utterances."""
+"""Properties of hypotheses: text, times and confidence, against built utterances."""
 
 from __future__ import annotations
 

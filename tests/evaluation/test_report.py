@@ -1,4 +1,4 @@
-"""The laws of the reports: tables of hypotheses, scores of a fold, pictures."""
+"""Properties of the reports: tables of hypotheses, scores of a fold, pictures."""
 
 from __future__ import annotations
 
@@ -47,17 +47,19 @@ def some_texts(n: int) -> list[tuple[str, str]]:
     pairs = []
     for _ in range(n):
         said = draw.choices(words, k=draw.randrange(1, 30))
-        heard = [w for w in said if draw.random() < 0.9]
-        heard = [draw.choice(words) if draw.random() < 0.2 else w for w in heard]
+        recognised = [w for w in said if draw.random() < 0.9]
+        recognised = [
+            draw.choice(words) if draw.random() < 0.2 else w for w in recognised
+        ]
         if draw.random() < 0.5:
-            heard.insert(draw.randrange(len(heard) + 1), "oups")
-        pairs.append((" ".join(said), " ".join(heard)))
+            recognised.insert(draw.randrange(len(recognised) + 1), "oups")
+        pairs.append((" ".join(said), " ".join(recognised)))
     return pairs
 
 
 def test_an_alignment_is_readable_in_88_columns() -> None:
-    for said, heard in some_texts(60):
-        lines = alignment_lines(said, heard)
+    for said, recognised in some_texts(60):
+        lines = alignment_lines(said, recognised)
         assert all(len(line) <= 88 - 4 and line == line.rstrip() for line in lines)
         found: dict[str, list[str]] = {"reference": [], "hypothesis": []}
         marks, above = "", ""
@@ -71,8 +73,11 @@ def test_an_alignment_is_readable_in_88_columns() -> None:
                 # A mark stands under the last letter of a word.
                 ends = [m.end() for m in re.finditer(r"\S", line)]
                 assert all(above[end : end + 1] in (" ", "") for end in ends)
-        assert found == {"reference": said.split(), "hypothesis": heard.split()}
-        assert len(marks) == distance(said.split(), heard.split())
+        assert found == {
+            "reference": said.split(),
+            "hypothesis": recognised.split(),
+        }
+        assert len(marks) == distance(said.split(), recognised.split())
 
 
 def test_columns_of_an_alignment_stand_under_one_another() -> None:
@@ -90,12 +95,14 @@ def test_a_fold_is_scored_as_if_all_its_clips_had_been_kept(
 ) -> None:
     texts = [*some_texts(40), ("pareil", "pareil")]
     report = FoldReport("greedy")
-    for i, (said, heard) in enumerate(texts):
-        report.add(f"clip_{i}", said, heard)
+    for i, (said, recognised) in enumerate(texts):
+        report.add(f"clip_{i}", said, recognised)
     report.add_time(speech=50.0, network=2.0, decoding=0.5)
     report.add_time(speech=50.0, network=3.0, decoding=1.5)
     for rate, split in ((report.wer, str.split), (report.cer, list)):
-        edits = sum(distance(split(said), split(heard)) for said, heard in texts)
+        edits = sum(
+            distance(split(said), split(recognised)) for said, recognised in texts
+        )
         total = sum(len(split(said)) for said, _ in texts)
         assert (rate.errors, rate.total) == (edits, total)
         kinds = (rate.substitutions, rate.deletions, rate.insertions)
@@ -106,7 +113,7 @@ def test_a_fold_is_scored_as_if_all_its_clips_had_been_kept(
         out.startswith(f"41 clips\nCER {report.cer}   (") and f"WER {report.wer}" in out
     )
     assert "real-time factor 0.0700" in out
-    cers = [distance(said, heard) / len(said) for said, heard in texts]
+    cers = [distance(said, recognised) / len(said) for said, recognised in texts]
     worst = sorted(range(41), key=lambda i: -cers[i])[:5]
     shown = re.findall(r"^  clip_(\d+)  CER (\S+) %$", out, re.M)
     assert shown == [(str(i), f"{100 * cers[i]:.1f}") for i in worst]
@@ -207,9 +214,9 @@ def test_decoders_are_compared_in_columns_under_their_names(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     reports = []
-    for name, heard in (("greedy", "a x y"), ("beam with a model", "a b xyz")):
+    for name, recognised in (("greedy", "a x y"), ("beam with a model", "a b xyz")):
         report = FoldReport(name)
-        report.add("clip", "a b c", heard)
+        report.add("clip", "a b c", recognised)
         report.add_time(speech=2.0, network=0.1, decoding=0.02)
         reports.append(report)
     print_comparison(reports, ["beam: with a model"])

@@ -1,4 +1,4 @@
-"""The laws of ``main_ctc.py test``: decoders, comparisons, sweeps, alignment."""
+"""Properties of ``main_ctc.py test``: decoders, comparisons, sweeps, alignment."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ def clip(tmp_path: Path) -> Path:
     return path
 
 
-class Heard:
+class Recognise:
     """Runs ``main_ctc.py test`` in this process; what it prints comes back."""
 
     def __init__(self, model: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -88,9 +88,9 @@ class Heard:
 
 
 @pytest.fixture
-def heard(model: Path, capsys: pytest.CaptureFixture[str]) -> Heard:
+def recognise(model: Path, capsys: pytest.CaptureFixture[str]) -> Recognise:
     """Give what runs the program on the network."""
-    return Heard(model, capsys)
+    return Recognise(model, capsys)
 
 
 def nbest(out: str) -> list[tuple[float, str]]:
@@ -100,9 +100,11 @@ def nbest(out: str) -> list[tuple[float, str]]:
     return [(float(cost), text) for cost, text in rows]
 
 
-def test_plain_and_batched_search_print_the_same_list(heard: Heard, clip: Path) -> None:
+def test_plain_and_batched_search_print_the_same_list(
+    recognise: Recognise, clip: Path
+) -> None:
     lists = [
-        nbest(heard("--audiofile", clip, "--decoder", name, "--beamwidth", 6))
+        nbest(recognise("--audiofile", clip, "--decoder", name, "--beamwidth", 6))
         for name in ("prefix", "beam")
     ]
     assert len(lists[0]) == 6
@@ -111,37 +113,39 @@ def test_plain_and_batched_search_print_the_same_list(heard: Heard, clip: Path) 
     assert torch.allclose(costs[0], costs[1], atol=0.011)
 
 
-def test_nbest_shows_fewer_hypotheses_than_are_kept(heard: Heard, clip: Path) -> None:
-    wide = nbest(heard("--audiofile", clip, "--beamsearch"))
-    few = nbest(heard("--audiofile", clip, "--beamsearch", "--nbest", 3))
+def test_nbest_shows_fewer_hypotheses_than_are_kept(
+    recognise: Recognise, clip: Path
+) -> None:
+    wide = nbest(recognise("--audiofile", clip, "--beamsearch"))
+    few = nbest(recognise("--audiofile", clip, "--beamsearch", "--nbest", 3))
     assert len(wide) == 10 and few == wide[:3]
 
 
 def test_a_language_model_is_shown_apart_and_prefers_french(
-    heard: Heard, clip: Path
+    recognise: Recognise, clip: Path
 ) -> None:
-    plain = heard("--audiofile", clip, "--decoder", "beam")
-    out = heard("--audiofile", clip, "--lm", "char", "--lm_weight", 2)
+    plain = recognise("--audiofile", clip, "--decoder", "beam")
+    out = recognise("--audiofile", clip, "--lm", "char", "--lm_weight", 2)
     assert "language model" not in plain and "language model" in out
     # No French sentence repeats a letter so often.
     assert nbest(out)[0][1].count("a") < nbest(plain)[0][1].count("a")
 
 
-def test_a_hot_word_is_heard(heard: Heard, clip: Path) -> None:
-    plain = nbest(heard("--audiofile", clip, "--beamsearch"))[0][1]
-    out = heard("--audiofile", clip, "--hotwords", "Bà", "--hotword_weight", 30)
+def test_a_hot_word_is_found(recognise: Recognise, clip: Path) -> None:
+    plain = nbest(recognise("--audiofile", clip, "--beamsearch"))[0][1]
+    out = recognise("--audiofile", clip, "--hotwords", "Bà", "--hotword_weight", 30)
     assert "ba" not in plain and "ba" in nbest(out)[0][1].split()
 
 
 @pytest.mark.parametrize("decoder", ["greedy", "prefix", "beam", "flashlight"])
 def test_every_output_has_the_same_text_and_times_within_the_clip(
-    heard: Heard, clip: Path, decoder: str
+    recognise: Recognise, clip: Path, decoder: str
 ) -> None:
     if decoder == "flashlight":
         pytest.importorskip("flashlight")
-    folder = heard.logs / "transcripts"
+    folder = recognise.logs / "transcripts"
     for kind in ("txt", "json", "srt"):
-        out = heard("--audiofile", clip, "--decoder", decoder, "--output", kind)
+        out = recognise("--audiofile", clip, "--decoder", decoder, "--output", kind)
         assert f"transcript: {folder / 'a clip'}.{kind}\n" in out
     found = json.loads((folder / "a clip.json").read_text("utf-8"))
     text = (folder / "a clip.txt").read_text("utf-8").strip()
@@ -155,14 +159,14 @@ def test_every_output_has_the_same_text_and_times_within_the_clip(
     assert spoken.split() == text.split()
 
 
-def test_a_transcript_is_found_in_time(heard: Heard, clip: Path) -> None:
-    out = heard("--audiofile", clip, "--transcript", "Ab, bà!")
+def test_a_transcript_is_found_in_time(recognise: Recognise, clip: Path) -> None:
+    out = recognise("--audiofile", clip, "--transcript", "Ab, bà!")
     assert [text for _, text in nbest(out)] == ["¶ab, ba.¦"]
     words = re.findall(r"^ +(\S+) +(\d\.\d\d) s +(\d\.\d\d) s +\d+ %$", out, re.M)
     assert [word for word, _, _ in words] == ["ab,", "ba."]
     times = [float(time) for _, *both in words for time in both]
     assert times == sorted(times) and times[-1] <= 2
-    assert (heard.logs / "figures" / "a clip.wav.png").is_file()
+    assert (recognise.logs / "figures" / "a clip.wav.png").is_file()
 
 
 @pytest.mark.parametrize(
@@ -170,10 +174,10 @@ def test_a_transcript_is_found_in_time(heard: Heard, clip: Path) -> None:
     [("a" * 30, "frames"), ("5 €", "outside the alphabet: .*5 ❌")],
 )
 def test_a_transcript_that_cannot_be_aligned_is_refused(
-    heard: Heard, clip: Path, transcript: str, cause: str
+    recognise: Recognise, clip: Path, transcript: str, cause: str
 ) -> None:
     with pytest.raises(LabError, match=cause):
-        heard("--audiofile", clip, "--transcript", transcript)
+        recognise("--audiofile", clip, "--transcript", transcript)
 
 
 @pytest.mark.parametrize(
@@ -192,36 +196,36 @@ def test_a_transcript_of_a_part_is_doubted(
     assert ("not be all that is said" in capsys.readouterr().err) == doubtful
 
 
-def test_a_given_transcript_is_no_decoders(heard: Heard, clip: Path) -> None:
-    heard("--audiofile", clip, "--transcript", "ab", "--output", "json")
-    written = (heard.logs / "transcripts" / "a clip.json").read_text("utf-8")
+def test_a_given_transcript_is_no_decoders(recognise: Recognise, clip: Path) -> None:
+    recognise("--audiofile", clip, "--transcript", "ab", "--output", "json")
+    written = (recognise.logs / "transcripts" / "a clip.json").read_text("utf-8")
     assert json.loads(written)["decoder"] == "as given"
 
 
 def test_clips_of_one_name_have_pictures_of_their_own(
-    heard: Heard, clip: Path, tmp_path: Path
+    recognise: Recognise, clip: Path, tmp_path: Path
 ) -> None:
     other = tmp_path / "other" / clip.name
     other.parent.mkdir()
     other.write_bytes(clip.read_bytes())
-    heard("--audiofile", clip, "--audiofile", other)
-    assert len(list((heard.logs / "figures").iterdir())) == 2
+    recognise("--audiofile", clip, "--audiofile", other)
+    assert len(list((recognise.logs / "figures").iterdir())) == 2
 
 
 def test_a_bad_clip_does_not_stop_the_others(
-    heard: Heard, clip: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    recognise: Recognise, clip: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     broken = tmp_path / "broken.wav"
     broken.write_bytes(b"no sound")
     with pytest.raises(LabError, match="1 of 3 clips") as stop:
-        heard("--audiofile", clip, "--audiofile", broken, "--audiofile", clip)
+        recognise("--audiofile", clip, "--audiofile", broken, "--audiofile", clip)
     assert stop.value.exit_code == 1
     out, err = capsys.readouterr()
     assert out.count("Log prob    Sequence") == 2
     assert re.findall("^(error|to do): ", err, re.M) == ["error", "to do"]
     assert "broken.wav" in err
     with pytest.raises(LabError, match=r"broken\.wav"):
-        heard("--audiofile", broken)
+        recognise("--audiofile", broken)
 
 
 @pytest.mark.parametrize(
@@ -235,7 +239,7 @@ def test_a_bad_clip_does_not_stop_the_others(
 )
 @pytest.mark.parametrize("options", [(), ("--lm", "char")], ids=["alone", "lm"])
 def test_a_wrong_search_is_named(
-    heard: Heard,
+    recognise: Recognise,
     clip: Path,
     monkeypatch: pytest.MonkeyPatch,
     beam: object,
@@ -243,12 +247,12 @@ def test_a_wrong_search_is_named(
 ) -> None:
     monkeypatch.setattr(decoding, "advance", lambda *given: beam)
     with pytest.raises(LabError, match=r"advance\(\) returns") as error:
-        heard("--audiofile", clip, "--decoder", "prefix", *options)
+        recognise("--audiofile", clip, "--decoder", "prefix", *options)
     assert "pytest" in error.value.remedy
 
 
 def test_a_search_that_loses_everything_is_named(
-    heard: Heard,
+    recognise: Recognise,
     clip: Path,
     fold: tuple[object, ...],
     monkeypatch: pytest.MonkeyPatch,
@@ -262,11 +266,11 @@ def test_a_search_that_loses_everything_is_named(
         return lambda encoding: [[] for _ in range(encoding.scores.batch_sizes[0])]
 
     monkeypatch.setattr(decoding, "advance", lambda *given: forgetful(*given))
-    heard("--audiofile", clip, "--decoder", "prefix")  # wrong, but no crash
+    recognise("--audiofile", clip, "--decoder", "prefix")  # wrong, but no crash
     monkeypatch.setitem(decoding.DECODERS, "beam", empty)
     for what in (("--audiofile", clip), fold):
         with pytest.raises(LabError, match="--decoder beam found nothing"):
-            heard(*what, "--decoder", "beam")
+            recognise(*what, "--decoder", "beam")
 
 
 @pytest.fixture
@@ -277,29 +281,29 @@ def fold(corpus: Path) -> tuple[object, ...]:
 
 
 def test_several_decoders_are_compared_in_one_table(
-    heard: Heard, fold: tuple[object, ...]
+    recognise: Recognise, fold: tuple[object, ...]
 ) -> None:
-    out = heard(*fold, "--compare", "greedy", "beam", "prefix", "beam+char")
+    out = recognise(*fold, "--compare", "greedy", "beam", "prefix", "beam+char")
     rows = dict(re.findall(r"^(\S+) +(\d+\.\d %  +\d+\.\d %)", out, re.M))
     assert list(rows) == ["greedy", "beam", "prefix", "beam+char"]
     assert rows["beam"] == rows["prefix"]
     # The same rates as when it is scored alone.
-    alone = heard(*fold, "--decoder", "beam", "--lm", "char")
+    alone = recognise(*fold, "--decoder", "beam", "--lm", "char")
     rates = re.findall(r"^[CW]ER (\d+\.\d %)", alone, re.M)
     assert rows["beam+char"].split("  ") == rates
 
 
 def test_a_comparison_without_names_takes_all_decoders_there_are(
-    heard: Heard, fold: tuple[object, ...]
+    recognise: Recognise, fold: tuple[object, ...]
 ) -> None:
-    out = heard(*fold, "--compare")
+    out = recognise(*fold, "--compare")
     names = re.findall(r"^([a-z+]+) +\d+\.\d %", out, re.M)
     assert names[:4] == ["greedy", "prefix", "beam", "beam+char"]
     assert "\n--lm_weight 0.5 --word_bonus 0\n" in out
 
 
 def test_a_comparison_goes_on_without_what_is_not_written(
-    heard: Heard,
+    recognise: Recognise,
     fold: tuple[object, ...],
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
@@ -308,12 +312,12 @@ def test_a_comparison_goes_on_without_what_is_not_written(
         raise NotImplementedError("E23: advance")
 
     monkeypatch.setattr(decoding, "advance", unwritten)
-    main_ctc.main(heard.parse(*fold, "--compare"))
+    main_ctc.main(recognise.parse(*fold, "--compare"))
     out, err = capsys.readouterr()
     assert re.findall(r"^(\S+) +\d+\.\d %", out, re.M)[:2] == ["greedy", "beam"]
     assert "without prefix: exercise E23 is not written yet" in err
     with pytest.raises(NotImplementedError):
-        heard(*fold, "--compare", "greedy", "prefix")
+        recognise(*fold, "--compare", "greedy", "prefix")
 
 
 def test_without_a_language_model_there_is_no_bonus() -> None:
@@ -327,10 +331,12 @@ def test_without_a_language_model_there_is_no_bonus() -> None:
     assert plain == given
 
 
-def test_a_fold_is_written_clip_by_clip(heard: Heard, fold: tuple[object, ...]) -> None:
-    heard(*fold, "--output", "txt")
-    heard(*fold, "--output", "json", "--beamsearch", "--nbest", 2)
-    folder = heard.logs / "transcripts"
+def test_a_fold_is_written_clip_by_clip(
+    recognise: Recognise, fold: tuple[object, ...]
+) -> None:
+    recognise(*fold, "--output", "txt")
+    recognise(*fold, "--output", "json", "--beamsearch", "--nbest", 2)
+    folder = recognise.logs / "transcripts"
     lines = (folder / "fold_test.txt").read_text("utf-8").splitlines()
     clips = [f"clip_test_{i}.mp3" for i in range(6)]
     assert sorted(line.split("\t")[0] for line in lines) == clips
@@ -341,12 +347,12 @@ def test_a_fold_is_written_clip_by_clip(heard: Heard, fold: tuple[object, ...]) 
 
 
 def test_a_clip_and_a_fold_of_one_name_are_both_written(
-    heard: Heard, fold: tuple[object, ...], tmp_path: Path
+    recognise: Recognise, fold: tuple[object, ...], tmp_path: Path
 ) -> None:
     clip = tmp_path / "test.wav"
     soundfile.write(clip, NOISE, RATE)
-    heard("--audiofile", clip, *fold, "--output", "txt")
-    written = {path.name for path in (heard.logs / "transcripts").iterdir()}
+    recognise("--audiofile", clip, *fold, "--output", "txt")
+    written = {path.name for path in (recognise.logs / "transcripts").iterdir()}
     assert written == {"test.txt", "fold_test.txt"}
 
 
@@ -355,7 +361,7 @@ def test_a_clip_and_a_fold_of_one_name_are_both_written(
     [("beam", "char", 42), ("flashlight", "char", 7), ("flashlight", "word", 12)],
 )
 def test_a_sweep_prints_the_best_points_and_draws_them(
-    heard: Heard,
+    recognise: Recognise,
     fold: tuple[object, ...],
     monkeypatch: pytest.MonkeyPatch,
     tmp_path: Path,
@@ -374,7 +380,7 @@ def test_a_sweep_prints_the_best_points_and_draws_them(
     model = tmp_path / f"{units}.arpa"
     write_arpa(estimate(words[units], 2), model)
     lm = ("--decoder", decoder, "--lm", model)
-    out = heard(*fold, "--tune", *lm)
+    out = recognise(*fold, "--tune", *lm)
     assert sum(map(len, drawn[0][2])) == n_points
     assert "\n6 clips\n" in out
     table = out.split("--lm_weight   --word_bonus\n")[1]
@@ -384,28 +390,28 @@ def test_a_sweep_prints_the_best_points_and_draws_them(
     assert 1 <= len(rows) <= 5 and rates == sorted({*rates})
     *_, weight, bonus = rows[0]
     best = ("--lm_weight", weight, "--word_bonus", bonus)
-    again = heard(*fold, *lm, *(best[:2] if n_points == 7 else best))
+    again = recognise(*fold, *lm, *(best[:2] if n_points == 7 else best))
     assert f"WER {rows[0][0]} %" in again
     name = f"tune_{decoder}_{units}.arpa.png"
-    assert (heard.logs / "figures" / name).is_file()
+    assert (recognise.logs / "figures" / name).is_file()
 
 
 def test_of_weights_that_are_equally_good_the_usual_one_is_shown(
-    heard: Heard, fold: tuple[object, ...], monkeypatch: pytest.MonkeyPatch
+    recognise: Recognise, fold: tuple[object, ...], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     rate = ErrorRate(1, 0, 0, 2)
     points = [SweepPoint(w, b, rate, rate) for w in (0.0, 0.5, 1.0) for b in (0.0, 1.0)]
     monkeypatch.setattr(tune, "sweep", lambda *given: points)
     monkeypatch.setattr(tune, "plot_sweep", lambda *given: plt.figure())
     monkeypatch.setattr(tune, "_grid", lambda setup: ((0.0, 0.5, 1.0), (0.0, 1.0)))
-    out = heard(*fold, "--tune", "--lm", "char")
+    out = recognise(*fold, "--tune", "--lm", "char")
     rows = out.split("--word_bonus\n")[1].splitlines()
     assert [row.split()[-2:] for row in rows if "%" in row] == [["0.5", "0"]]
 
 
-def test_a_minute_of_speech_is_decoded(heard: Heard, tmp_path: Path) -> None:
+def test_a_minute_of_speech_is_decoded(recognise: Recognise, tmp_path: Path) -> None:
     soundfile.write(tmp_path / "long.wav", np.tile(NOISE, 30), RATE)
-    out = heard("--audiofile", tmp_path / "long.wav", "--lm", "char", "--nbest", 1)
+    out = recognise("--audiofile", tmp_path / "long.wav", "--lm", "char", "--nbest", 1)
     assert len(nbest(out)[0][1]) > 30
 
 
@@ -446,7 +452,7 @@ def test_a_minute_of_speech_is_decoded(heard: Heard, tmp_path: Path) -> None:
         ("--audiofile a --transcript x --lm char", "leave --lm out"),
         ("--audiofile a --transcript x --decoder beam", "leave --decoder out"),
         ("--audiofile a --transcript x --hotwords y", "leave --hotwords out"),
-        ("--fold dev --compare beam+", "no language model behind the +"),
+        ("--fold dev --compare beam+", "no language model after the +"),
         ("--fold dev --compare beam beam", "a decoder twice"),
         ("--fold dev --compare greedy prefix --hotwords x", "--decoder beam"),
         ("--fold dev --compare greedy beam --lm_weight 1", "--lm_weight goes with"),
@@ -493,10 +499,10 @@ def test_a_negative_number_is_no_option() -> None:
 
 @pytest.mark.parametrize("options", ["--lm none.arpa", "--lm char --hotwords 5€"])
 def test_files_and_words_that_cannot_be_used_are_named(
-    heard: Heard, clip: Path, options: str
+    recognise: Recognise, clip: Path, options: str
 ) -> None:
     with pytest.raises((LabError, OSError), match=r"none\.arpa|5€"):
-        heard("--audiofile", clip, *options.split())
+        recognise("--audiofile", clip, *options.split())
 
 
 def test_scores_that_are_not_numbers_are_refused_before_any_search() -> None:

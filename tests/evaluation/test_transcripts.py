@@ -1,4 +1,4 @@
-"""The laws of what people get: files of transcripts, and subtitles."""
+"""Properties of what people get: files of transcripts, and subtitles."""
 
 from __future__ import annotations
 

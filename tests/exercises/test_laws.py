@@ -1,4 +1,4 @@
-"""The laws of the exercises: the starter scores 0, the reference everything."""
+"""Properties of the exercises: the starter scores 0, the reference everything."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a milestone promises runs with its exercises alone."""
+"""The command of a milestone runs with its exercises alone."""
 
 from __future__ import annotations
 

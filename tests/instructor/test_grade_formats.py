@@ -48,7 +48,7 @@ def loads(text: str) -> Any:  # noqa: ANN401
 
 
 def assert_keys(found: dict, needed: dict[str, type | tuple], others: set[str]) -> None:
-    """See that keys are there, of their types, and none that the format lacks."""
+    """Check that keys are there, of their types, and none that the format lacks."""
     for key, kind in needed.items():
         assert isinstance(found[key], kind), key
         assert not (kind is not bool and isinstance(found[key], bool)), key

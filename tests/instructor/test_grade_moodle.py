@@ -54,7 +54,7 @@ SPANISH = (
     '"Participante 102","Sinéad O\'Brien","s@x","-","3,00","12,00","Sí","-","-","a"\n'
     '"Participante 103","Li Wei","l@x","-","","12,00","No","-","-",""\n'
 )
-# A language that nobody knows here; the order of the columns tells.
+# A language that the grader does not know: columns are found by their order.
 UNKNOWN = (
     "Tunniste,Koko nimi,Sposti,Tila,Arvosana,Enintään,Muutettavissa,Muokattu,Palaute\n"
     "Osallistuja 101,Zoé Lefèvre,z@x,-,,12.00,Kyllä,-,\n"
@@ -173,8 +173,8 @@ def test_without_a_maximum_points_are_the_grade(tmp_path: Path) -> None:
 def test_names_every_row_and_student_without_a_match(tmp_path: Path) -> None:
     path = tmp_path / "w.csv"
     path.write_bytes(ENGLISH.encode())
-    strangers = (submission("Stranger", "999"), submission("Nobody Here"))
-    remarks = "\n".join(fill_worksheet(path, (*CLASS, *strangers)).remarks)
+    others = (submission("Stranger", "999"), submission("Nobody Here"))
+    remarks = "\n".join(fill_worksheet(path, (*CLASS, *others)).remarks)
     for name in ("Stranger", "Nobody Here", "Absent Student", "Li Wei"):
         assert name in remarks
     assert "Zoé" not in remarks and "Brien" not in remarks

@@ -58,7 +58,7 @@ class _Page(HTMLParser):
 
 
 def assert_harmless(source: str) -> _Page:
-    """See that a page stands alone and that nothing of a student's became markup."""
+    """Check that a page stands alone and that nothing of a student's became markup."""
     page = _Page(source)
     assert not page.tags & {"script", "iframe", "object", "embed", "link", "form"}
     assert all(
@@ -117,7 +117,7 @@ def test_page_ends_with_what_to_look_at_next(states: tuple, words: str) -> None:
 
 
 def test_one_unreadable_script_is_shown_once() -> None:
-    why = "nothing in this script can run"
+    why = "no code in this script can run"
     made = [exercise(f"E0{n}", "fail", mistake=why) for n in (1, 2, 3)]
     other = exercise("E04", "fail", where="data.py:f", mistake=why)
     record = submission(

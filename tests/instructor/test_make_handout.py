@@ -1,4 +1,4 @@
-"""Laws of the students' archive."""
+"""Properties of the students' archive."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Laws of the tool that cuts the exercises."""
+"""Properties of the tool that cuts the exercises."""
 
 from __future__ import annotations
 

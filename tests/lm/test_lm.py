@@ -91,7 +91,7 @@ def test_the_program_builds_and_measures_a_model(tmp_path: Path) -> None:
     wanted = estimate([symbols_of(s, "char") for s in text], 2)
     found = read_arpa(tmp_path / "m.arpa")
     assert found.log_probs == pytest.approx(wanted.log_probs, abs=2e-7)
-    assert "learnt from 4 sentences" in made.stdout
+    assert "trained on 4 sentences" in made.stdout
     assert "--decoder beam --lm m.arpa" in made.stdout
     held_out = perplexity(wanted, [symbols_of(text[2], "char")])
     assert f"perplexity  {held_out:.2f} a character" in made.stdout
@@ -157,7 +157,7 @@ BUILD = ("build", "t.txt", "--units", "char", "-o", "m.arpa")
         (("build", "blank.txt", *BUILD[2:]), 1, "blank.txt: not one sentence"),
         (("build", "no.tsv", *BUILD[2:]), 1, "no.tsv: no column named sentence"),
         (("build", "cut.tsv", *BUILD[2:]), 1, "cut.tsv:3: 1 cells, not 2"),
-        ((*BUILD[:-1], "m.txt"), 2, "m.txt: no name of a language model"),
+        ((*BUILD[:-1], "m.txt"), 2, "m.txt: not a file name of a language model"),
         (("build", "t.txt", "--units", "char", "-o", "d.arpa"), 2, "d.arpa: a folder"),
         ((*WORDS, "--order", "1"), 2, "word model of order 1"),
         (("build", "letters.txt", *WORDS[2:]), 1, "every word is one letter"),

@@ -1,4 +1,4 @@
-"""The laws of the language models, against Kneser-Ney in exact fractions."""
+"""Properties of the language models, against Kneser-Ney in exact fractions."""
 
 from __future__ import annotations
 

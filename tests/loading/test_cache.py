@@ -1,4 +1,4 @@
-"""The laws of the feature cache: the same features, whatever happens to it."""
+"""Properties of the feature cache: the same features, whatever happens to it."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def open_cache(root: Path, folder: Path, **options: object) -> FeatureCache:
 
 
 def contents(folder: Path) -> dict[str, bytes]:
-    """Return what a cache holds, but for what it tells about itself."""
+    """Return what a cache holds, without its description."""
     files = (p for p in folder.rglob("*") if p.suffix in (".f32", ".index"))
     return {str(p.relative_to(folder)): p.read_bytes() for p in files}
 
@@ -257,9 +257,9 @@ def test_the_size_is_foretold_and_a_disk_too_small_is_told_before_any_work(
             open_cache(corpus, tmp_path)
     assert not reads and not list(tmp_path.rglob("*.f32"))
     open_cache(corpus, tmp_path)
-    told = float(capsys.readouterr().out.split("about ")[1].split(" MB")[0])
+    foreseen = float(capsys.readouterr().out.split("about ")[1].split(" MB")[0])
     size = sum(p.stat().st_size for p in tmp_path.rglob("*.f32")) / 1e6
-    assert size <= told + 0.05 <= 1.1 * size + 0.1
+    assert size <= foreseen + 0.05 <= 1.1 * size + 0.1
 
 
 def test_a_disk_that_becomes_full_is_one_line_and_nothing_is_lost(
@@ -307,8 +307,8 @@ def test_broken_clips_are_named_alike_each_time_until_they_are_mended(
     assert list(first.usable) == list(again.usable) == [0, 2, 4]
     (corpus / CLIPS / "clip_train_3.mp3").write_bytes(good)
     for _ in range(2):
-        mended = folds(corpus, tmp_path)
-        assert list(mended.usable) == [0, 2, 3, 4] and len(mended.skipped) == 2
+        repaired = folds(corpus, tmp_path)
+        assert list(repaired.usable) == [0, 2, 3, 4] and len(repaired.skipped) == 2
     assert reads[6:] == [3]
 
 
@@ -327,7 +327,7 @@ def test_a_clip_that_is_another_one_now_is_read_again(
 
 def test_a_folder_that_cannot_be_made_is_told(corpus: Path, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("no folder", encoding="utf-8")
-    with pytest.raises(OSError):  # run_program tells it in two lines
+    with pytest.raises(OSError):  # run_program prints it in two lines
         open_cache(corpus, tmp_path / "file")
 
 

@@ -1,4 +1,4 @@
-"""The laws of batches and loaders: what comes, in which order, and from whom."""
+"""Properties of batches and loaders: what comes, in which order, and from whom."""
 
 from __future__ import annotations
 
@@ -101,9 +101,9 @@ def test_the_largest_batch_comes_first_and_the_others_in_a_new_order(
         assert epoch_of(made(fold, **size), epoch) == batches
         orders.append(batches)
     assert descending < 4 and all(a != b for a, b in zip(orders, orders[1:]))
-    # Not the order of the batches alone differs, but the company of an utterance too.
-    company = [{frozenset(batch) for batch in order} for order in orders]
-    assert all(a != b for a, b in zip(company, company[1:]))
+    # The order of the batches differs, and so does their composition.
+    batches_of = [{frozenset(batch) for batch in order} for order in orders]
+    assert all(a != b for a, b in zip(batches_of, batches_of[1:]))
 
 
 def test_batches_by_frames_are_full_and_no_larger() -> None:

@@ -26,7 +26,7 @@ TINY = ("--nlayers_rnn", "1", "--nhidden_rnn", "4", "--batch_size", "3")
 def assert_two_lines(
     done: subprocess.CompletedProcess, code: int, cause: str, remedy: str
 ) -> None:
-    """See that a program failed as users are promised."""
+    """Check that a program failed as users are promised."""
     assert done.returncode == code, done.stderr
     assert "Traceback" not in done.stderr
     lines = [

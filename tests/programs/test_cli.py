@@ -1,4 +1,4 @@
-"""The laws of the command lines: options, tables, pictures, the zip, the doctor."""
+"""Properties of the command lines: options, tables, pictures, the zip, the doctor."""
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ def test_help_names_every_option_and_answers_without_torch(run: Run) -> None:
 
 @pytest.fixture
 def model(tmp_path: Path) -> Path:
-    """Write the checkpoint of a network that hears mostly one ``a``."""
+    """Write the checkpoint of a network that finds mostly one ``a``."""
     torch.manual_seed(0)
     charmap = CharMap()
     # In the order of the constructor.
@@ -100,7 +100,7 @@ def model(tmp_path: Path) -> Path:
     return path
 
 
-def heard(model: Path, capsys: pytest.CaptureFixture[str], *options: object) -> str:
+def recognise(model: Path, capsys: pytest.CaptureFixture[str], *options: object) -> str:
     """Run ``main_ctc.py test`` in this process; what it prints comes back."""
     logs = ("--baselogdir", model.parents[1] / "logs", "--nthreads", 1)
     words = ("test", "--modelpath", model, "--device", "cpu", *logs, *options)
@@ -125,7 +125,7 @@ def test_clips_of_every_format_are_transcribed_and_drawn(
         clip = tmp_path / f"as_{suffix}.{suffix}"
         soundfile.write(clip, sound, 16000)
         clips += ["--audiofile", clip]
-    out = heard(model, capsys, *clips)
+    out = recognise(model, capsys, *clips)
     assert "dev CER 25.0 %" in out
     greedy = tables(out)
     assert [len(table) for table in greedy] == [1, 1, 1, 1]
@@ -137,7 +137,7 @@ def test_clips_of_every_format_are_transcribed_and_drawn(
 
     for width in (1, 4):
         beams = ("--beamsearch", "--beamwidth", width)
-        found = tables(heard(model, capsys, *clips[:4], *beams))
+        found = tables(recognise(model, capsys, *clips[:4], *beams))
         assert [len(table) for table in found] == [width, width]
         for table, ((cost, text),) in zip(found, greedy):
             assert table == sorted(table) and len({t for _, t in table}) == width
@@ -149,7 +149,7 @@ def test_a_fold_is_scored_and_its_worst_utterances_named(
     model: Path, corpus: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     where = ("--datasetroot", corpus, "--datasetversion", "v", "--batch_size", 4)
-    out = heard(model, capsys, "--fold", "test", *where)
+    out = recognise(model, capsys, "--fold", "test", *where)
     # "a" for each of "a d", "b e", "c d", "a e", "b d", "c e":
     # 4 x 3 + 2 x 2 errors in 18 characters, 4 x 2 + 2 x 1 in 12 words.
     assert "6 clips\n" in out
@@ -160,7 +160,7 @@ def test_a_fold_is_scored_and_its_worst_utterances_named(
     assert all(
         text.split() == ["abc"[int(i) % 3], "de"[int(i) % 2]] for i, _, text in worst
     )
-    same = heard(model, capsys, "--fold", "test", *where, "--beamsearch")
+    same = recognise(model, capsys, "--fold", "test", *where, "--beamsearch")
     assert re.search(r"^CER 88\.9 %", same, re.M)
 
 
@@ -284,8 +284,8 @@ def test_the_list_says_after_how_long_there_is_what_to_see(
         needs = milestone.needs(EXERCISES)
         place = next(n for n, line in enumerate(lines) if line.startswith(needs[-1]))
         hours, minutes = divmod(sum(EXERCISES[id_].minutes for id_ in needs), 60)
-        told = f"after {hours} h {minutes:02} min: {milestone.what}"
-        assert lines[place + 1].strip() == f"{told}: {milestone.command}"
+        reached = f"after {hours} h {minutes:02} min: {milestone.what}"
+        assert lines[place + 1].strip() == f"{reached}: {milestone.command}"
 
 
 def test_list_and_hint_say_what_the_registry_holds(

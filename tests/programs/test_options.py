@@ -1,4 +1,4 @@
-"""The laws of the tables of options, and of the parts of the lab that they serve."""
+"""Properties of the tables of options, and of the parts of the lab that they serve."""
 
 from __future__ import annotations
 

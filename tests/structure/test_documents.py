@@ -1,4 +1,4 @@
-"""Laws of what is written about the kit: it agrees with the kit."""
+"""Properties of what is written about the kit: it agrees with the kit."""
 
 from __future__ import annotations
 

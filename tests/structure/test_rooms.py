@@ -1,4 +1,4 @@
-"""Laws of the rooms: who may import whom, and through which door."""
+"""Properties of the rooms: who may import whom, and through which door."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Laws of size: what is to be read in an evening must not grow in silence."""
+"""Properties of size: what is to be read in an evening must not grow in silence."""
 
 from __future__ import annotations
 

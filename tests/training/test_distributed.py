@@ -1,4 +1,4 @@
-"""The laws of several processes: together they learn what one alone would."""
+"""Properties of several processes: together they learn what one alone would."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def where(corpus: Path, logs: Path) -> tuple[object, ...]:
     return ("--datasetroot", corpus, "--datasetversion", "v", "--baselogdir", logs)
 
 
-# ---- the law: the same gradients
+# ---- the same gradients
 
 
 def small_model() -> CTCModel:

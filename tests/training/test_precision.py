@@ -1,4 +1,4 @@
-"""The laws of numbers: where bfloat16 is, and updates that are not made."""
+"""Properties of numbers: where bfloat16 is, and updates that are not made."""
 
 from __future__ import annotations
 
@@ -190,15 +190,15 @@ def test_the_rate_is_halved_where_nothing_is_gained_and_remembers_so() -> None:
         optimizer = torch.optim.SGD([torch.zeros(1, requires_grad=True)], lr=0.5)
         return warmup_plateau(optimizer, 20)
 
-    def rate_after(scheduler: SimpleNamespace, heard: float) -> float:
-        step_epoch(scheduler, heard)
+    def rate_after(scheduler: SimpleNamespace, cer: float) -> float:
+        step_epoch(scheduler, cer)
         scheduler.optimizer.step()
         scheduler.step()
         return scheduler.optimizer.param_groups[0]["lr"]
 
     scheduler, rates = make(), []
-    for heard in (0.9, 0.5, 0.5, 0.6, 0.5, 0.4, 0.4, 0.4):
-        rates.append(rate_after(scheduler, heard))
+    for cer in (0.9, 0.5, 0.5, 0.6, 0.5, 0.4, 0.4, 0.4):
+        rates.append(rate_after(scheduler, cer))
     assert rates == [0.5, 0.5, 0.5, 0.5, 0.25, 0.25, 0.25, 0.25]
     again = make()
     again.load_state_dict(scheduler.state_dict())

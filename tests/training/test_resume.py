@@ -1,4 +1,4 @@
-"""The laws of resuming: whatever ends a run, it goes on as if nothing had been."""
+"""Properties of resuming: whatever ends a run, it goes on as if nothing had been."""
 
 from __future__ import annotations
 
@@ -106,7 +106,7 @@ def steps_on_the_board(run: Path) -> list[int]:
 
 
 def assert_same_tables(run: Path, other: Path) -> None:
-    """See that what two runs told of their epochs is the same, times apart."""
+    """Check that two runs printed the same of their epochs, except times."""
     assert metrics_of(run) == metrics_of(other)
     assert steps_on_the_board(run) == steps_on_the_board(other)
     decodings = [(r / "decodings.txt").read_bytes() for r in (run, other)]
@@ -114,7 +114,7 @@ def assert_same_tables(run: Path, other: Path) -> None:
 
 
 def assert_same(run: Path, other: Path) -> None:
-    """See that two runs left the same, times apart."""
+    """Check that two runs left the same files, except times."""
     assert_same_tables(run, other)
     picture = "posteriors.png"
     assert (run / picture).read_bytes() == (other / picture).read_bytes()
@@ -132,7 +132,7 @@ def assert_same(run: Path, other: Path) -> None:
 
 
 def unfinished(logs: Path) -> bool:
-    """Tell whether a run can be resumed; a folder that was just made cannot."""
+    """Check whether a run can be resumed; a folder that was just made cannot."""
     try:
         find_run("", logs)
     except LabError:
@@ -245,19 +245,19 @@ def test_a_full_disk_is_one_line_and_what_was_there_is_usable(
 
 
 def test_a_folder_forgets_what_is_trained_again(tmp_path: Path) -> None:
-    def tell(run: RunFolder, *epochs: int) -> Path:
+    def write(run: RunFolder, *epochs: int) -> Path:
         for epoch in epochs:
             run.log({"epoch": epoch, "dev_loss": 0.5 * epoch, "seconds": 1.0})
             run.log_decodings(epoch, [(f"epoch {epoch + 1} a", "")])
         run.close()
         return run.path
 
-    whole = tell(RunFolder(tmp_path, "whole"), 1, 2, 3, 4)
-    parts = tell(RunFolder(tmp_path, "parts"), 1, 2, 3)
+    whole = write(RunFolder(tmp_path, "whole"), 1, 2, 3, 4)
+    parts = write(RunFolder(tmp_path, "parts"), 1, 2, 3)
     with (parts / "metrics.csv").open("a") as file:
         file.write("4,0.")  # half a row
     for epochs in ((2, 3), (4,)):
-        tell(RunFolder(tmp_path, parts.name, resumed_in=epochs[0]), *epochs)
+        write(RunFolder(tmp_path, parts.name, resumed_in=epochs[0]), *epochs)
     assert_same_tables(parts, whole)
     assert steps_on_the_board(parts) == [1, 2, 3, 4]
 

@@ -1,4 +1,4 @@
-"""The laws of training: repeatable, and the best network is the one that is kept."""
+"""Properties of training: repeatable, and the best network is the one that is kept."""
 
 from __future__ import annotations
 
@@ -108,7 +108,7 @@ def test_the_folder_of_a_run_holds_what_a_report_needs(
 def test_a_training_starts_from_the_weights_of_another(train: Train) -> None:
     parent = train("--num_epochs", 2, "--normalization", -30, 20)
     same = ("--init_from", parent / "best_model.pt", "--num_epochs", 1)
-    # Nothing is learnt, so that what is scored is what was given.
+    # The learning rate is too small to change the weights that were given.
     child = train(*same, "--base_lr", 1e-30, "--nhidden_rnn", 4)
     one, two = (load_checkpoint(run / "best_model.pt") for run in (parent, child))
     assert two["normalization"] == one["normalization"] == [-30.0, 20.0]
@@ -131,7 +131,7 @@ def test_training_ends_where_nothing_is_gained(
 ) -> None:
     # An update that changes nothing: batch normalisation alone still moves a little.
     run = train("--num_epochs", 50, "--patience", 2, "--base_lr", 1e-30)
-    assert "no gain in 2 epochs: training ends here" in capsys.readouterr().out
+    assert "no improvement in 2 epochs: training ends here" in capsys.readouterr().out
     rows = metrics_of(run)
     best = min(rows, key=lambda r: (float(r["dev_cer"]), float(r["dev_loss"])))
     assert len(rows) == int(best["epoch"]) + 2 < 50

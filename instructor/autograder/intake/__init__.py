@@ -1,4 +1,4 @@
-"""What comes in, read as text and never run: submissions, scripts and probes."""
+"""Reading submissions, scripts and probes as text, without running them."""
 
 from autograder.intake.probes import PACKAGE, probe_files
 from autograder.intake.sources import Source, imported_modules, transplant

@@ -1,7 +1,7 @@
-"""The files of a folder or a zip, read without trust.
+"""Reading the files of a folder or a zip that may be hostile.
 
-No path of a zip is ever written to, and what is wrong with a file becomes a line in
-the list of problems.
+No path of a zip is ever written to, and an error in a file becomes a line in the list
+of problems.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ class Member:
 
 
 def clean(text: str) -> str:
-    """Normalise a name, without what could break a line or a file name."""
+    """Normalise a name, and remove what could break a line or a file name."""
     text = unicodedata.normalize("NFC", text)
     return " ".join("".join(c if c.isprintable() else " " for c in text).split())
 
@@ -54,7 +54,7 @@ def _unsafe(path: str) -> bool:
 def zip_members(
     archive: zipfile.ZipFile, where: str, problems: list[str]
 ) -> Iterator[Member]:
-    """List the files of a zip; what is unsafe becomes a problem."""
+    """List the files of a zip; an unsafe one becomes a problem."""
     infos = archive.infolist()
     if len(infos) > MOST_MEMBERS:
         problems.append(f"{where}: {len(infos)} files; only {MOST_MEMBERS} are read")
@@ -94,7 +94,7 @@ def _file_reader(path: Path) -> Callable[[], bytes]:
 
 
 def _read_bounded(file: IO[bytes], name: str) -> bytes:
-    """Read a file, but never more than may be: a size in a zip is only a claim."""
+    """Read a file up to a limit, because the size stated in a zip may be wrong."""
     most = LARGEST_ZIP if name.lower().endswith(".zip") else LARGEST_SCRIPT
     content = file.read(most + 1)
     if len(content) > most:
@@ -103,7 +103,7 @@ def _read_bounded(file: IO[bytes], name: str) -> bytes:
 
 
 def folder_members(folder: Path, problems: list[str]) -> Iterator[Member]:
-    """List the files of a folder; links are no files."""
+    """List the files of a folder, without links."""
     count = 0
     for place, folders, files in os.walk(folder):
         links = [n for n in (*folders, *files) if os.path.islink(Path(place, n))]
@@ -129,7 +129,7 @@ def _is_read(path: PurePosixPath) -> bool:
 def unpacked(
     members: Iterable[Member], problems: list[str], depth: int = 0
 ) -> Iterator[Member]:
-    """Go into zips among the members."""
+    """Open zips among the members."""
     for member in members:
         if not _is_read(member.path):
             continue
@@ -143,7 +143,7 @@ def unpacked(
         else:
             try:
                 archive = zipfile.ZipFile(io.BytesIO(member.read()))
-            except Exception as error:  # whatever a broken file makes zipfile raise
+            except Exception as error:  # zipfile may raise anything for a broken file
                 problems.append(f"{shown}: unreadable zip: {clean(str(error))[:200]}")
                 continue
             inner = zip_members(archive, shown, problems)
@@ -172,6 +172,6 @@ def decode_script(content: bytes, shown: str, problems: list[str]) -> str:
     head = text.split("\n", 2)
     for number in range(min(2, len(head))):
         if _ENCODING_LINE.match(head[number]):
-            head[number] = "#"  # the copy that is graded is UTF-8
+            head[number] = "#"  # because the copy that is graded is UTF-8
     text = "\n".join(head)
     return text if text.endswith("\n") else f"{text}\n"

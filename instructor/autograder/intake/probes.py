@@ -1,7 +1,7 @@
-"""The probes without the judges: all of the checks that runs beside student code.
+"""The probes without the judges: the part of the checks that runs beside student code.
 
 The processes in which student code runs get files that are made here. They hold no
-judge, no oracle and no drawing of inputs, so that none can be called or replaced.
+judge, no oracle and no drawing of inputs, so student code cannot call or replace any.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ def _each_alone(statement: ast.stmt) -> list[ast.stmt]:
 
 
 def _cut(source: str, wanted: set[str]) -> list[ast.stmt]:
-    """Keep of a module what is wanted, its checks without their judges."""
+    """Keep the wanted part of a module, its checks without their judges."""
     statements = [s for each in ast.parse(source).body for s in _each_alone(each)]
     for statement in statements:
         if isinstance(statement, ast.ClassDef):
@@ -47,11 +47,11 @@ def _cut(source: str, wanted: set[str]) -> list[ast.stmt]:
 
 
 def probe_files(root: Path, exercises: Mapping[str, Exercise]) -> dict[str, str]:
-    """Write the probes alone.
+    """Write the probes only.
 
     Args:
         root: The folder that holds the package of the checks.
-        exercises: Their registry.
+        exercises: The registry.
 
     Returns:
         The text of each file: ``probes.py``, whose ``PROBES`` maps ids to functions,

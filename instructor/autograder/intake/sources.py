@@ -1,6 +1,6 @@
-"""Student scripts as text: what is written in them, and one function put elsewhere.
+"""Student scripts as text: reading them, and moving one function into the reference.
 
-Nothing here runs student code; a text that is no Python is one without functions.
+Nothing here runs student code; a text that is not Python counts as empty.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from autograder.intake.syntax import (
 
 
 def _lines(text: str) -> list[str]:
-    """Split as Python does: form feeds and the like end no line."""
+    """Split into lines like Python: form feeds and the like end no line."""
     return re.split(r"(?<=\n)", text)
 
 
@@ -33,7 +33,7 @@ class Source:
 
     Attributes:
         text: Its text.
-        error: Why it is no Python, with the line; empty if it is.
+        error: Why it is not Python, with the line; empty if it is.
     """
 
     text: str
@@ -41,7 +41,7 @@ class Source:
 
     @cached_property
     def body(self) -> list[ast.stmt]:
-        """The statements of the module; none if it is no Python."""
+        """The statements of the module; none if it is not Python."""
         try:
             return parse(self.text).body
         except SyntaxError as error:
@@ -88,13 +88,13 @@ class Source:
         lines = _lines(self.text)[_first_line(node) - 1 : node.end_lineno]
         text = textwrap.dedent("".join(lines)).rstrip()
         if lines[0][: node.col_offset].strip() or text[:1].isspace():
-            # Behind another one on its line, or with a text that begins at column 0.
+            # After another one on its line, or with a string that begins at column 0.
             text = ast.unparse(node)
         return f"{text}\n"
 
 
 def _without_docstring(function: Function) -> list[ast.stmt]:
-    """Take the statements of a function but for texts that stand alone."""
+    """Take the statements of a function, except strings that stand alone."""
     return [
         s
         for s in function.body
@@ -105,7 +105,7 @@ def _without_docstring(function: Function) -> list[ast.stmt]:
 def _carried(
     theirs: list[ast.stmt], ours: list[ast.stmt], wanted: set[str]
 ) -> list[ast.stmt]:
-    """Choose the definitions of their own that an answer needs, in their order."""
+    """Choose the student's own definitions that an answer needs, in their order."""
     known = set().union(*map(names_defined, ours))
     return needed(theirs, wanted, names_perhaps_used, known)
 
@@ -116,8 +116,8 @@ class Transplant:
 
     Attributes:
         text: The script.
-        origins: First line here, first line there, and number of lines of each piece
-            that is the student's.
+        origins: For each piece of the student's: its first line in ``text``, its first
+            line in the student's script, and its number of lines.
     """
 
     text: str
@@ -134,7 +134,7 @@ class Transplant:
 def transplant(theirs: Source, ours: Source, name: str) -> Transplant | None:
     """Put one function of a student's script into the reference script.
 
-    What it needs of the student's own goes along: imports, helpers, constants and
+    The student's definitions that it needs are added: imports, helpers, constants and
     helper methods that the reference does not have.
 
     Args:
@@ -156,7 +156,7 @@ def transplant(theirs: Source, ours: Source, name: str) -> Transplant | None:
         methods = _carried(theirs.members(owner), ours.members(owner), wanted)
         wanted = wanted.union(*map(names_perhaps_used, methods))
     helpers = _carried(theirs.body, ours.body, wanted)
-    # Whatever is needed when the function or its class is defined comes before.
+    # Definitions that the function or its class needs come before it.
     top = _first_line(find_definition(ours.body, name.partition(".")[0]) or place)
     lines = _lines(ours.text)
     pieces: list[tuple[str, int]] = [("".join(lines[: top - 1]), 0)]

@@ -1,7 +1,7 @@
-"""What was handed in: folders, zips and Moodle's downloads, student by student.
+"""Submissions in folders, zips and Moodle's downloads, student by student.
 
-Only the lab's scripts are looked for, and they are read into memory; what is wrong
-with a submission is a line about it.
+Only the lab's scripts are read, into memory; an error in a submission becomes a line
+in its problems.
 """
 
 from __future__ import annotations
@@ -34,14 +34,14 @@ _COPY = r"(?: ?\(\d+\)|[-_ ]\d+|[-_ ](?:copy|copie|v\d+))?"
 
 @dataclass
 class Submission:
-    """What one student handed in.
+    """The submission of one student.
 
     Attributes:
-        name: As the folder or zip has it.
+        name: The student's name, from the folder or zip.
         identifier: Moodle's participant number, or "".
-        source: Where it was, relative to what was given.
+        source: Its path, relative to the folder or zip of all.
         scripts: The text of each script that was found, by its name.
-        problems: What is wrong with the files, one line each.
+        problems: Errors in the files, one line each.
     """
 
     name: str
@@ -52,7 +52,7 @@ class Submission:
 
 
 def _choose(members: Sequence[Member], file: str, home: PurePosixPath) -> list[Member]:
-    """Order the candidates for a script: beside the others, then the shallowest."""
+    """Order the candidates for a script: beside the others first, then shallow ones."""
     stem = re.escape(PurePosixPath(file).stem)
     alike = re.compile(rf"{stem}{_COPY}\.py", re.IGNORECASE)
     candidates = [m for m in members if alike.fullmatch(m.path.name)]
@@ -102,7 +102,7 @@ def _collect(
             problems.append(f"{file}: graded is {shown}, of {len(candidates)} found")
         try:
             content = best.read()
-        except Exception as error:  # whatever a broken zip makes zipfile raise
+        except Exception as error:  # zipfile may raise anything for a broken zip
             problems.append(f"{shown}: unreadable: {clean(str(error))[:200]}")
             continue
         submission.scripts[file] = decode_script(content, shown, problems)
@@ -126,14 +126,14 @@ def _is_script(name: str, files: Sequence[str]) -> bool:
 
 
 def _is_one_students(groups: dict[str, list[Member]], files: Sequence[str]) -> bool:
-    """Say whether this is the top of one student's work, not of a class."""
+    """Check whether this is the top of one student's work, not of a class."""
     return any(_is_script(name, files) for name in groups) and not any(
         _MOODLE.fullmatch(name) for name in groups
     )
 
 
 def _without_wrapper(members: list[Member], files: Sequence[str]) -> list[Member]:
-    """Leave a folder that only wraps a class; return what is in it."""
+    """Return the content of a folder that only contains a class."""
     groups = _entries(members)
     folders = {name: g for name, g in groups.items() if len(g[0].path.parts) > 1}
     zips = [name for name in groups if name.lower().endswith(".zip")]
@@ -154,14 +154,14 @@ def _without_wrapper(members: list[Member], files: Sequence[str]) -> list[Member
 def _grouped(
     members: list[Member], files: Sequence[str]
 ) -> dict[tuple[str, str], tuple[str, list[Member]]]:
-    """Group the members by student: for each name and identifier, its source too."""
+    """Group the members by student; each name and identifier has its source too."""
     students: dict[tuple[str, str], tuple[str, list[Member]]] = {}
     for top, group in _entries(members).items():
         is_folder = len(group[0].path.parts) > 1
         moodle = _MOODLE.fullmatch(top)
         is_zip = top.lower().endswith(".zip")
         if not (is_folder or is_zip or moodle):
-            if OTHER_ARCHIVE.search(top):  # a student's work, which cannot be read
+            if OTHER_ARCHIVE.search(top):  # a student's work that cannot be read
                 students[(clean(top), top)] = (top, group)
             continue
         if top in NOT_READ or top.startswith("."):

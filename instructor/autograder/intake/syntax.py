@@ -1,4 +1,4 @@
-"""Reading Python as text: what a piece of code defines, uses and needs."""
+"""Analysing Python as text: the names that code defines, uses and needs."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import threading
 from collections.abc import Callable, Iterable, Set
 from typing import Union
 
-_DEEPEST = 100  # open brackets within one another: more than any true script has
+_DEEPEST = 100  # nested brackets: more than any real script has
 # Python 3.11 counts the depth of all threads' trees in one place.
 _ONE_AT_A_TIME = threading.Lock()
 _DEFINITIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
@@ -19,7 +19,7 @@ def parse(text: str) -> ast.Module:
     """Parse a script that may be hostile.
 
     Raises:
-        SyntaxError: It is no Python, or nested so deeply that a parser may crash.
+        SyntaxError: It is not Python, or nested so deeply that a parser may crash.
     """
     depth = deepest = 0
     for character in text:
@@ -37,7 +37,7 @@ def parse(text: str) -> ast.Module:
 
 
 def names_defined(statement: ast.stmt) -> set[str]:
-    """Name what a statement at the top of a module or class binds."""
+    """List the names that a statement at the top of a module or class binds."""
     if isinstance(statement, _DEFINITIONS):
         return {statement.name}
     if isinstance(statement, (ast.Import, ast.ImportFrom)):
@@ -51,14 +51,14 @@ def names_defined(statement: ast.stmt) -> set[str]:
 
 
 def names_used(node: ast.AST) -> set[str]:
-    """Name what a piece of code refers to: its names and attributes."""
+    """List the names and attributes that a piece of code refers to."""
     parts = list(ast.walk(node))
     names = {part.id for part in parts if isinstance(part, ast.Name)}
     return names | {part.attr for part in parts if isinstance(part, ast.Attribute)}
 
 
 def names_perhaps_used(node: ast.AST) -> set[str]:
-    """Name what a piece of code may refer to, getattr(self, "helper") included."""
+    """List the names that code may refer to, getattr(self, "helper") included."""
     texts = (part.value for part in ast.walk(node) if isinstance(part, ast.Constant))
     named = {text for text in texts if isinstance(text, str) and text.isidentifier()}
     return names_used(node) | named
@@ -70,13 +70,13 @@ def needed(
     used: Callable[[ast.AST], set[str]],
     known: Set[str] = frozenset(),
 ) -> list[ast.stmt]:
-    """Keep the statements that define what is wanted, and what these need in turn.
+    """Keep the statements that define wanted names, and names that these need in turn.
 
     Args:
         statements: Of a module or class.
         wanted: Names.
-        used: Names what a statement needs.
-        known: Names that something else defines.
+        used: Lists the names that a statement needs.
+        known: Names that other code defines.
 
     Returns:
         The statements, in their order.
@@ -95,6 +95,6 @@ def needed(
 
 
 def find_definition(body: Iterable[ast.stmt], name: str) -> Definition | None:
-    """Find a function or class; of two of one name, the one in force."""
+    """Find a function or class; of two with one name, the last."""
     found = [n for n in body if isinstance(n, _DEFINITIONS) and n.name == name]
     return found[-1] if found else None

@@ -1,4 +1,4 @@
-"""Grading a class: every exercise twice at most, every submission once."""
+"""Grading a class: every submission once, each exercise at most twice."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from autograder.sandbox import ENVIRONMENT, Limits, Sandbox, Slot
 from labkit.base import KIT_VERSION, LabError
 from labkit.exercises import DONE, TODO
 
-_SHORTEST_SECRET = 25  # characters of a line of the reference that feedback withholds
+_SHORTEST_SECRET = 25  # characters: feedback shows no such line of the reference
 _SEED_RANGE = 1 << 31
 
 
@@ -36,7 +36,7 @@ def digest_of(parts: Iterable[str]) -> str:
 
 
 def seed_of(secret: int, scripts: dict[str, str]) -> int:
-    """Draw the seed of a submission's checks: the same for the same scripts."""
+    """Derive the seed of a submission's checks, the same for the same scripts."""
     text = digest_of([str(secret), *(f"{k}\n{v}" for k, v in sorted(scripts.items()))])
     return int(text, 16) % _SEED_RANGE
 
@@ -49,10 +49,10 @@ class Grader:
     """Grades submissions.
 
     Args:
-        material: What they are graded against.
-        sandbox: Where student code runs.
-        limits: What it may use there.
-        secret: What the seeds are drawn from.
+        material: The checks, the reference and the starter.
+        sandbox: The sandbox for student code.
+        limits: The limits on student code.
+        secret: The secret that the seeds are derived from.
     """
 
     def __init__(
@@ -81,7 +81,7 @@ class Grader:
         }
 
     def key_of(self, submission: Submission) -> str:
-        """Sum up all that a submission's marks depend on."""
+        """Compute a digest of everything that a submission's marks depend on."""
         scripts = (f"{k}\n{v}" for k, v in sorted(submission.scripts.items()))
         limits = str(sorted(vars(self.limits).items()))
         versions = str(sorted(self._versions.items()))
@@ -95,9 +95,9 @@ class Grader:
         """Grade one submission.
 
         Args:
-            submission: Whose scripts.
-            slot: Where they run.
-            only: Ids of exercises; all if there is none.
+            submission: The submission.
+            slot: The slot of the sandbox.
+            only: Ids of exercises; all if empty.
 
         Returns:
             Its record.
@@ -138,11 +138,11 @@ class Grader:
         )
 
     def _grade_safely(self, submission: Submission, slot: Slot) -> SubmissionRecord:
-        """Grade a submission; what goes wrong here is its own problem alone."""
+        """Grade a submission; an error of the grader is noted as its problem."""
         try:
             return self.grade(submission, slot)
         except (LabError, OSError, StoppedError):
-            raise  # of this computer
+            raise  # an error of this computer
         except Exception as error:
             where = traceback.extract_tb(error.__traceback__)[-1]
             problem = (
@@ -166,11 +166,11 @@ class Grader:
         """Grade submissions, as many at a time as there are slots.
 
         Args:
-            submissions: Which.
+            submissions: The submissions.
             finished: Called with each record, one call at a time.
 
         Raises:
-            Exception: What went wrong first, in any of the slots.
+            Exception: The first error in any of the slots.
         """
         waiting: queue.SimpleQueue[Submission] = queue.SimpleQueue()
         for submission in submissions:
@@ -200,7 +200,7 @@ class Grader:
         try:
             while any(thread.is_alive() for thread in threads):
                 for thread in threads:
-                    thread.join(0.1)  # so that Ctrl-C arrives
+                    thread.join(0.1)  # with a timeout, so that Ctrl-C arrives
         except KeyboardInterrupt:
             self.stopped.set()
             raise
@@ -214,7 +214,7 @@ class Grader:
             Their records.
 
         Raises:
-            LabError: The reference does not earn everything, or the starter something.
+            LabError: The reference loses points, or the starter earns some.
         """
         given = [
             Submission(
@@ -241,7 +241,7 @@ class Grader:
         given_away = [e.id for e in starter.exercises if e.state != TODO]
         if given_away:
             raise LabError(
-                f"the untouched starter is not all to do: {', '.join(given_away)}",
+                f"not to do in the untouched starter: {', '.join(given_away)}",
                 "python instructor/make_starter.py --check must pass first",
                 ENVIRONMENT,
             )
@@ -249,7 +249,7 @@ class Grader:
 
 
 def record_path(folder: Path, submission: Submission) -> Path:
-    """Name the file of a submission's record: readable, and of no other one."""
+    """Name the file of a submission's record: readable and unique."""
     plain = re.sub(r"[^\w-]+", "_", submission.name)[:60].strip("_") or "student"
     mark = digest_of([submission.name, submission.identifier, submission.source])[:8]
     return folder / f"{plain}_{mark}.json"
@@ -258,7 +258,7 @@ def record_path(folder: Path, submission: Submission) -> Path:
 def earlier_record(
     folder: Path, submission: Submission, key: str
 ) -> SubmissionRecord | None:
-    """Read what an earlier run found, if nothing has changed since."""
+    """Read the record of an earlier run, if nothing has changed since."""
     try:
         record = read_record(record_path(folder, submission))
     except (OSError, ValueError, TypeError, KeyError, AttributeError):

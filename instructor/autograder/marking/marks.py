@@ -1,4 +1,4 @@
-"""From what a probe brought back to the mark of an exercise. No student code here."""
+"""From the result of a probe to the mark of an exercise, without student code."""
 
 from __future__ import annotations
 
@@ -45,10 +45,10 @@ class Trial:
     """The verdict on one variant of an exercise.
 
     Attributes:
-        verdict: The worst of all seeds.
+        verdict: The worst verdict of all seeds.
         judged: Whether a judge saw a result, and found it wrong.
-        seconds: That the probe took.
-        stuck_in: Where an endless loop was, ``file.py:function``.
+        seconds: The time that the probe took.
+        stuck_in: Place of an endless loop, ``file.py:function``.
     """
 
     verdict: Verdict
@@ -70,17 +70,17 @@ def try_out(
     files: Sequence[str],
     limits: Limits,
 ) -> Trial:
-    """Run the probe of an exercise elsewhere, and judge here what comes back.
+    """Run the probe of an exercise in the sandbox, and judge its result here.
 
     Args:
-        exercise: Which.
-        inputs: For each seed.
+        exercise: The exercise.
+        inputs: The inputs for each seed.
         run: Runs the probe on inputs as bytes.
         files: The names of the student's scripts.
-        limits: What the run may use, for the messages.
+        limits: The limits of the run, for the messages.
 
     Returns:
-        The verdict and what helps to explain it.
+        The verdict, with what explains it.
     """
     reply = run([to_bytes(values) for values in inputs])
     place, function = _last_place(reply.trace, files)
@@ -94,13 +94,13 @@ def try_out(
         verdict = judge_parts(exercise, values, outcome)
         judged = judged or (verdict.state == FAIL and "result" in outcome)
         verdicts.append(verdict)
-    # An answer that is right for some numbers only is not right.
+    # An answer must be right for all numbers.
     worst = min(verdicts, key=lambda verdict: (verdict.share, verdict.state == DONE))
     return Trial(worst, judged=judged, seconds=reply.seconds)
 
 
 def _read_outcome(content: bytes) -> Values:
-    """Read an outcome; what is none becomes an exception of the student's code."""
+    """Read an outcome; a malformed one becomes an exception of the student's code."""
     try:
         outcome: Any = from_bytes(content)
         if set(outcome) == {"result"} and isinstance(outcome["result"], dict):
@@ -109,7 +109,7 @@ def _read_outcome(content: bytes) -> Values:
         if all(isinstance(text, str) for text in texts):
             return dict(zip(_OUTCOME_KEYS, texts))
         problem = "not of the form of an outcome"
-    except Exception as error:  # whatever a forged outcome makes a reader do
+    except Exception as error:  # a forged outcome may raise anything
         problem = f"{type(error).__name__}: {error}"
     values = ("unreadable result", problem, "", "?")
     return dict(zip(_OUTCOME_KEYS, values))
@@ -134,10 +134,10 @@ def _crash(exercise: Exercise, reply: Reply, place: str, limits: Limits) -> Verd
         why = "an endless loop, or far too slow"
     elif reply.killed == "memory":
         got = f"none: more than {limits.memory // _MEGABYTE} MB of memory"
-        why = "the inputs are tiny: what grows without bound?"
+        why = "the inputs are tiny: which object grows without bound?"
     elif reply.killed:
         got, why = (
-            "none: the process ended without a word",
+            "none: the process ended without a message",
             "it was stopped or it exited",
         )
     elif reply.signal:
@@ -146,7 +146,7 @@ def _crash(exercise: Exercise, reply: Reply, place: str, limits: Limits) -> Verd
         why = "Python itself was stopped: too deep a recursion, or foreign code"
     else:
         got = f"none: the process ended itself, exit code {reply.code}"
-        why = "an exercise returns; it never exits"
+        why = "an exercise must return, not exit"
     return failure(
         exercise,
         ("called", exercise.function),
@@ -157,7 +157,7 @@ def _crash(exercise: Exercise, reply: Reply, place: str, limits: Limits) -> Verd
 
 
 def better(as_is: Trial, alone: Trial | None) -> Trial:
-    """Choose the variant that counts, and whose failure says most."""
+    """Choose the variant that counts, and the most helpful failure."""
     if alone is None:
         return as_is
     if alone.verdict.share != as_is.verdict.share:
@@ -173,14 +173,14 @@ def state_of(verdict: Verdict) -> str:
 
 
 def mistake_of(verdict: Verdict) -> str:
-    """Take what a failure says under "why"."""
+    """Return the text of a failure under "why"."""
     return next((m[1] for line in verdict.lines if (m := _WHY.match(line))), "")
 
 
 def with_own_lines(
     verdict: Verdict, file: str, own_line: Callable[[int], int | None]
 ) -> Verdict:
-    """Name lines as the student's script counts them, not as the graded copy does."""
+    """Use the line numbers of the student's script, not of the graded copy."""
 
     def renamed(match: re.Match) -> str:
         line = own_line(int(match[2])) if match[1] == file else None
@@ -191,7 +191,7 @@ def with_own_lines(
 
 
 def without_secrets(verdict: Verdict, secret_lines: frozenset[str]) -> Verdict:
-    """Take out what repeats a line of the reference: no feedback shows it."""
+    """Remove text that repeats a line of the reference: no feedback shows it."""
 
     def repeats(line: str) -> bool:
         return any(secret in line for secret in secret_lines)

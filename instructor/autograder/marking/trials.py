@@ -1,4 +1,4 @@
-"""One submission: each exercise as it is, and alone in the reference."""
+"""Trying each exercise of a submission as it is, and alone in the reference."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ class StoppedError(Exception):
 
 @dataclass(frozen=True)
 class Material:
-    """What submissions are graded against.
+    """The material that submissions are graded against.
 
     Attributes:
         exercises: The registry.
         files: The names of the scripts.
         reference: The text of each script of the reference.
         starter: The text of each script as students get it.
-        digest: Of the checks, the kit and the reference.
+        digest: Digest of the checks, the kit and the reference.
     """
 
     exercises: dict[str, Exercise]
@@ -44,11 +44,11 @@ class Trials:
     """The exercises of one submission, tried one after the other.
 
     Args:
-        material: What it is graded against.
-        submission: What is graded.
-        slot: Where its code runs.
+        material: The checks, the reference and the starter.
+        submission: The submission.
+        slot: The slot of the sandbox for its code.
         seed: The first of the seeds.
-        limits: What its code may use.
+        limits: The limits on its code.
         secrets: Lines of the reference that no feedback may repeat.
         stopped: Set when the program is asked to stop.
     """
@@ -71,15 +71,15 @@ class Trials:
         self._as_is = self._write("as_is", submission.scripts)
 
     def clear(self) -> None:
-        """Remove the scripts, and end what is left of a run without fork."""
-        # The folder itself is mounted where student code runs: it stays.
+        """Remove the scripts, and end processes left from a run without fork."""
+        # The folder itself stays: it is mounted in the sandbox.
         for path in self.slot.lab.iterdir():
             shutil.rmtree(path, ignore_errors=True)
         if self.slot.sandbox.inline:
             self.slot.stop()
 
     def problems(self) -> list[str]:
-        """Name the scripts that are no Python."""
+        """Name the scripts that are not Python."""
         return [f"{f}: {s.error}" for f, s in self.sources.items() if s.error]
 
     def _write(self, name: str, scripts: dict[str, str]) -> Path:
@@ -126,15 +126,15 @@ class Trials:
         return _marked(record, marks.better(as_is, alone), as_is, alone)
 
     def _unreadable(self, exercise: Exercise, source: Source) -> Verdict | None:
-        """Explain a script that is no Python, or has lost its function."""
+        """Explain a script that is not Python, or has lost its function."""
         if source.function(exercise.function) is not None:
             return None
         if source.error:
-            got, why = f"SyntaxError: {source.error}", "nothing in this script can run"
+            got, why = f"SyntaxError: {source.error}", "no code in this script can run"
             why = f"{why}: fix {exercise.file}, {source.error}"
         else:
             got = f"no {exercise.function} in {exercise.file}"
-            why = "it has lost its function, or its class: give it its name back"
+            why = "the function, or its class, is missing: was it renamed?"
         return failure(
             exercise,
             ("called", exercise.function),
@@ -172,7 +172,7 @@ class Trials:
 
 
 def _short(exercise: Exercise) -> str:
-    """Write where a stack dump would find the exercise: without the class."""
+    """Write the place of the exercise as a stack dump does, without the class."""
     return f"{exercise.file}:{exercise.function.rpartition('.')[2]}"
 
 

@@ -1,4 +1,4 @@
-"""What is written from the records: pages, tables, and other systems' formats."""
+"""Writing the records as pages, tables, and formats of other systems."""
 
 from autograder.output.classreport import write_report
 from autograder.output.feedback import write_feedback

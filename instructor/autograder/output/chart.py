@@ -16,8 +16,8 @@ from autograder.output import phrases
 _BINS = 16  # at most
 _SIZE = (12.0, 1.9, 0.235)  # inches: width, height without bars, height of a bar
 _INK, _BAR = "#1d2430", "#2a6f97"
-# In the order of the states: done, partial, fail, todo, blocked, crash. Apart in
-# lightness too, for colour-blind eyes and grey printers.
+# In the order of the states: done, partial, fail, todo, blocked, crash. They differ
+# in lightness too, for colour-blind readers and grey printers.
 _COLOURS = ("#2a6f97", "#89c2d9", "#d1495b", "#e3e6ec", "#b9c0cc", "#5e1020")
 
 
@@ -62,7 +62,7 @@ def draw(
         totals: Points of each student.
         total: Points to earn.
         counts: For each exercise, how many students are in each state.
-        names: Of the states.
+        names: Names of the states.
 
     Returns:
         A PNG image.

@@ -1,4 +1,4 @@
-"""The class report: which exercise is badly explained, who did what, who copied."""
+"""The class report: results of each exercise and student, similar answers."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ from autograder.records import ExerciseRecord, SubmissionRecord
 from labkit.base import write_atomically
 
 FEEDBACK = "feedback"  # folder of the students' pages, beside the report
-_MISTAKES = 3  # shown of each exercise
+_MISTAKES = 3  # shown for each exercise
 _PAIRS = 100  # of similar submissions that are shown
 _SHOWN = 140  # characters of a mistake
 _LONGEST_SEEDS = 60  # characters: a list of seeds that is longer is not shown
@@ -40,14 +40,14 @@ _MARKS = dict(zip(phrases.STATES, "●◐✗·–!"))
 
 @dataclass
 class Summary:
-    """How the class did in one exercise.
+    """The results of the class in one exercise.
 
     Attributes:
-        id: Of the exercise.
-        title: Of the exercise.
-        minutes: How long it is meant to take; 0 if unknown.
+        id: Id of the exercise.
+        title: Title of the exercise.
+        minutes: How long it should take; 0 if unknown.
         states: How many students are in each state.
-        mistakes: The usual ones, as one student met them, with their numbers.
+        mistakes: The usual ones, in the words of one case, with their numbers.
     """
 
     id: str
@@ -58,18 +58,18 @@ class Summary:
 
     @property
     def rate(self) -> float:
-        """Share of the class that is done."""
+        """The share of the class that has done it."""
         return self.states["done"] / max(1, sum(self.states.values()))
 
 
 def usual_mistakes(exercises: Sequence[ExerciseRecord]) -> list[tuple[str, int]]:
-    """Count the mistakes that differ in numbers alone as one.
+    """Count mistakes that differ in numbers only as one.
 
     Args:
         exercises: The records of one exercise.
 
     Returns:
-        The most frequent, each as its most frequent wording, and how many made it.
+        The most frequent, each in its most frequent wording, with their numbers.
     """
     wordings: dict[str, Counter[str]] = defaultdict(Counter)
     for exercise in exercises:
@@ -103,7 +103,7 @@ def summarise(records: Sequence[SubmissionRecord]) -> list[Summary]:
 
 
 def _student(record: SubmissionRecord, folder: Path) -> dict[str, Any]:
-    """Put together the row of a student; ``folder`` shows whether there is a page."""
+    """Make the row of a student; ``folder`` shows whether there is a page."""
     page = f"{file_stem(record)}.html"
     has_page = (folder / FEEDBACK / page).is_file()
     return {
@@ -129,7 +129,7 @@ def _pair(pair: Pair, records: Sequence[SubmissionRecord]) -> dict[str, str]:
 def _picture(
     totals: list[float], total: int, summaries: Sequence[Summary]
 ) -> dict[str, str]:
-    """Draw the class, and say in words what the picture shows."""
+    """Draw the results of the class, and describe the figure in words."""
     hardest = min(summaries, key=lambda item: item.rate)
     words = phrases.PICTURE_ALT.format(
         median=number_text(median(totals)), total=total, hardest=hardest.id
@@ -157,7 +157,7 @@ def as_html(
     folder: Path,
     reference: SubmissionRecord | None = None,
 ) -> str:
-    """Write the report; ``folder`` shows which students' pages to link to."""
+    """Write the report; ``folder`` shows which students' pages to link."""
     if not records:
         return render("class.html.j2", students=())
     totals = [total_earned(record) for record in records]
@@ -194,7 +194,7 @@ def write_report(
 
     Args:
         records: The class, without reference and starter.
-        folder: Where it goes; pages in its ``feedback`` folder are linked to.
+        folder: Its folder; pages in the ``feedback`` folder there are linked.
         reference: The record of the reference; its answers are the base of the
             comparison of answers.
 

@@ -1,6 +1,6 @@
-"""A student's page: what was graded, what it earned, what to look at next.
+"""A student's page: the exercises, their points, and what to look at next.
 
-Both pages, Markdown and HTML, are made from the same data. They hold nothing of the
+Both pages, Markdown and HTML, are made from the same data. They show nothing of the
 reference and nothing of other students.
 """
 
@@ -61,15 +61,15 @@ class Row(NamedTuple):
 
 @dataclass(frozen=True)
 class Feedback:
-    """What a student's page says: text, not yet escaped.
+    """The content of a student's page: text, not yet escaped.
 
     Attributes:
-        title: The head of the page.
+        title: The title of the page.
         total: The points in words.
-        share: Of the points, 0 to 1.
-        problems: With the files, one line each.
-        rows: One for each exercise.
-        failures: Each with its block.
+        share: The share of the points, 0 to 1.
+        problems: Problems with the files, one line each.
+        rows: One row for each exercise.
+        failures: The failures, each with its block.
         next_step: What to look at next.
         next_hint: A hint for it, or "".
         colophon: Seed, versions and time.
@@ -98,7 +98,7 @@ def colophon(record: SubmissionRecord) -> str:
 
 
 def _next_step(record: SubmissionRecord) -> tuple[str, str]:
-    """Choose like the checks do: a failure first, for it misleads."""
+    """Choose the next step like the checks: a failure comes first."""
     if not record.exercises:
         return phrases.NOTHING_GRADED, ""
     for state in (*_FAILED, "todo", "blocked"):
@@ -109,7 +109,7 @@ def _next_step(record: SubmissionRecord) -> tuple[str, str]:
                     title=one_line(exercise.title),
                     where=where_words(exercise),
                 )
-                # A failure's hint stands beside its block already.
+                # The hint of a failure is already shown with its block.
                 return step, "" if state in _FAILED else one_line(exercise.hint)
     return phrases.ALL_DONE, ""
 
@@ -122,7 +122,7 @@ def _row(exercise: ExerciseRecord) -> Row:
 
 
 def _failures(record: SubmissionRecord) -> tuple[Failure, ...]:
-    """Show each failure; those that one unreadable script causes, once."""
+    """Show each failure; show those that one unreadable script causes once."""
     groups: dict[tuple[str, str], list[ExerciseRecord]] = {}
     for exercise in record.exercises:
         if exercise.state in _FAILED:
@@ -141,7 +141,7 @@ def _failures(record: SubmissionRecord) -> tuple[Failure, ...]:
 
 
 def collect(record: SubmissionRecord) -> Feedback:
-    """Put together what a student's page says."""
+    """Collect the content of a student's page."""
     earned, total = total_earned(record), record.total
     words = phrases.TOTAL.format(earned=number_text(earned), total=total)
     step, hint = _next_step(record)
@@ -208,8 +208,8 @@ def write_feedback(record: SubmissionRecord, folder: Path) -> tuple[Path, Path]:
     """Write a student's page as Markdown and as HTML.
 
     Args:
-        record: What grading left.
-        folder: Where all pages go; it is made if it is missing.
+        record: The record of the submission.
+        folder: The folder of all pages; it is made if it is missing.
 
     Returns:
         The two files.

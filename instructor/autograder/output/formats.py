@@ -34,9 +34,9 @@ from autograder.output.text import (
 )
 from autograder.records import ExerciseRecord, SubmissionRecord
 
-# Linux hands a program at most 128 KiB in one environment variable, which is how
-# Classroom's reporter gets its result, as base64 (4 bytes for 3). PrairieLearn takes
-# 1 MB, and a text in JSON may grow sixfold (\\u001b).
+# Classroom's reporter gets its result in one environment variable, which Linux limits
+# to 128 KiB, as base64 (4 bytes for 3). PrairieLearn takes 1 MB, and a text in JSON
+# may grow sixfold (\\u001b).
 CLASSROOM_BYTES = 90_000
 OUTPUT_CHARACTERS = 100_000
 
@@ -55,14 +55,14 @@ def _explained(exercise: ExerciseRecord, limit: int) -> str:
     hint = ""
     if exercise.hint and exercise.state != "blocked":
         hint = phrases.HINT.format(hint=one_line(exercise.hint))
-    # What is cut is the block: state and hint are short and say the most.
+    # The block is cut, because state and hint are short and more useful.
     room = max(0, limit - len(words) - len(hint) - 2)
     parts = [words, failure_block(exercise, room), hint]
     return cut_middle("\n".join(filter(None, parts)), limit)
 
 
 def _share(record: SubmissionRecord, whole: int) -> int:
-    """Characters that each of several texts may have."""
+    """The number of characters that each of several texts may have."""
     return min(BLOCK_CHARACTERS, whole // (len(record.exercises) + 1))
 
 
@@ -102,7 +102,7 @@ def gradescope(record: SubmissionRecord) -> str:
         "output": _overview(record, limit),
         "output_format": "text",
         "visibility": "visible",
-        # What student code printed may hold what it read: only instructors see it.
+        # Student code may print files that it read: only instructors see it.
         "stdout_visibility": "hidden",
         "extra_data": _about(record),
         "tests": tests,
@@ -190,7 +190,7 @@ def prairielearn(record: SubmissionRecord) -> str:
 
 
 def _for_vpl(text: str) -> str:
-    """Keep a student's text from ending the block or giving itself a grade."""
+    """Escape what would end the block or set a grade."""
     for mark, harmless in ((":=>>", ": =>>"), ("--|>", "-- |>"), ("<|--", "< |--")):
         text = text.replace(mark, harmless)
     return text
@@ -273,7 +273,7 @@ def _add_case(suite: ET.Element, exercise: ExerciseRecord, limit: int) -> None:
     )
 
 
-# Name of a format -> what writes it, and the name that its system expects.
+# Maps the name of a format to its writer and the file name that its system expects.
 FORMATS: dict[str, Callable[[SubmissionRecord], str]] = {
     "gradescope": gradescope,
     "classroom": classroom,

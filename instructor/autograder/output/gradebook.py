@@ -1,6 +1,6 @@
 """The table of grades: ``grades.csv``, which opens in Excel and LibreOffice.
 
-UTF-8 with a byte order mark, without which Excel takes accents for something else.
+UTF-8 with a byte order mark, without which Excel misreads accents.
 ``phrases.DECIMAL`` chooses between a decimal comma with cells separated by semicolons
 (Excel in French, German, Spanish) and a decimal point with commas; LibreOffice and
 ``csv.Sniffer`` read both.
@@ -25,18 +25,18 @@ from autograder.output.text import (
 from autograder.records import SubmissionRecord
 from labkit.base import write_atomically
 
-# A cell that begins so is run as a formula, by one spreadsheet or another.
+# Some spreadsheets run a cell that begins like this as a formula.
 _FORMULA = ("=", "+", "-", "@", "\t", "\r", "\uff1d", "\uff0b", "\uff0d", "\uff20")
 
 
 def defused(text: str) -> str:
-    """Put an apostrophe before what a spreadsheet would take for a formula."""
+    """Put an apostrophe before a text that a spreadsheet would run as a formula."""
     text = one_line(text)
     return f"'{text}" if text.startswith(_FORMULA) else text
 
 
 def exercise_ids(records: Sequence[SubmissionRecord]) -> list[str]:
-    """Every exercise that a record knows, in the order of the registry."""
+    """Every exercise of the records, in the order of the registry."""
     return list(dict.fromkeys(e.id for record in records for e in record.exercises))
 
 

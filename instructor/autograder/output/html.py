@@ -1,7 +1,7 @@
-"""HTML pages that stand alone, from templates that an instructor can edit.
+"""Self-contained HTML pages, from templates that an instructor can edit.
 
-What a student managed to write is text on a page, never markup: jinja2 escapes every
-value that a template inserts.
+A student's text is never markup on a page: jinja2 escapes every value that a template
+inserts.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ def render(template: str, **values: object) -> str:
 
     Args:
         template: Its file in ``templates/``.
-        **values: What it shows, not yet escaped; ``phrases`` is there always.
+        **values: The values that it shows, not yet escaped; ``phrases`` is added.
 
     Returns:
         The page.

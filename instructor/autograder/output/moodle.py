@@ -1,4 +1,4 @@
-"""Moodle's offline grading worksheet: fill in grades, leave all else as it is.
+"""Moodle's offline grading worksheet: filling in grades and changing nothing else.
 
 Moodle exports the worksheet in the language of the course and finds its columns again
 by their names, so nothing but the two cells of a row may change: not a quote, a line
@@ -42,13 +42,13 @@ _ZIP_TIME = (1980, 1, 1, 0, 0, 0)  # the same pages give the same file
 
 @dataclass(frozen=True)
 class Filled:
-    """What filling a worksheet did.
+    """The result of filling a worksheet.
 
     Attributes:
         path: The new file.
         graded: How many rows got a grade.
-        remarks: One line for each student without a row, row without a student,
-            left alone, and for how points became grades.
+        remarks: One line for each student without a row, for each row without a student
+            or left unchanged, and for how points became grades.
     """
 
     path: Path
@@ -81,7 +81,7 @@ def _item(exercise: ExerciseRecord) -> str:
 
 
 def _comment(record: SubmissionRecord) -> str:
-    """Say briefly, in HTML on one line, what a student's page says at length."""
+    """Summarise a student's page in HTML on one line."""
     words = phrases.WORKSHEET_POINTS.format(
         earned=number_text(total_earned(record)), total=record.total
     )
@@ -130,7 +130,7 @@ def _match(
         elif key and in_sheet[key] == in_class[key] == 1:
             place = names.index(key)
         elif in_sheet[key]:
-            reason = "is a name of two students"
+            reason = "is the name of two students"
         if place in pairs:
             place, reason = None, "has two submissions; this one is left out"
         if place is None:
@@ -160,10 +160,10 @@ def fill_worksheet(path: Path, records: Sequence[SubmissionRecord]) -> Filled:
         records: The class.
 
     Returns:
-        The new file, ``worksheet.graded.csv``, and what the instructor should know.
+        The new file, ``worksheet.graded.csv``, and remarks for the instructor.
 
     Raises:
-        LabError: The file is no such worksheet.
+        LabError: The file is not such a worksheet.
         OSError: It cannot be read, or the new one cannot be written.
     """
     sheet = Worksheet(path.read_bytes())
@@ -209,7 +209,7 @@ def _changes(
 def zip_feedback(
     records: Sequence[SubmissionRecord], folder: Path, path: Path
 ) -> Path | None:
-    """Pack the students' pages so that Moodle hands each to its student.
+    """Pack the students' pages so that Moodle gives each to its student.
 
     Moodle reads the number of the participant from the name of a folder (Moodle,
     mod/assign/feedback/file/importziplib.php; "Upload multiple feedback files in a
@@ -217,7 +217,7 @@ def zip_feedback(
 
     Args:
         records: The class; those without Moodle's number are left out.
-        folder: Where ``feedback.write_feedback`` wrote the pages.
+        folder: The folder where ``feedback.write_feedback`` wrote the pages.
         path: The zip to write.
 
     Returns:

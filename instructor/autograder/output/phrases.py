@@ -1,7 +1,7 @@
-"""Every phrase that students and instructors read in what grading writes.
+"""Every phrase that the grader writes for students and instructors.
 
-To translate, change the texts on the right and leave the names in braces. What the
-checks themselves say stands in ``test_implementation.py`` (titles, hints) and in
+To translate, change the texts on the right and leave the names in braces. The
+texts of the checks are in ``test_implementation.py`` (titles, hints) and in
 ``checks/`` (failure blocks).
 """
 
@@ -42,9 +42,9 @@ PROBLEMS = "Problems with your files"
 TO_FIX = "What to fix"
 HINT = "Hint: {hint}"
 NEXT = "What to look at next"
-NEXT_PROBLEM = "Fix the files first: what cannot be read cannot be graded."
+NEXT_PROBLEM = "Fix the files first: a file that cannot be read cannot be graded."
 NEXT_EXERCISE = "{id}, {title}: {where}. Check it with: pytest -k {id}"
-ALL_DONE = "Everything is done. Train the network and listen to what it writes."
+ALL_DONE = "Everything is done. Train the network and let it transcribe your voice."
 NOTHING_GRADED = "Nothing could be graded."
 GRADED = "Graded {time}, seed {seed}, {seconds} s; {versions}."
 NO_VERSIONS = "versions unknown"
@@ -68,15 +68,15 @@ EXERCISES, STUDENTS, SIMILAR = "Exercises", "Students", "Similar answers"
 MINUTES, DONE_RATE, MISTAKES = "Min.", "Solved", "Usual mistakes (how many students)"
 NAME, IDENTIFIER, REMARKS = "Name", "Identifier", "Remarks"
 PAIR, SHARED, EVIDENCE = "Students", "Alike in", "Evidence"
-NO_SIMILAR = "No pair of submissions is alike beyond chance."
+NO_SIMILAR = "No pair of submissions is more alike than by chance."
 MORE_PAIRS = "... and {count} more pairs, less alike."
 SIMILAR_CAVEAT = (
-    "This list is where to look, not a verdict. Compared are the answers without "
-    "names of variables, comments and layout. What equals the reference does not "
-    "count, what many students wrote counts little, and a short answer hardly "
-    "counts. Evidence is the number of rare passages (about nine tokens each) that "
-    "two students share. Read both answers, and talk to both, before you conclude: "
-    "pairs may have worked side by side as you allowed, or share a source."
+    "This list shows where to look; it is no verdict. Answers are compared without "
+    "names of variables, comments and layout. Code that equals the reference does "
+    "not count, code that many students wrote counts little, and a short answer "
+    "hardly counts. Evidence is the number of rare passages (about nine tokens each) "
+    "that two students share. Read both answers, and talk to both, before you "
+    "conclude: pairs may have worked together as you allowed, or share a source."
 )
 
 CLASS_GRADED = "Last graded {time}, seed {seed}; {versions}."

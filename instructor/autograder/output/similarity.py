@@ -1,8 +1,8 @@
-"""Which answers are alike beyond chance: fingerprints of rare passages.
+"""Finding similar answers by fingerprints of rare passages.
 
-An answer becomes tokens of its syntax tree, without what a copyist changes first
-(names of variables, comments, layout, annotations, texts). Passages of them are hashed
-and winnowed (Schleimer, Wilkerson and Aiken, "Winnowing: local algorithms for document
+An answer becomes tokens of its syntax tree, without what is easily changed
+(names of variables, comments, layout, annotations, strings). Passages are hashed and
+winnowed (Schleimer, Wilkerson and Aiken, "Winnowing: local algorithms for document
 fingerprinting", SIGMOD 2003). Passages of the reference are the base: they count
 nothing. The others count by their rarity in the class, so that what the exercise
 suggests to many counts nothing, and a short answer hardly counts.
@@ -31,8 +31,8 @@ WINDOW = 4  # of passages, of which one is kept: 12 shared tokens are always see
 THRESHOLD = 20.0
 _LEAST_SHARE = 0.6  # of the shorter answer's rare passages
 _LEAST_PASSAGES = 4.0  # in one exercise
-_SMALL_CLASS = 10  # below, rarity is judged as if there were so many
-_COMMON = 0.25  # of the class: a passage so common counts nothing
+_SMALL_CLASS = 10  # a smaller class is treated as if it had this size
+_COMMON = 0.25  # share of the class: a passage as common as this does not count
 
 _LAYOUT = {
     *(tokenize.NEWLINE, tokenize.NL, tokenize.INDENT, tokenize.DEDENT),
@@ -48,7 +48,7 @@ class Pair:
         first: Index of one among the records.
         second: Index of the other.
         evidence: Rare passages that they share, weighted, in ``exercises``.
-        exercises: Id of each exercise and the share of it that is alike, 0 to 1.
+        exercises: Id of each exercise and the share of it that is similar, 0 to 1.
     """
 
     first: int
@@ -58,7 +58,7 @@ class Pair:
 
 
 class _Normaliser(ast.NodeTransformer):
-    """Takes out of a syntax tree what is a matter of taste."""
+    """Removes names, strings and annotations from a syntax tree."""
 
     def __init__(self, local: set[str]) -> None:
         self.local = local
@@ -113,7 +113,7 @@ def _local_names(tree: ast.AST) -> set[str]:
 
 
 def tokens(answer: str) -> list[str]:
-    """Write the body of a function as tokens that are no matter of taste.
+    """Write the body of a function as tokens of its structure.
 
     Args:
         answer: The source of one function.
@@ -147,7 +147,7 @@ def fingerprints(answer: str) -> frozenset[int]:
 
 
 def passages(answer: str) -> frozenset[int]:
-    """Hash every passage of an answer: what the base takes away."""
+    """Hash every passage of an answer, for the base."""
     found = tokens(answer)
     return frozenset(
         zlib.crc32("\0".join(found[i : i + PASSAGE]).encode("utf-8", "replace"))
@@ -171,7 +171,7 @@ def _alike(
     """Compare the answers to one exercise.
 
     Args:
-        prints: Of each student, without the base.
+        prints: The fingerprints of each student, without the base.
 
     Returns:
         For each pair that shares enough: the weight of what they share, and its share

@@ -1,4 +1,4 @@
-"""Making text of students fit to be shown: in pages, tables, JSON and XML."""
+"""Cleaning students' text for pages, tables, JSON and XML."""
 
 from __future__ import annotations
 
@@ -13,20 +13,20 @@ from autograder.output import phrases
 from autograder.records import ExerciseRecord, SubmissionRecord
 
 _REPLACEMENT = "\ufffd"
-# Control characters, what turns the direction of writing, and half surrogates: in a
-# file name or a printed value they would forge what a reader sees, or break a file.
+# Control characters, changes of the writing direction, and half surrogates: in a file
+# name or a printed value they would deceive a reader, or break a file.
 _HARMFUL = re.compile(
     "[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069"
     "\ud800-\udfff\ufdd0-\ufdef\ufeff\ufffe\uffff]"
 )
 _MAX_STEM = 60  # characters of a file name; each takes up to three bytes
 _MAX_NAME = 100  # characters of a name that is shown
-_FROM_EXCEPTION = "the exception comes from"  # as labkit.exercises says
+_FROM_EXCEPTION = "the exception comes from"  # the text of labkit.exercises
 BLOCK_CHARACTERS = 4000  # of a failure block
 
 
 def clean(text: str) -> str:
-    """Replace what is no visible character; keep line feeds and tabs."""
+    """Replace invisible characters; keep line feeds and tabs."""
     return _HARMFUL.sub(_REPLACEMENT, text.replace("\r\n", "\n"))
 
 
@@ -36,7 +36,7 @@ def one_line(text: str) -> str:
 
 
 def cut_middle(text: str, limit: int) -> str:
-    """Keep head and tail of a text longer than ``limit`` and say what is left out.
+    """Keep head and tail of a text longer than ``limit``, and note what is left out.
 
     Args:
         text: Any text.
@@ -65,7 +65,7 @@ def number_text(value: float) -> str:
 
 
 def finite(value: float) -> float:
-    """Round to four decimals; what is no number counts 0."""
+    """Round to four decimals; a value that is not a number counts as 0."""
     return round(float(value), 4) if math.isfinite(value) else 0.0
 
 
@@ -88,7 +88,7 @@ def name_of(record: SubmissionRecord) -> str:
 
 
 def state_words(exercise: ExerciseRecord) -> str:
-    """Say the state of an exercise in words."""
+    """Return the state of an exercise in words."""
     if exercise.state == "blocked" and not exercise.waits_for:
         return phrases.BLOCKED_BY_UNKNOWN
     if exercise.state == "crash" and not exercise.mistake:
@@ -99,7 +99,7 @@ def state_words(exercise: ExerciseRecord) -> str:
 
 
 def mistake_words(exercise: ExerciseRecord) -> str:
-    """Say in one line what went wrong: the reason, or the exception."""
+    """Return the mistake in one line: the reason, or the exception."""
     text = one_line(exercise.mistake)
     if not text.startswith(_FROM_EXCEPTION):
         return text
@@ -128,7 +128,7 @@ def time_words(record: SubmissionRecord) -> str:
 
 
 def file_stem(record: SubmissionRecord) -> str:
-    """A file name for a submission: the same each time, and without surprises.
+    """A file name for a submission: always the same, with plain characters only.
 
     It is the student's name and Moodle's number. Without a number, or where the name
     has other characters, a few digits of the source's digest keep two students apart.

@@ -1,7 +1,7 @@
 """A grading worksheet as Moodle exports it: cells with their place in the file.
 
-Its columns have the names of the course's language. Cells are replaced in the text as
-it stands, so every other byte stays: quotes, line ends, byte order mark.
+Its columns have names in the course's language. Cells are replaced in the text itself,
+so every other byte stays: quotes, line ends, byte order mark.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ _SCALE = ("scale", "barème", "skala", "escala", "scala", "schaal")
 
 @dataclass(frozen=True)
 class Cell:
-    """A cell: its value, and where its text stands, quotes included."""
+    """A cell: its value, and the place of its text, quotes included."""
 
     value: str
     start: int
@@ -83,7 +83,7 @@ def cells_of(text: str, separator: str) -> Iterator[list[Cell]]:
                 f"line {line} of the worksheet: a quote is never closed",
                 "export the worksheet from Moodle again",
             )
-        # What follows a closing quote belongs to the cell, as csv reads it.
+        # Text after a closing quote belongs to the cell, as in the module csv.
         rest = bare.match(text, found.end() if found else at)
         assert rest is not None  # it may be empty
         value = (found[1].replace('""', '"') if found else "") + rest[0]
@@ -116,7 +116,7 @@ def _decode(content: bytes) -> tuple[str, str, bytes]:
 
 
 def fold(text: str) -> str:
-    """Compare names of columns by this: composed, without case or doubled spaces."""
+    """Normalise the name of a column: composed, without case or doubled spaces."""
     return " ".join(unicodedata.normalize("NFC", text).casefold().split())
 
 
@@ -131,12 +131,12 @@ def _by_name(header: Sequence[str]) -> dict[str, int]:
 
 
 def is_number(text: str) -> bool:
-    """Say whether a cell holds a number, with a decimal point or comma."""
+    """Check whether a cell holds a number, with a decimal point or comma."""
     return bool(re.fullmatch(r"\s*\d+(?:[.,]\d+)?\s*", text))
 
 
 def _by_content(header: Sequence[str], rows: Sequence[Sequence[str]]) -> dict[str, int]:
-    """Guess columns that have no known name from what stands in them.
+    """Guess columns without a known name from their content.
 
     Moodle's order is fixed: identifier, name, ..., grade, maximum grade, whether it
     can be changed, dates, feedback.
@@ -167,7 +167,7 @@ def _find_columns(
     """Find the columns by known names, else by content.
 
     Raises:
-        LabError: No column for the grade, or none to know a student by.
+        LabError: No column for the grade, or none that identifies a student.
     """
     found = _by_name(header)
     if rows and not {"grade", "identifier"} <= set(found):
@@ -202,7 +202,7 @@ class Worksheet:
         content: The bytes of the file.
 
     Raises:
-        LabError: It is empty, no CSV, or has no column for the grade.
+        LabError: It is empty, not CSV, or has no column for the grade.
     """
 
     def __init__(self, content: bytes) -> None:
@@ -232,7 +232,7 @@ class Worksheet:
         return row[place].value if place is not None else ""
 
     def _uses_comma(self) -> bool:
-        """Find the decimal separator: of the sheet's numbers, else of its language."""
+        """Find the decimal separator of the sheet's numbers, else of its language."""
         for row in self.rows:
             for role in ("maximum", "grade"):
                 found = re.fullmatch(r"\s*\d+([.,])\d+\s*", self.value(row, role))
@@ -251,7 +251,7 @@ class Worksheet:
         """Return the file with the text of some cells replaced."""
         parts, done = [], 0
         for (start, end), text in sorted(changes.items()):
-            # A character that the sheet's encoding lacks must not spoil its bytes.
+            # A character that is not in the sheet's encoding must not damage its bytes.
             safe = text.encode(self.encoding, "xmlcharrefreplace")
             parts += [self._bytes(self.text[done:start]), safe]
             done = end

@@ -1,4 +1,4 @@
-"""Where student code runs: limited processes. README.md says what they prevent."""
+"""Limited processes for student code. README.md says what they prevent."""
 
 from autograder.sandbox.client import ENVIRONMENT, Limits, Reply, Sandbox, Slot
 

@@ -1,6 +1,6 @@
-"""Running student code elsewhere: this side starts the server and asks it to.
+"""Running student code in other processes: the side that starts and asks the server.
 
-Nothing of a student is imported here, and what comes back is bytes to be judged.
+No student code is imported here, and the results are bytes to be judged.
 """
 
 from __future__ import annotations
@@ -24,10 +24,10 @@ from autograder.sandbox import frames
 from autograder.sandbox.connection import Connection, GoneError
 from labkit.base import LabError
 
-ENVIRONMENT = 3  # exit code where this computer, not a submission, is at fault
+ENVIRONMENT = 3  # exit code for an error of this computer, not of a submission
 
 _HERE = Path(__file__).resolve().parent
-# What the server needs of this folder, and all of it that student code can find.
+# The files of this folder that the server needs; student code can see no others.
 _SERVER_FILES = (
     "server.py",
     "frames.py",
@@ -46,12 +46,12 @@ Values = dict[str, Any]
 
 @dataclass(frozen=True)
 class Limits:
-    """What the check of one exercise may use.
+    """The limits on the check of one exercise.
 
     Attributes:
-        seconds: Of the processor.
-        wall: Seconds on the clock.
-        memory: Bytes beyond what Python and torch take.
+        seconds: Seconds of processor time.
+        wall: Seconds of real time.
+        memory: Bytes beyond those of Python and torch.
         processes: Processes and threads.
         file_size: Bytes of each file.
     """
@@ -65,16 +65,16 @@ class Limits:
 
 @dataclass(frozen=True)
 class Reply:
-    """How a job ended.
+    """The end of a job.
 
     Attributes:
-        outcomes: What the probe brought back, one for each inputs; fewer if the
+        outcomes: The results of the probe, one for each inputs; fewer if the
             process died.
         killed: "time" or "memory" if it was stopped for that.
         signal: The signal that ended it, or 0.
         code: Its exit code.
-        trace: Where it was, as faulthandler writes it.
-        seconds: That it took.
+        trace: The stack when it was stopped, written by faulthandler.
+        seconds: The time that it took.
     """
 
     outcomes: tuple[bytes, ...]
@@ -102,7 +102,7 @@ def _unused_users(count: int) -> list[int | None]:
 
 
 def _remove_leftovers(parent: Path) -> None:
-    """Remove what a killed grading left."""
+    """Remove the files of a killed grading."""
     for folder in parent.glob(f"{_PREFIX}*"):
         owner = folder.name[len(_PREFIX) :].partition("-")[0]
         if owner.isdigit() and not Path("/proc", owner).exists() and os.name == "posix":
@@ -117,8 +117,8 @@ class Slot:
     """A place where one job at a time runs.
 
     Attributes:
-        lab: The folder for the scripts of one submission; no other is in sight.
-        measures: What the system gives, as the server reports.
+        lab: The folder for the scripts of one submission; no other is visible.
+        measures: The isolation that the server reports.
     """
 
     settings: Values
@@ -129,7 +129,7 @@ class Slot:
 
     @property
     def lab(self) -> Path:
-        """Where the scripts of the submission at hand are written."""
+        """The folder where the scripts of the current submission are written."""
         return Path(self.settings["folder"], "lab")
 
     def run(self, id_: str, folder: Path, inputs: Sequence[bytes]) -> Reply:
@@ -138,7 +138,7 @@ class Slot:
         Args:
             id_: The exercise.
             folder: The scripts, a folder within ``lab``.
-            inputs: As ``labkit.exercises`` (exchange) writes them.
+            inputs: The inputs, written by ``labkit.exercises`` (exchange).
 
         Returns:
             How it ended.
@@ -164,7 +164,7 @@ class Slot:
         return Reply(_split(content), **report)
 
     def _connected(self) -> Connection:
-        """Start the server if there is none; return the line to it."""
+        """Start the server if there is none; return the connection to it."""
         if self.connection is None:
             self.sandbox.start([self])
         assert self.connection is not None
@@ -194,9 +194,9 @@ class Sandbox:
     Args:
         kit: The folder of ``labkit``.
         probes: The texts of the files of the probes, by path.
-        modules: What to import once for all.
+        modules: Modules to import once.
         count: How many jobs run at a time.
-        limits: What a job may use.
+        limits: The limits on a job.
         hidden: Paths that student code must not see.
         without: Measures not to take, for tests: ``namespaces``, ``user``.
         inline: Do without fork, as on Windows.
@@ -250,7 +250,9 @@ class Sandbox:
         package = target / "autograder" / "sandbox"
         package.mkdir(parents=True)
         for folder in (package.parent, package):
-            (folder / "__init__.py").touch()  # empty: the door leads to this side
+            (
+                folder / "__init__.py"
+            ).touch()  # empty, because this file imports the client
         for name in _SERVER_FILES:
             shutil.copy(_HERE / name, package)
         for path in (target, *target.rglob("*")):
@@ -278,7 +280,7 @@ class Sandbox:
             cwd=self.work,
             env=self._environment(slots[0]),
             pass_fds=theirs,
-            # Ctrl-C is for the program that grades; it ends this one.
+            # Only the grader reacts to Ctrl-C; it then ends this process.
             start_new_session=not self.inline,
         )
         assert process.stdin is not None
@@ -299,12 +301,12 @@ class Sandbox:
                 process.kill()
                 raise LabError(
                     "the process for student code does not start",
-                    "see whether this works: python test_implementation.py --doctor",
+                    "check the installation: python test_implementation.py --doctor",
                     ENVIRONMENT,
                 ) from None
 
     def _environment(self, slot: Slot) -> dict[str, str]:
-        """Give the server nothing of this process's environment but what it needs."""
+        """Give the server only the part of the environment that it needs."""
         kept = ("PATH", "SYSTEMROOT", "LD_LIBRARY_PATH", "LANG")
         scratch = str(Path(slot.settings["folder"], "scratch"))
         return {
@@ -322,7 +324,7 @@ class Sandbox:
         }
 
     def close(self) -> None:
-        """End all servers and remove what they used."""
+        """End all servers and remove their files."""
         for slot in self.slots:
             slot.stop()
         for process in {slot.process for slot in self.slots if slot.process}:

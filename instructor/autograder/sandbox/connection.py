@@ -1,4 +1,4 @@
-"""The line to a server of student code: frames, and how long to wait for one."""
+"""The connection to a server of student code, with a time limit for each frame."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ class GoneError(Exception):
 
 
 class Connection:
-    """Frames to and from a server, waited for only so long.
+    """Sends and receives frames, with a time limit.
 
     Args:
-        source: What the server writes.
-        sink: What the server reads.
-        socket_: The socket that both are made of, if they are.
+        source: The stream that the server writes.
+        sink: The stream that the server reads.
+        socket_: The socket behind both, if there is one.
     """
 
     def __init__(
@@ -72,5 +72,5 @@ class Connection:
             if self.socket is None:
                 self.sink.close()
             else:
-                # The reader thread waits in this socket: to close it would wait for it.
+                # The reader thread waits in this socket, so closing it would block.
                 self.socket.shutdown(socket.SHUT_RDWR)

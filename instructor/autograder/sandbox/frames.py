@@ -6,11 +6,11 @@ import struct
 from typing import Protocol
 
 _LENGTH = struct.Struct(">Q")
-LARGEST = 32 << 20  # bytes: far more than any true outcome has
+LARGEST = 32 << 20  # bytes: far more than any real outcome has
 
 
 class Writable(Protocol):
-    """What frames are written to."""
+    """A stream that frames are written to."""
 
     def write(self, content: bytes, /) -> object: ...  # noqa: D102
 
@@ -18,7 +18,7 @@ class Writable(Protocol):
 
 
 class Readable(Protocol):
-    """What frames are read from."""
+    """A stream that frames are read from."""
 
     def read(self, count: int, /) -> bytes | None: ...  # noqa: D102
 

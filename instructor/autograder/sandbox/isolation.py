@@ -1,8 +1,8 @@
-"""What a POSIX system offers to limit a process: taken as far as it goes.
+"""Limiting a process by what a POSIX system offers.
 
-Every measure is tried and its success noted, for what is allowed differs: root or not,
-containers, macOS. Standard library alone: this runs in the process that student code
-is forked from.
+Every measure is tried and its success noted, because the rights differ: root or not,
+containers, macOS. It uses the standard library only, because it runs in the process
+that student code is forked from.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
 
-# Of <sys/prctl.h>, <sys/capability.h> and the tables of system calls.
+# From <sys/prctl.h>, <sys/capability.h> and the tables of system calls.
 PR_SET_DUMPABLE = 4
 _PR_SET_CHILD_SUBREAPER, _PR_SET_NO_NEW_PRIVS = 36, 38
 _SYS_CAPSET = {"x86_64": 126, "aarch64": 91}
@@ -46,12 +46,12 @@ def prctl(option: int, value: int) -> None:
 
 
 def hide_memory() -> None:
-    """Let no process of the same user read or trace this one's memory."""
+    """Forbid other processes of this user to read or trace this one's memory."""
     prctl(PR_SET_DUMPABLE, 0)
 
 
 def adopt_orphans() -> None:
-    """Become the parent of what a dying child leaves behind."""
+    """Become the parent of the orphans of a dying child."""
     prctl(_PR_SET_CHILD_SUBREAPER, 1)
 
 
@@ -66,7 +66,7 @@ def drop_privileges(user: int | None) -> None:
     """Become an unprivileged user, and give up all capabilities for good.
 
     Args:
-        user: Its number, or None to stay who one is (who is not root).
+        user: Its number, or None to keep the current user (who is not root).
     """
     if user is not None:
         become(user)
@@ -91,19 +91,19 @@ def _in_use() -> tuple[int, int]:
 
 
 def limit_resources(memory: int, seconds: int, processes: int, file_size: int) -> None:
-    """Bound what this process may use from now on, as far as the system does it.
+    """Limit the resources of this process from now on, as far as the system can.
 
     Args:
-        memory: Bytes beyond what it uses already.
-        seconds: Of the processor.
-        processes: Of this user, threads included.
+        memory: Bytes beyond those it uses already.
+        seconds: Seconds of processor time.
+        processes: Processes of this user, threads included.
         file_size: Bytes of each file.
     """
     space, data = _in_use()
     wanted = {
         "RLIMIT_CPU": (seconds, seconds + 2),
         "RLIMIT_DATA": (data + memory,) * 2 if data else None,
-        # What is shared counts here alone, and libraries too: allow for them.
+        # This limit counts shared memory and libraries too: allow for them.
         "RLIMIT_AS": (space + 2 * memory,) * 2 if space else None,
         "RLIMIT_NPROC": (processes,) * 2,
         "RLIMIT_FSIZE": (file_size,) * 2,
@@ -121,9 +121,9 @@ def limit_resources(memory: int, seconds: int, processes: int, file_size: int) -
 
 
 def fence(readable: Iterable[Path], writable: Path, network: bool) -> None:
-    """Refuse files and connections inside Python, where the system does not.
+    """Refuse files and connections inside Python, if the system does not.
 
-    No boundary: code that is not Python's own passes.
+    This is no security boundary: compiled code can avoid it.
 
     Args:
         readable: Folders whose files may be opened.

@@ -1,7 +1,8 @@
 """Linux namespaces: a process without the system's network, processes and files.
 
 Every measure is tried and its success noted: a container may forbid some, and some
-systems let ordinary users do what others leave to root. Standard library alone.
+systems let ordinary users do what others allow to root only. It uses the standard
+library only.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from pathlib import Path
 
 from autograder.sandbox.isolation import PR_SET_DUMPABLE, become, call_libc, prctl
 
-# Of <sched.h>, <sys/mount.h> and the tables of system calls.
+# From <sched.h>, <sys/mount.h> and the tables of system calls.
 _NEWNS, _NEWUSER, _NEWPID = 0x00020000, 0x10000000, 0x20000000
 _NEWNET, _NEWIPC = 0x40000000, 0x08000000
 _MS_RDONLY, _MS_NOSUID, _MS_NODEV, _MS_NOEXEC = 1, 2, 4, 8
@@ -34,7 +35,7 @@ _KEPT_FLAGS = {
     getattr(os, "ST_RELATIME", 0): _MS_RELATIME,
 }
 
-# What Python needs of the system.
+# The parts of the system that Python needs.
 _SYSTEM = (
     "/usr /bin /sbin /lib /lib32 /lib64 /libx32 /nix "
     "/etc/ld.so.cache /etc/localtime /etc/alternatives "
@@ -52,7 +53,7 @@ def _unshare(flags: int) -> bool:
 
 
 def _own_user_space(user: int | None) -> bool:
-    """Enter a space in which an ordinary user may make the other ones."""
+    """Enter a namespace in which an ordinary user may make the other ones."""
     if user is not None:
         become(user)
         prctl(PR_SET_DUMPABLE, 1)  # else the maps below belong to root
@@ -69,7 +70,7 @@ def _own_user_space(user: int | None) -> bool:
 
 
 def _works(user: int | None) -> bool:
-    """Try in a process of its own: there is no way back from another user."""
+    """Try it in another process, because a change of user cannot be undone."""
     child = os.fork()
     if child == 0:
         try:
@@ -82,9 +83,9 @@ def _works(user: int | None) -> bool:
 def enter_namespaces(user: int | None) -> dict[str, bool]:
     """Leave the system's network, processes and mounts, where this is allowed.
 
-    The processes that are forked next live in a space of their own, whose first one
-    takes all others along when it ends. A root that may not do this becomes ``user``,
-    who may, if the system lets users do it.
+    The processes that are forked next live in a namespace of their own; when its first
+    one ends, all others end. A root that may not do this becomes ``user``, who may do
+    it if the system allows it.
 
     Args:
         user: An unprivileged user, or None.
@@ -149,16 +150,16 @@ def change_root(
     hidden: Iterable[Path],
     places: Iterable[Path],
 ) -> bool:
-    """Leave the file system but for Python, the libraries and the given folders.
+    """Hide the file system except Python, the libraries and the given folders.
 
     Args:
-        work: A folder that is there for this: the new root is made on top of it.
+        work: An empty folder, on which the new root is mounted.
         shown: Folders to keep, read-only.
         hidden: Paths that must be empty even where a folder above is kept.
         places: Empty folders to make, where something will be mounted.
 
     Returns:
-        Whether it is done; if not, nothing has changed.
+        Whether it succeeded; if not, nothing has changed.
     """
     machine = os.uname().machine
     if machine not in _SYS_PIVOT_ROOT:
@@ -176,7 +177,7 @@ def change_root(
                 _show(path, work)
         for path in hidden:
             if any(path in kept.parents for kept in folders):
-                continue  # of that folder, nothing but these is there
+                continue  # only these exist of that folder
             covered = work / path.relative_to("/")
             if covered.is_dir():
                 _mount("tmpfs", covered, "tmpfs", _MS_RDONLY, "mode=000")
@@ -203,16 +204,16 @@ def change_root(
 
 
 def _inside(path: Path, folders: list[Path]) -> bool:
-    """Say whether ``path`` stands in another of the folders."""
+    """Check whether ``path`` is in another of the folders."""
     others = (f for f in folders if f.is_dir() and not f.is_symlink())
     return any(f in path.parents for f in others)
 
 
 def fresh_scratch(folder: Path, owner: int | None) -> None:
-    """Put an empty file system of bounded size in the place of ``folder``.
+    """Mount an empty file system of limited size on ``folder``.
 
     Args:
-        folder: Where; what an earlier call put there goes.
+        folder: The folder; an earlier mount there is removed.
         owner: The user who may write into it, or None for this one.
     """
     with suppress(OSError):

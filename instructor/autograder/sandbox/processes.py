@@ -1,4 +1,4 @@
-"""What Linux says of processes in /proc; nothing, on a system that has none."""
+"""Information on processes from Linux's /proc; without it, guesses or nothing."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def descendants() -> list[int]:
     parents = {}
     for folder in Path("/proc").glob("[0-9]*"):
         with suppress(OSError, IndexError, ValueError):
-            # A process's name may hold spaces and brackets: read from behind it.
+            # A process's name may hold spaces and brackets: start reading after it.
             fields = (folder / "stat").read_text().rpartition(")")[2].split()
             parents[int(folder.name)] = int(fields[1])
     found, generation = [], {os.getpid()}

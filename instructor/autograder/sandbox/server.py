@@ -1,8 +1,8 @@
 """The processes in which student code runs.
 
-One process imports torch and the kit, and never any student code. From it come slots,
-each in namespaces of its own where the system allows it, and from a slot a child for
-each exercise: unprivileged, limited, and gone with all that it started when it is done.
+One process imports torch and the kit, and never any student code. It forks slots, each
+in namespaces of its own where the system allows it, and a slot forks a child for each
+exercise: unprivileged, limited, and killed at the end with all that it started.
 This file and those that it imports are copied to a private folder with the kit and the
 probes; the judges are elsewhere.
 """
@@ -33,18 +33,18 @@ from autograder.sandbox import frames, processes  # noqa: E402 (needs the path)
 
 Values = dict[str, Any]
 
-_PATIENCE = 0.3  # s: to write down where an endless loop is
+_PATIENCE = 0.3  # s, for a child to write its stack
 _LONGEST_PAUSE = 0.02  # s
 _UNREADABLE = {"blocked_by": "", "place": "?"}
 
 
 def warm_up(modules: list[str]) -> None:
-    """Import what student scripts import, and what torch imports late."""
+    """Import the modules of student scripts, and those that torch imports late."""
     import torch
 
     torch.set_num_threads(1)
     for name in [*modules, "torch._dynamo"]:
-        with suppress(Exception):  # whoever needs it meets the same error
+        with suppress(Exception):  # code that needs it raises the same error
             importlib.import_module(name)
     with torch.no_grad():
         weight = torch.nn.Parameter(torch.ones(2))
@@ -60,14 +60,14 @@ def run_probes(job: Values, inputs: list[bytes], stream: frames.Writable) -> Non
     from labkit.base import Lab
     from labkit.exercises import from_bytes, run_probe, to_bytes
 
-    probes = importlib.import_module("probes").PROBES  # written for this grading
+    probes = importlib.import_module("probes").PROBES  # a file written for this grading
     probe: Any = SimpleNamespace(id=job["id"], probe=probes[job["id"]])
     lab = Lab(Path(job["folder"]))
     for content in inputs:
         try:
             outcome = run_probe(probe, lab, from_bytes(content))
             outcome = to_bytes(outcome, describe=True)
-        except BaseException as error:  # of student code, whatever it is
+        except BaseException as error:  # student code may raise anything
             refused = {"raised": type(error).__name__, "message": str(error)[:1000]}
             outcome = to_bytes({**refused, **_UNREADABLE})
         frames.send(stream, outcome)
@@ -101,10 +101,10 @@ class SlotServer:
             taken = namespaces.enter_namespaces(self.user)
         unprivileged = self.user is not None
         if taken["become"]:
-            self.user = None  # it is who this process is by now
+            self.user = None  # this process is that user already
         if taken["processes"]:
             first = os.fork()
-            if first:  # only wait: the first process of the new space is the slot
+            if first:  # only wait: the first process of the new namespace is the slot
                 os.waitpid(first, 0)
                 os._exit(0)
         isolation.adopt_orphans()
@@ -118,7 +118,7 @@ class SlotServer:
         isolation.hide_memory()
 
     def run(self, job: Values, inputs: list[bytes]) -> tuple[Values, bytes]:
-        """Run one job in a child; return how it ended, and what it left."""
+        """Run one job in a child; return its end and its results."""
         self._clean_scratch()
         child = os.fork()
         if child == 0:
@@ -133,7 +133,7 @@ class SlotServer:
         return report, self._read("outcome", frames.LARGEST)
 
     def _become_student(self, job: Values, inputs: list[bytes]) -> None:
-        """Give up what this process may do, then run student code."""
+        """Give up the rights of this process, then run student code."""
         os.setsid()
         null = os.open(os.devnull, os.O_RDWR)
         for descriptor in (0, 1, 2):
@@ -166,7 +166,7 @@ class SlotServer:
         os._exit(0)
 
     def _watch(self, child: int, began: float) -> Values:
-        """Wait for the child, but no longer and for no more memory than allowed."""
+        """Wait for the child, within the limits on time and memory."""
         pause, base = 0.001, processes.resident(os.getpid())
         killed = ""
         while True:
@@ -179,7 +179,7 @@ class SlotServer:
                 killed = "memory"
             if killed:
                 with suppress(ProcessLookupError):
-                    os.kill(child, signal.SIGUSR1)  # where is it?
+                    os.kill(child, signal.SIGUSR1)  # makes it write its stack
                     time.sleep(_PATIENCE if killed == "time" else 0)
                     os.kill(child, signal.SIGKILL)
                 _, status = os.waitpid(child, 0)
@@ -193,19 +193,21 @@ class SlotServer:
         return {"killed": killed, "signal": by_signal, "code": code}
 
     def _used(self, base: int) -> int:
-        """Add up what the child and its descendants hold beyond the slot's own."""
+        """Add up the memory of the child and its descendants, beyond the slot's."""
         return sum(
             max(0, processes.resident(p) - base) for p in processes.descendants()
         )
 
     def _end_strays(self, child: int) -> None:
-        """Kill all that the child has started, and wait until it is gone."""
+        """Kill all processes that the child has started, and wait for their end."""
         for _ in range(1000):
             with suppress(OSError):
                 os.killpg(child, signal.SIGKILL)
             if self.measures["processes"]:
                 with suppress(OSError):
-                    os.kill(-1, signal.SIGKILL)  # spares the first of the space
+                    os.kill(
+                        -1, signal.SIGKILL
+                    )  # does not kill the first of the namespace
             elif self.user is not None:
                 self._kill_as(self.user)
             else:
@@ -220,7 +222,7 @@ class SlotServer:
             time.sleep(0.005)
 
     def _kill_as(self, user: int) -> None:
-        """Kill all processes of a user that exists for this alone."""
+        """Kill all processes of a user that exists only for this."""
         helper = os.fork()
         if helper == 0:
             with suppress(OSError):
@@ -241,7 +243,7 @@ class SlotServer:
                     path.unlink()
 
     def _read(self, name: str, most: int) -> bytes:
-        """Read a file that student code may have put anything in the place of."""
+        """Read a file that student code may have replaced by anything."""
         flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK
         try:
             descriptor = os.open(self.scratch / name, flags)
@@ -273,7 +275,7 @@ def serve_slot(settings: Values) -> None:
 
 
 def serve_inline(settings: Values) -> None:
-    """Run jobs in this very process, where there is no fork."""
+    """Run jobs in this process, where there is no fork."""
     channel_in = os.fdopen(os.dup(0), "rb")
     channel_out = os.fdopen(os.dup(1), "wb")
     null = os.open(os.devnull, os.O_RDWR)
@@ -292,7 +294,7 @@ def serve_inline(settings: Values) -> None:
 
 
 def main() -> None:
-    """Read the settings, import what is slow, and serve."""
+    """Read the settings, import the slow modules, and serve."""
     settings = json.loads(frames.receive(sys.stdin.buffer))
     warm_up(settings["modules"])
     if settings["inline"]:

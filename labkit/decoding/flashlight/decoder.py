@@ -2,10 +2,10 @@
 
 The decoder of J. Kahn et al., "Flashlight: Enabling innovation in tools for machine
 learning", ICML 2022. It searches with or without a lexicon, over characters or word
-pieces, with a language model of KenLM or one written in Python. As it comes, it loses
-probability, words and positions in silence; ``FlashlightDecoder`` corrects that. It
+pieces, with a language model of KenLM or one written in Python. By itself, it loses
+probability, words and positions silently; ``FlashlightDecoder`` corrects that. It
 decodes one utterance after another and holds Python's lock meanwhile: to use several
-cores, use several processes.
+cores, start several processes.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ class Timed(NamedTuple):
 
 
 class FlashlightDecoder:
-    """Flashlight's search, with the lab's way to give and take.
+    """Flashlight's search behind the interface of the lab's searches.
 
     The score of a transcript is the log probability of its paths, plus ``lm_weight``
     times that of the language model, plus the scores of ``options`` for words, unknown
@@ -56,11 +56,11 @@ class FlashlightDecoder:
     ``❌`` in a lexicon, while a model of characters reads it as ``<unk>``. Otherwise
     they stay symbols, and a wide beam finds what the exact search finds.
 
-    *Punctuation.* A word model knows no comma and no full stop, but the network
-    writes them and references hold them. So each word may end in one of them: this
+    *Punctuation.* A word model has no comma and no full stop, but the network
+    writes them and references contain them. So each word may end in one of them: this
     adds spellings, not words, and the transcript keeps the mark ("demain." is a
-    spelling of "demain"). Otherwise the search would have to take the mark for a
-    letter, or for nothing: WER 25 % instead of 11 % on the embedded corpus.
+    spelling of "demain"). Otherwise the search would have to read the mark as a
+    letter or drop it: WER 25 % instead of 11 % on the embedded corpus.
 
     *Last word.* A word ends with the space, which no network finds at the end of an
     utterance, so a last frame of space is added where there is a lexicon.
@@ -75,8 +75,8 @@ class FlashlightDecoder:
         OSError: A file cannot be read.
 
     Attributes:
-        lexicon: The words that can be found, with the spellings they were given;
-            None without a lexicon.
+        lexicon: The words that can be found, with their spellings; None without a
+            lexicon.
     """
 
     def __init__(
@@ -94,9 +94,9 @@ class FlashlightDecoder:
         self._n_symbols = len(names)
         self._space = names.index(SPACE) if SPACE in names else None
         self._silent = self._find_silent(alphabet)
-        # Flashlight starts a search as if a silence came just before, so that the
-        # first space of a transcript would cost nothing. Without lexicon the blank
-        # plays the silence; with one there must be a silence that is no blank.
+        # Flashlight starts a search as if after a silence, so that the first space of
+        # a transcript would cost nothing. Without a lexicon the blank serves as
+        # silence; with one, the silence must be another token.
         silence = names[self._blank] if self.lexicon is None else SPACE
         if silence not in names:
             names.append(silence)
@@ -119,7 +119,7 @@ class FlashlightDecoder:
     def _make_closing(self) -> Tensor | None:
         """Make the frame (1, V) that ends the last word, where words end in a space.
 
-        A hypothesis in the midst of a word goes on through the blank, at a price that
+        A hypothesis inside a word goes on through the blank, at a cost that
         ``_to_timed`` gives back, and so remains if there is no other.
         """
         if self.lexicon is None or self._space is None:
@@ -180,9 +180,9 @@ class FlashlightDecoder:
         return every
 
     def begin(self) -> None:
-        """Open a stream, an utterance whose frames come bit by bit.
+        """Open a stream: an utterance whose frames arrive in pieces.
 
-        ``begin``, ``step`` for each bit and ``end`` find what ``search`` finds.
+        ``begin``, ``step`` for each piece and ``end`` find what ``search`` finds.
         """
         self._decoder.decode_begin()
         self._streamed = 0
@@ -250,7 +250,7 @@ class FlashlightDecoder:
         if not (log_probs < torch.inf).all():
             raise LabError(
                 "the scores hold NaN or infinity",
-                "the network has diverged: train it again, slower",
+                "the network has diverged: train it with a lower --base_lr",
             )
         emissions = log_probs.new_full(
             (len(log_probs), self._n_columns), FLOOR, dtype=torch.float32, device="cpu"
@@ -272,10 +272,10 @@ class FlashlightDecoder:
                 break
             owed = 0.0
             if self._closing is not None:
-                # The token before the last, which stands for the end, closes.
+                # The token before the last, which marks the end, closes.
                 owed = self._closing[0, result.tokens[-2]].item()
             timed = self._to_timed(result, n_frames, owed)
-            # Two words may be spelled alike; the better reading came first.
+            # Two words may have the same spelling; the better one came first.
             nbest.setdefault(tuple(timed.found.indices), timed)
         return list(nbest.values())
 
@@ -312,7 +312,7 @@ class FlashlightDecoder:
         for frame, symbol in enumerate(path):
             is_new = symbol not in (before, self._blank)
             before = symbol
-            # Between two words Flashlight lets the space come as often as it likes.
+            # Flashlight allows any number of spaces between two words.
             if worded and symbol == self._space and indices[-1:] in ([], [symbol]):
                 continue
             if is_new and symbol < self._n_symbols:

@@ -1,7 +1,7 @@
 """Words, how a network's tokens spell them, and which of them to search for.
 
 A lexicon file holds one word a line: followed by its spelling, tokens apart and the
-space written ``|`` (``pour p o u r |``), or alone, and then it is spelled letter by
+space written ``|`` (``pour p o u r |``); or alone, and then it is spelled letter by
 letter. A word may have several lines.
 """
 
@@ -44,7 +44,7 @@ def name_tokens(alphabet: Alphabet) -> list[str]:
     for token, name in zip(alphabet.symbols, names):
         if name.split() != [name] or names.count(name) > 1:
             raise LabError(
-                f"the token {token!r} cannot be told from another or from a space",
+                f"the token {token!r} has the name of another or holds a space",
                 "give every token a name of its own, without spaces",
             )
     return names
@@ -96,7 +96,7 @@ class Lexicon:
 
 
 def spell_words(words: Iterable[str], alphabet: Alphabet) -> Lexicon:
-    """Spell the vocabulary of a word model; leave out what the alphabet lacks.
+    """Spell the vocabulary of a word model; leave out words with other letters.
 
     Args:
         words: The words; ``<s>``, ``</s>`` and ``<unk>`` may be among them.
@@ -190,7 +190,7 @@ def _entries(line: str, spaced: bool, where: str) -> list[tuple[str, Spelling]]:
     if not spaced:
         raise LabError(
             f"{where}: {word!r} has no spelling",
-            "write its word pieces behind it: only letters are spelled by themselves",
+            "write its word pieces after it: only letters are spelled automatically",
         )
     text = normalise(word).translate(dict.fromkeys(map(ord, MARKS), " "))
     return [(part, (*part, SPACE)) for part in text.split()]
@@ -204,7 +204,7 @@ def _variants(spelling: Spelling, marks: Sequence[str]) -> list[Spelling]:
     save.
 
     *Word pieces.* Flashlight leaves a word at the first frame of its last token. A
-    piece that lasts for two frames would be taken for two words; so it may stand
+    piece that lasts for two frames would be taken for two words; so it may occur
     twice. The space, which ends a word in letters, may be repeated between words.
     """
     if spelling[-1] != SPACE:
@@ -220,7 +220,7 @@ def choose_lexicon(
     model: Path | None,
     alphabet: Alphabet,
 ) -> Lexicon | None:
-    """Find the words to search for; see that the model scores what is searched.
+    """Find the words to search for; check that the model scores them.
 
     Args:
         given: A lexicon or its file; None for the words of a word model.
@@ -247,7 +247,7 @@ def choose_lexicon(
         if of_characters or symbols.isdisjoint(given.spellings):
             what = "is one of characters" if of_characters else "knows none of them"
             raise LabError(
-                f"{model}: with a lexicon goes a model of its words, and this {what}",
+                f"{model}: a lexicon needs a model of its words, and this {what}",
                 "give a word model, or no lexicon",
             )
         return given
@@ -294,7 +294,7 @@ def _read_vocabulary(path: Path) -> list[str] | None:
 
 
 def is_binary_model(path: Path) -> bool:
-    """Tell whether a file is a binary one of KenLM.
+    """Check whether a file is a binary one of KenLM.
 
     Raises:
         OSError: It cannot be read.

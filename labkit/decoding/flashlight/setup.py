@@ -1,6 +1,6 @@
-"""What Flashlight is given: options, lexicon and language model.
+"""Setting Flashlight up: options, lexicon and language model.
 
-Builds ``torchaudio.models.decoder.ctc_decoder`` so that it scores what it is asked to.
+Builds ``torchaudio.models.decoder.ctc_decoder`` so that its scores are those asked for.
 """
 
 from __future__ import annotations
@@ -23,14 +23,14 @@ if TYPE_CHECKING:
     from torchaudio.models.decoder import CTCDecoder, CTCDecoderLM
 
 
-# Stands for log 0, with which Flashlight would compute NaN.
+# Replaces log 0, with which Flashlight would compute NaN.
 FLOOR = -1e4
 _LN10 = math.log(10)  # KenLM's scores are decimal logarithms
 
 
 @dataclass
 class FlashlightOptions:
-    """What to search with; scores are in nats.
+    """The options of a search; scores are in nats.
 
     Attributes:
         lexicon: File of the words that may be found (see ``lexicon``), or a
@@ -41,12 +41,12 @@ class FlashlightOptions:
         beam_size: Hypotheses kept at each frame.
         beam_size_token: Tokens that may follow at each frame, the likeliest; None
             for all.
-        beam_threshold: What is this much worse than the best is dropped.
+        beam_threshold: Hypotheses this much worse than the best are dropped.
         lm_weight: Weight of the language model's log probability. An object's own
             scores are taken to be nats.
         word_score: Added for each word, with a lexicon.
         unk_score: Added for each word that is not in the lexicon; -inf: none may be.
-            Flashlight takes the starts of known words for unknown ones, the last
+            Flashlight reads the starts of known words as unknown words, the last
             letter of each one frame long.
         sil_score: Added for each frame of space.
         log_add: Add the probabilities of the paths of a transcript; if not, the best
@@ -75,7 +75,7 @@ class FlashlightOptions:
 
     @property
     def nats_of_lm(self) -> float:
-        """How many nats the unit of the language model's scores is."""
+        """The unit of the language model's scores, in nats."""
         return _LN10 if self.lm_file else 1.0
 
     def check(self) -> None:
@@ -87,10 +87,12 @@ class FlashlightOptions:
         for name in ("beam_size", "beam_size_token", "nbest"):
             size = getattr(self, name)
             if size is not None and size < 1:
-                raise LabError(f"a {name} of {size} keeps nothing", "use 1 or more")
+                raise LabError(
+                    f"a {name} of {size} keeps no hypothesis", "use 1 or more"
+                )
         if not self.beam_threshold > 0:
             raise LabError(
-                f"a beam_threshold of {self.beam_threshold} keeps nothing",
+                f"a beam_threshold of {self.beam_threshold} keeps no hypothesis",
                 "use a threshold above 0, for example 25",
             )
         for name in ("lm_weight", "word_score", "sil_score"):
@@ -102,7 +104,7 @@ class FlashlightOptions:
             )
 
     def check_lexicon_free(self) -> None:
-        """Refuse what has a meaning with a lexicon only.
+        """Refuse options that need a lexicon.
 
         Raises:
             LabError: There is something.
@@ -122,7 +124,7 @@ def build_decoder(
     blank: str,
     silence: str,
 ) -> CTCDecoder:
-    """Make torchaudio's decoder; the files that it reads exist for that moment only.
+    """Make torchaudio's decoder; the files that it reads are removed at once.
 
     Args:
         make: ``ctc_decoder``.
@@ -137,8 +139,8 @@ def build_decoder(
     """
     lm = str(options.lm_file) if options.lm_file else options.lm
     with TemporaryDirectory() as folder, silent_stderr():
-        # Flashlight numbers what a model scores in the order of a hash table, unless
-        # it is told: without this file, one letter is scored as if it were another.
+        # Without this file, Flashlight numbers a model's symbols in the order of a hash
+        # table, and scores one letter as if it were another.
         units = Path(folder) / "units.txt"
         entries = lexicon.words if lexicon else names
         units.write_text("\n".join(entries) + "\n", encoding="utf-8")
@@ -155,7 +157,7 @@ def build_decoder(
                 nbest=options.nbest or options.beam_size,
                 beam_size=options.beam_size,
                 beam_size_token=options.beam_size_token,
-                # What has no probability is never within reach of the best.
+                # A symbol without probability is never within the threshold.
                 beam_threshold=min(options.beam_threshold, -FLOOR / 2),
                 lm_weight=options.lm_weight * options.nats_of_lm,
                 word_score=options.word_score,

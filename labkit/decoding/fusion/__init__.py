@@ -1,1 +1,1 @@
-"""What a search adds to the scores: language models and hot words, as automata."""
+"""Shallow fusion: language models and hot words, as automata."""

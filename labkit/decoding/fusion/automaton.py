@@ -57,7 +57,7 @@ class Automaton:
 
         Args:
             indices: The transcript.
-            finish: It ends there; otherwise it may go on.
+            finish: Whether it ends there; otherwise it may continue.
         """
         total, state = 0.0, self.start
         for symbol in indices:

@@ -1,8 +1,8 @@
-"""Words and phrases that the speaker is likely to say, as an automaton.
+"""Contextual biasing: words and phrases to prefer (hot words), as an automaton.
 
 Each word of a hot word ("saint pierre": two) gains a weight, letter by letter, so that
-a beam keeps what is about to become one. A hot word starts where a word does and ends
-where a word does; what does not become one gives back all that it has gained. Hot
+a beam keeps prefixes that may become one. A hot word starts and ends where a word
+does; a prefix that does not become one loses all that it has gained. Hot
 words do not overlap: of two, the one that starts first counts, and of those the
 longest. Words lie between spaces, apostrophes, commas, full stops and the ends of a
 transcript, so "ile" is found in "l'ile".
@@ -32,13 +32,13 @@ def compile_hotwords(
 ) -> Automaton:
     """Compile hot words to an automaton.
 
-    A state is what may still become a hot word (nothing, at the start of a word), or
-    the inside of another word.
+    A state is a text that may still become a hot word (empty, at the start of a
+    word), or the inside of another word.
 
     Args:
-        words: The hot words; they are folded to the letters of the alphabet.
+        words: The hot words; they are normalised to the letters of the alphabet.
         alphabet: The V symbols of the network.
-        weight: In nats a word.
+        weight: The gain of each word, in nats.
 
     Raises:
         LabError: A hot word has no letter, is too long or not of the alphabet, or the
@@ -46,7 +46,7 @@ def compile_hotwords(
     """
     if not math.isfinite(weight):
         raise LabError(
-            f"a weight of {weight} for hot words", "give an ordinary number", USAGE
+            f"a weight of {weight} for hot words", "give a finite number", USAGE
         )
     index = {char: i for char, i in alphabet.index.items() if char != alphabet.blank}
     worth = {}
@@ -88,10 +88,10 @@ def _give_up(
     next_: Tensor,
     gain: Tensor,
 ) -> tuple[float, int]:
-    """Find what becomes of the prefix of a hot word that goes on differently.
+    """Find the state after a prefix of a hot word that continues differently.
 
-    If it starts with a whole hot word, that counts, and the rest is read anew; else
-    its first word is none, and what follows is read anew.
+    If it starts with a whole hot word, that counts, and the rest is read again; else
+    its first word is not hot, and the rest is read again.
 
     Args:
         prefix: What has been read.
@@ -101,7 +101,7 @@ def _give_up(
         gain: The table of the gains, likewise.
 
     Returns:
-        What it has gained in the end, and the state that it stands for.
+        Its gain in the end, and the state that it leads to.
     """
     cuts = [n for n, char in enumerate(prefix) if char in _BETWEEN_WORDS]
     cut = max((n for n in cuts if prefix[:n] in worth), default=0)
@@ -113,32 +113,32 @@ def _give_up(
 
 
 def _normalise_hotword(word: str, alphabet: Alphabet) -> str:
-    """Bring a hot word to the letters of the alphabet."""
+    """Normalise a hot word to the letters of the alphabet."""
     phrase = normalise(word).strip(alphabet.space + MARKS)
     letters = {*alphabet.symbols} - {alphabet.blank, *MARKS}
     letters -= {alphabet.start, alphabet.end, alphabet.unknown}
     outside = {*phrase} - letters
     if outside:
-        fault = f"holds {' '.join(sorted(outside))}"
+        reason = f"holds {' '.join(sorted(outside))}"
     elif not any(map(str.isalnum, phrase)):
-        fault = "has no letter"
+        reason = "has no letter"
     elif len(phrase) > _LONGEST:
-        fault = f"has {len(phrase)} characters, more than {_LONGEST}"
+        reason = f"has {len(phrase)} characters, more than {_LONGEST}"
     else:
         return phrase
     raise LabError(
-        f"the hot word {word[:_LONGEST]!r} {fault}",
+        f"the hot word {word[:_LONGEST]!r} {reason}",
         "write a word or a short phrase with the letters of the alphabet",
         USAGE,
     )
 
 
 def _credit(phrases: Iterable[str], weight: float) -> dict[str, float]:
-    """Share the worth of each word out among its letters.
+    """Divide the gain of each word among its letters.
 
     Returns:
         For each prefix of the phrases what it has gained: ``weight`` for each whole
-        word, and the part of the word that has begun; where the prefix begins several
+        word, and a part for the word that has begun; if the prefix begins several
         words, the part of the shortest.
     """
     parts = {"": 0.0}

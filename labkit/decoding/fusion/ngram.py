@@ -1,4 +1,4 @@
-"""What a search knows besides the network: language models and hot words.
+"""Shallow fusion of language models and hot words into a search.
 
 Both are compiled to automata over the symbols of the alphabet. A search of one prefix
 steps through them in plain Python; one of whole batches looks all states up in the
@@ -26,7 +26,7 @@ _SHOWN = 5  # characters that an error shows
 
 @dataclass(frozen=True, eq=False)
 class Fusion:
-    """What a search adds to the acoustic score of a prefix, symbol by symbol.
+    """The gain that a search adds to the acoustic score of a prefix, symbol by symbol.
 
     The gain of a symbol is ``lm_weight`` ln p(symbol | those before), plus
     ``word_bonus`` if it is the space, plus what it gains in hot words.
@@ -34,7 +34,7 @@ class Fusion:
     Attributes:
         lm: A language model; its gains are ln p.
         lm_weight: The weight of its ln p.
-        word_bonus: In nats a space.
+        word_bonus: The word insertion bonus of each space, in nats.
         space: The index of the space.
         hotwords: The hot words.
     """
@@ -49,12 +49,12 @@ class Fusion:
     )
 
     def __post_init__(self) -> None:
-        """Refuse weights that are no numbers."""
+        """Refuse weights that are not finite."""
         if not (math.isfinite(self.lm_weight) and math.isfinite(self.word_bonus)):
             raise LabError(
                 f"weight {self.lm_weight} and word bonus {self.word_bonus} of a "
                 "language model must be finite",
-                "give two ordinary numbers",
+                "give two finite numbers",
                 USAGE,
             )
 
@@ -63,7 +63,7 @@ class Fusion:
 
         Args:
             n_symbols: V, of the scores that are searched.
-            device: Where the tables shall be.
+            device: The device of the tables.
 
         Raises:
             LabError: An automaton is of another alphabet.
@@ -102,10 +102,10 @@ class Fusion:
 def compile_ngram(model: NGram, alphabet: Alphabet) -> Automaton:
     """Compile a model of characters; the gain of a symbol is ln p.
 
-    A state is a context: the longest end of the transcript that the model knows as
-    one. ``¶`` gains nothing where a transcript starts; elsewhere it is an unknown
-    character, as is ``❌`` and what the model has never seen. ``¦`` gains
-    ln p(</s>); nothing more is gained at the end of the transcript then, and what
+    A state is a context: the longest suffix of the transcript that the model lists.
+    ``¶`` gains nothing at the start of a transcript; elsewhere it is an unknown
+    character, like ``❌`` and every character that the model has never seen. ``¦``
+    gains ln p(</s>); the end of the transcript then gains nothing more, and what
     follows is unknown, as if a new one started. Without ``¦`` the end gains
     ln p(</s>).
 
@@ -147,7 +147,7 @@ def compile_ngram(model: NGram, alphabet: Alphabet) -> Automaton:
 
 
 def _names(alphabet: Alphabet) -> dict[str, str]:
-    """Say how a model names what is no letter.
+    """Name a symbol as the model does.
 
     The start is ``<s>`` where a transcript starts, and unknown elsewhere.
     """
@@ -167,7 +167,7 @@ def _columns(alphabet: Alphabet) -> dict[str, int]:
 
 
 def _check_model(model: NGram, alphabet: Alphabet) -> None:
-    """Refuse a model of words, or of symbols that the alphabet lacks."""
+    """Refuse a model of words, or of symbols that are not in the alphabet."""
     if not model.is_character_model:
         raise LabError(
             "this search needs a language model of characters, not one of words",
@@ -181,7 +181,7 @@ def _check_model(model: NGram, alphabet: Alphabet) -> None:
         raise LabError(
             "the language model is of another alphabet: it scores "
             f"{' '.join(unknown[:_SHOWN])}{f' and {more} more' * (more > 0)}",
-            "make one from text that is folded: python -m labkit.lm build TEXT",
+            "make one from normalised text: python -m labkit.lm build TEXT",
         )
 
 
@@ -189,7 +189,7 @@ def _contexts(model: NGram) -> dict[tuple[str, ...], int]:
     """Number the contexts that the model distinguishes, the shortest first."""
     contexts = {gram[:-1] for gram in model.log_probs}
     contexts |= {context for context, weight in model.backoffs.items() if weight}
-    # A context is reached through those that it starts with.
+    # A context is reached through the contexts that are its prefixes.
     for context in [*contexts]:
         while context and context[:-1] not in contexts:
             context = context[:-1]
@@ -203,8 +203,8 @@ def _tabulate(
 ) -> tuple[Tensor, Tensor]:
     """Fill the tables of the next context and of ln p, both (contexts, columns).
 
-    Level by level: a context takes over the row of its fallback, the longest context
-    that it ends with, then what the model lists for it.
+    Level by level, a context copies the row of its fallback, which is the longest
+    context that it ends with, then adds the n-grams that the model lists for it.
     """
     owner = torch.tensor([contexts[gram[:-1]] for gram in model.log_probs])
     symbol = torch.tensor([columns[gram[-1]] for gram in model.log_probs])

@@ -130,10 +130,11 @@ def checked_penalty(model: nn.Module) -> Callable[[], Tensor]:
     def nothing() -> Tensor:
         return torch.zeros((), device=device)
 
-    if not hasattr(model, "penalty"):
+    penalty = getattr(model, "penalty", None)
+    if penalty is None:
         return nothing
     try:
-        value = model.penalty()
+        value = penalty()
     except NotImplementedError as error:
         exercise = unwritten_exercise(error)
         if exercise is None:
@@ -151,4 +152,4 @@ def checked_penalty(model: nn.Module) -> Callable[[], Tensor]:
         raise LabError("penalty() does not depend on the weights", remedy)
     if not value.isfinite():
         raise LabError(f"penalty() returns {value.item()}", remedy)
-    return model.penalty
+    return penalty

@@ -178,7 +178,7 @@ def prefix_search(
     language: LanguageScores = {(): (0.0, lm.start if lm else 0)}
     for frame in log_probs.tolist():
         beam = advance(beam, frame, blank)
-        if lm:
+        if fusion and lm:
             language = fuse_language_model(beam, language, fusion)
         scores = {
             prefix: log_add(*sums) + (language[prefix][0] if lm else 0.0)
@@ -191,7 +191,7 @@ def prefix_search(
         if score == -math.inf:
             continue  # no path leads to this prefix
         parts = {"ctc": score}
-        if lm:
+        if fusion and lm:
             gain, state = language[prefix]
             score += gain + fusion.lm_weight * lm.end(state)
             parts["lm"] = lm.total(prefix)
@@ -232,7 +232,7 @@ def greedy_decoder(recogniser: Recogniser, options: SearchOptions) -> Search:
     def search(encoding: Encoding) -> list[list[Hypothesis]]:
         return [
             [Hypothesis(-cost, collapse(path, blank), {"ctc": -cost})]
-            for cost, path in best_paths(encoding.scores)
+            for cost, path in best_paths(encoding.ctc_scores)
         ]
 
     return search

@@ -18,6 +18,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(ROOT), str(Path(__file__).parent)]
@@ -137,13 +138,13 @@ class Benchmark:
 
         return decode
 
-    def flashlight(self, beam: int, **options: object) -> Decode:
+    def flashlight(self, beam: int, **options: Any) -> Decode:
         """Search with the lab's adapter to Flashlight."""
         settings = FlashlightOptions(beam_size=beam, lm_weight=LM_WEIGHT, **options)
         decoder = FlashlightDecoder(self.alphabet, settings)
         return lambda n: _best(decoder.search(self.log_probs[:, :n], self.lengths[:n]))
 
-    def bare_flashlight(self, beam: int, **options: object) -> Decode:
+    def bare_flashlight(self, beam: int, **options: Any) -> Decode:
         """Search with torchaudio's class directly."""
         names = name_tokens(self.alphabet)
         blank = names[self.blank]
@@ -161,7 +162,10 @@ class Benchmark:
         # It warns that it has no KenLM, which no row needs.
         logging.getLogger("pyctcdecode").setLevel(logging.ERROR)
         try:
-            from pyctcdecode import build_ctcdecoder
+            # Installed by hand, if at all.
+            from pyctcdecode import (  # pyright: ignore[reportMissingImports]
+                build_ctcdecoder,
+            )
         except ImportError:
             return None
         labels = ["" if i == self.blank else c for i, c in enumerate(self.symbols)]

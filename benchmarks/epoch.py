@@ -37,7 +37,7 @@ from torch.nn.utils import clip_grad_norm_
 from torch.utils.data import DataLoader
 
 from labkit.base import run_program
-from labkit.loading import describe_folds, open_corpus
+from labkit.loading import batches_of, describe_folds, open_corpus
 from labkit.training import Run, UpdateGuard, begin
 
 PARTS = ("data", "forward", "backward", "update")
@@ -55,7 +55,7 @@ class Stopwatch:
 
     def __init__(self, device: torch.device) -> None:
         self.device = device
-        self.seconds = dict.fromkeys(PARTS, 0.0)
+        self.seconds: dict[str, float] = dict.fromkeys(PARTS, 0.0)
         self._last = self._now()
 
     def _now(self) -> float:
@@ -73,7 +73,7 @@ class Stopwatch:
 def parts_of_an_epoch(run: Run, loader: DataLoader, epoch: int) -> dict[str, float]:
     """Train for an epoch; return the seconds of each part."""
     device, guard = run.args.device, UpdateGuard(run.model, run.optimizer)
-    loader.batch_sampler.set_epoch(epoch)
+    batches_of(loader).set_epoch(epoch)
     run.model.train()
     watch = Stopwatch(device)
     for minibatch in loader:

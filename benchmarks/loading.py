@@ -13,11 +13,12 @@ import argparse
 import statistics
 import sys
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(ROOT / "LabsSolutions" / "02-pytorch-asr"), str(ROOT)]
@@ -33,7 +34,7 @@ from data import (
 )
 from torch.utils.data import DataLoader
 
-from labkit.loading import Loading, utterances
+from labkit.loading import Loading, batches_of, utterances
 
 TURNS = 5
 SHORTEST = 1.0  # s, of one side's turn: small corpora are gone through repeatedly
@@ -56,9 +57,9 @@ def bare_calls(paths: list[str]) -> int:
     return len(paths)
 
 
-def epoch_of(loader: DataLoader, turn: Iterable[int]) -> int:
+def epoch_of(loader: DataLoader, turn: Iterator[int]) -> int:
     """Go through a loader once; return how many clips it gave."""
-    loader.batch_sampler.set_epoch(next(turn))
+    batches_of(loader).set_epoch(next(turn))
     return sum(len(batch[0].sorted_indices) for batch in loader)
 
 
@@ -72,7 +73,8 @@ def clips_a_second(work: Callable[[], int]) -> float:
 
 def compare(bare: Callable[[], int], ours: Callable[[], int]) -> tuple[float, ...]:
     """Let both sides take turns; return the medians and that of the ratio."""
-    bare(), ours()
+    bare()
+    ours()
     turns = [(clips_a_second(bare), clips_a_second(ours)) for _ in range(TURNS)]
     ratio = statistics.median(b / a for a, b in turns)
     return *(statistics.median(side) for side in zip(*turns)), ratio
@@ -88,7 +90,7 @@ def from_mp3(open_train: Callable[..., DataLoader], workers: int) -> None:
     """Compare reading clips with the bare calls."""
     utterances._MEMORY_BUDGET = 0  # as of a corpus that is too large for memory
     loader = open_train(n_threads=workers, normalize=False)
-    clips = loader.dataset.dataset
+    clips = batches_of(loader).utterances.dataset
     paths = [str(clips.clip_path(i)) for i in range(len(clips))]
     with ProcessPoolExecutor(workers) as pool:
 
@@ -112,8 +114,10 @@ def from_cache(
         normalization=(-30.0, 10.0),
     )
     loader.pin_memory = False
-    loader.dataset.prepare()
-    features, usable = loader.dataset._features, loader.dataset.usable
+    utterances = batches_of(loader).utterances
+    utterances.prepare()
+    features, usable = utterances._features, utterances.usable
+    assert features  # prepared just now
 
     def bare() -> int:
         return sum(len(features[i, 0].clone()) > 0 for i in usable)
@@ -135,7 +139,7 @@ def main() -> None:
     args = parser.parse_args()
     torch.set_num_threads(1)
 
-    def open_train(cuda: bool = False, **options: object) -> DataLoader:
+    def open_train(cuda: bool = False, **options: Any) -> DataLoader:
         place = args.datasetroot, args.datasetversion
         options = {"batch_size": args.batch_size, **options}
         return get_dataloaders(*place, cuda, **options)[0]
@@ -143,7 +147,7 @@ def main() -> None:
     print(f"{'clips a second':34} {'bare':>9} {'loader':>10} {'ratio':>7}")
     with TemporaryDirectory() as folder:
         cached = partial(open_train, loading=Loading(cache=folder))
-        cached(n_threads=2, normalize=False).dataset.prepare()
+        batches_of(cached(n_threads=2, normalize=False)).utterances.prepare()
         for masks in (False, True):
             for workers in (0, 2):
                 from_cache(cached, workers, masks)

@@ -191,6 +191,7 @@ def fuse_language_model(
     """
     # >>> E25
     #: which candidates have been scored at an earlier frame already?
+    assert fusion.lm  # what has no model is not fused here
     fused: LanguageScores = {}
     for prefix in candidates:
         if prefix in language:
@@ -223,7 +224,7 @@ def prefix_search(
     language: LanguageScores = {(): (0.0, lm.start if lm else 0)}
     for frame in log_probs.tolist():
         beam = advance(beam, frame, blank)
-        if lm:
+        if fusion and lm:
             language = fuse_language_model(beam, language, fusion)
         scores = {
             prefix: log_add(*sums) + (language[prefix][0] if lm else 0.0)
@@ -236,7 +237,7 @@ def prefix_search(
         if score == -math.inf:
             continue  # no path leads to this prefix
         parts = {"ctc": score}
-        if lm:
+        if fusion and lm:
             gain, state = language[prefix]
             score += gain + fusion.lm_weight * lm.end(state)
             parts["lm"] = lm.total(prefix)
@@ -299,7 +300,7 @@ def greedy_decoder(recogniser: Recogniser, options: SearchOptions) -> Search:
     def search(encoding: Encoding) -> list[list[Hypothesis]]:
         return [
             [Hypothesis(-cost, collapse(path, blank), {"ctc": -cost})]
-            for cost, path in best_paths(encoding.scores)
+            for cost, path in best_paths(encoding.ctc_scores)
         ]
 
     return search

@@ -31,7 +31,7 @@ from data import (
     unpack_minibatch,
 )
 from decoding import DECODERS, greedy_decode
-from models import CTCModel, LinearModel, fits_ctc
+from models import AcousticModel, CTCModel, LinearModel, fits_ctc
 from torch import Tensor, nn
 from torch.nn.utils import clip_grad_norm_
 from torch.nn.utils.rnn import PackedSequence, pad_packed_sequence
@@ -173,7 +173,7 @@ def compare_texts(
 
 
 @torch.inference_mode()
-def evaluate(model: nn.Module, minibatches: Iterable[Minibatch]) -> FoldScore:
+def evaluate(model: AcousticModel, minibatches: Iterable[Minibatch]) -> FoldScore:
     """Score a network, which is in evaluation mode, on the minibatches of a fold.
 
     Returns:
@@ -187,7 +187,7 @@ def evaluate(model: nn.Module, minibatches: Iterable[Minibatch]) -> FoldScore:
     return score
 
 
-def make_model(args: argparse.Namespace, charmap: CharMap) -> nn.Module:
+def make_model(args: argparse.Namespace, charmap: CharMap) -> AcousticModel:
     """Build the network, or the linear baseline."""
     if args.model == "LinearModel":
         return LinearModel(charmap, args.nmels)

@@ -112,7 +112,7 @@ class AcousticModel(nn.Module):
 
     def __init__(self, charmap: CharMap) -> None:
         super().__init__()
-        self.charmap = charmap
+        self.charmap: CharMap = charmap
 
     @property
     def stride(self) -> int:

@@ -17,7 +17,7 @@ _NEGATIVE_NUMBER = re.compile(r"-(inf|\.?\d[\d.]*(e[-+]?\d+)?)$", re.IGNORECASE)
 class LabParser(argparse.ArgumentParser):
     """A parser that reports an error in two lines, cause and remedy."""
 
-    def __init__(self, **options: Any) -> None:  # noqa: ANN401 (argparse's own)
+    def __init__(self, **options: Any) -> None:
         super().__init__(**options)
         # argparse takes -1 for a value, but -1e3 and -inf for options.
         self._negative_number_matcher = _NEGATIVE_NUMBER

@@ -29,6 +29,19 @@ class Encoding(NamedTuple):
         packed = self.memory if self.scores is None else self.scores
         return int(packed.batch_sizes.sum()) if packed is not None else 0
 
+    @property
+    def ctc_scores(self) -> PackedSequence:
+        """The scores, for who cannot do without.
+
+        Raises:
+            LabError: There are none.
+        """
+        if self.scores is None:
+            raise LabError(
+                "the network gives no scores for CTC", "use another --decoder"
+            )
+        return self.scores
+
     def check(self) -> None:
         """Refuse scores that no decoder can read.
 
@@ -70,17 +83,15 @@ class Recogniser(Protocol):
         ...
 
 
-def log_posteriors(scores: PackedSequence | None) -> tuple[Tensor, Tensor]:
+def log_posteriors(scores: PackedSequence) -> tuple[Tensor, Tensor]:
     """Turn packed scores (T', B, V) into log-probabilities.
 
     Returns:
         The log-probabilities (T', B, V) and the lengths (B,).
 
     Raises:
-        LabError: There are none, or they hold NaN.
+        LabError: They hold NaN.
     """
-    if scores is None:
-        raise LabError("the network gives no scores for CTC", "use another --decoder")
     Encoding(scores, None).check()
     padded, lengths = pad_packed_sequence(scores)  # (T', B, V), (B,)
     return padded.log_softmax(dim=2), lengths

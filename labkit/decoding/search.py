@@ -124,7 +124,7 @@ def plain_decoder(
     fusion, blank = make_fusion(options, alphabet), alphabet.blank_id
 
     def search(encoding: Encoding) -> list[list[Hypothesis]]:
-        log_probs, lengths = log_posteriors(encoding.scores)  # (T', B, V), (B,)
+        log_probs, lengths = log_posteriors(encoding.ctc_scores)  # (T', B, V), (B,)
         n_symbols = log_probs.shape[2]
         check_advance(advance, n_symbols, blank)
         found = []
@@ -143,7 +143,7 @@ def beam_decoder(recogniser: Recogniser, options: SearchOptions) -> Search:
     fusion = make_fusion(options, alphabet)
 
     def search(encoding: Encoding) -> list[list[Hypothesis]]:
-        log_probs, lengths = log_posteriors(encoding.scores)
+        log_probs, lengths = log_posteriors(encoding.ctc_scores)
         return prefix_beam_search(
             log_probs, lengths, options.beam_size, alphabet.blank_id, fusion
         )
@@ -211,6 +211,6 @@ def flashlight_decoder(recogniser: Recogniser, options: SearchOptions) -> Search
     decoder = FlashlightDecoder(alphabet, flashlight_options(alphabet, options))
 
     def search(encoding: Encoding) -> list[list[Hypothesis]]:
-        return decoder.search(*log_posteriors(encoding.scores))
+        return decoder.search(*log_posteriors(encoding.ctc_scores))
 
     return search

@@ -60,7 +60,7 @@ def _transcripts(
     setup: Setup, batch: EncodedBatch, found: list[list[Hypothesis]]
 ) -> Iterator[Transcript]:
     """Make the transcript of each utterance of a batch."""
-    log_probs, lengths = log_posteriors(batch.encoding.scores)  # (T', B, V), (B,)
+    log_probs, lengths = log_posteriors(batch.encoding.ctc_scores)  # (T', B, V), (B,)
     for b, (utterance, nbest) in enumerate(zip(batch.utterances, found)):
         seconds = len(utterance.log_mel) * setup.win_step
         yield Transcript(

@@ -13,7 +13,7 @@ from torch.utils.data import DataLoader
 from labkit.base import progress
 from labkit.decoding import Encoding, Hypothesis, Search
 from labkit.evaluation.tables import FoldReport
-from labkit.loading import Utterance
+from labkit.loading import Utterance, batches_of
 from labkit.text import Alphabet
 
 
@@ -54,12 +54,13 @@ def encode_fold(
     Yields:
         The network's output for each batch.
     """
-    batches = list(loader.batch_sampler)
+    sampler = batches_of(loader)
+    batches = list(sampler)
     if n_clips:
         # Batches are ordered by length: every second, third, ... is a fair sample.
         batches = batches[:: math.ceil(sum(map(len, batches)) / n_clips)]
     for keys in progress(batches, title):
-        utterances = [u for u in map(loader.dataset.__getitem__, keys) if u]
+        utterances = [u for u in map(sampler.utterances.__getitem__, keys) if u]
         if not utterances:
             continue
         spectrograms, _ = loader.collate_fn.batch_collate.collate(utterances)

@@ -53,7 +53,7 @@ def _transcribe_one(
 ) -> None:
     args = setup.args
     encoding = setup.encode(clip.inputs)
-    log_probs = log_posteriors(encoding.scores)[0][:, 0]  # (T', V)
+    log_probs = log_posteriors(encoding.ctc_scores)[0][:, 0]  # (T', V)
     if args.transcript is None:
         (found,), how = search(encoding), args.decoder
     else:

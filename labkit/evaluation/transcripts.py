@@ -201,12 +201,11 @@ def open_fold(path: Path) -> Iterator[Callable[[Transcript], object]]:
             f"choose one of {', '.join(FOLD_FORMATS)}",
             USAGE,
         )
-    with atomic(path) as temporary:
-        with temporary.open("w", encoding="utf-8", newline="\n") as file:
-            if path.suffix == ".txt":
-                yield lambda one: file.write(f"{one.clip}\t{one.text}\n")
-            else:
-                yield from _write_list(file)
+    with atomic(path) as new, new.open("w", encoding="utf-8", newline="\n") as file:
+        if path.suffix == ".txt":
+            yield lambda one: file.write(f"{one.clip}\t{one.text}\n")
+        else:
+            yield from _write_list(file)
 
 
 def _write_list(file: TextIO) -> Iterator[Callable[[Transcript], object]]:

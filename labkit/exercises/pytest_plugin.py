@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Generator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -80,7 +81,7 @@ def report(request: pytest.FixtureRequest) -> Callable[[Exercise], None]:
 @pytest.hookimpl(hookwrapper=True)
 def pytest_runtest_makereport(
     item: pytest.Item, call: pytest.CallInfo
-) -> Generator[None, None, None]:
+) -> Generator[None, Any, None]:
     """Show an unwritten or blocked exercise as its state, not as a failure."""
     outcome = yield
     error = call.excinfo and call.excinfo.value

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import ast
 import traceback
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -20,6 +20,7 @@ from labkit.base import Lab, unwritten_exercise
 from labkit.exercises.expect import PARTS, MismatchError, shown
 from labkit.exercises.registry import Exercise, Exercises, Milestone, Values
 
+_DEFINED = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
 DONE, TODO, BLOCKED, FAIL = "done", "todo", "blocked", "fail"
 
 
@@ -54,9 +55,9 @@ def is_unwritten(path: Path, function: str, exercise_id: str) -> bool:
     Raises:
         SyntaxError: The script is not Python.
     """
-    body: Iterable[ast.AST] = ast.parse(path.read_text(encoding="utf-8")).body
+    body = ast.parse(path.read_text(encoding="utf-8")).body
     for name in function.split("."):
-        found = [n for n in body if getattr(n, "name", None) == name]
+        found = [n for n in body if isinstance(n, _DEFINED) and n.name == name]
         if not found:
             return False
         body = found[-1].body

@@ -16,10 +16,8 @@ _STDIN = "-"
 def _read_text(name: str) -> str:
     if name == _STDIN and sys.stdin is None:
         raise LabError("the standard input is closed", "pipe a text in, or name a file")
-    if name == _STDIN:
-        content = sys.stdin.buffer.read()
-    else:
-        content = Path(name).read_bytes()
+    path = Path(name)
+    content = sys.stdin.buffer.read() if name == _STDIN else path.read_bytes()
     try:
         return content.decode("utf-8-sig")
     except UnicodeDecodeError as error:

@@ -3,6 +3,7 @@
 from labkit.loading.loaders import (
     Loaders,
     Loading,
+    batches_of,
     describe_folds,
     make_loaders,
     open_corpus,
@@ -13,6 +14,7 @@ __all__ = [
     "Loaders",
     "Loading",
     "Utterance",
+    "batches_of",
     "describe_folds",
     "make_loaders",
     "open_corpus",

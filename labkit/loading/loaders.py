@@ -71,9 +71,14 @@ class CollateUsable:
         return self.batch_collate.collate(usable) if usable else None
 
 
+def batches_of(loader: DataLoader) -> LengthBatches:
+    """Return what cuts the fold of a loader into batches; it knows its utterances."""
+    return cast(LengthBatches, loader.batch_sampler)
+
+
 def describe_folds(**loaders: DataLoader) -> str:
     """Read the folds, and count the clips that are used and left out."""
-    folds = {name: cast(UtteranceSet, loaders[name].dataset) for name in loaders}
+    folds = {name: batches_of(loaders[name]).utterances for name in loaders}
     for fold in folds.values():
         fold.prepare()
     sizes = (f"{len(fold)} {name}" for name, fold in folds.items())
@@ -105,7 +110,7 @@ def make_loader(
         cuda: Pin the memory of the batches, for a faster copy to the card.
 
     Returns:
-        A loader of minibatches; its ``batch_sampler`` has ``set_epoch``.
+        A loader of minibatches, which ``batches_of`` takes apart.
     """
     utterances = batches.utterances
     workers = utterances.n_threads if utterances.streams else 0

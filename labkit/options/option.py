@@ -152,7 +152,7 @@ class OptionTable:
         return args.compare or self.compared
 
 
-def group(title: str, *rows: Option, **shared: Any) -> Group:  # noqa: ANN401
+def group(title: str, *rows: Option, **shared: Any) -> Group:
     """Make a group; where a row leaves one of ``shared`` out, it has that value."""
 
     def complete(row: Option) -> Option:

@@ -99,9 +99,9 @@ def load_checkpoint(path: Path, part: Part = CTC) -> dict[str, Any]:
                 "test it with that version, or train again",
             )
         return found
-    if isinstance(found, dict) and found:
-        if all(isinstance(v, Tensor) and isinstance(n, str) for n, v in found.items()):
-            return {"weights": found}
+    named = found.items() if isinstance(found, dict) else ()
+    if named and all(isinstance(n, str) and isinstance(v, Tensor) for n, v in named):
+        return {"weights": found}
     raise LabError(f"{path}: it holds no network", remedy)
 
 

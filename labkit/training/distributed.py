@@ -115,6 +115,6 @@ def join_world() -> World:
     backend = "cpu:gloo,cuda:nccl" if torch.cuda.is_available() else "gloo"
     dist.init_process_group(backend, timeout=_PATIENCE)
     world = World(dist.get_rank(), size)
-    if not world.first:
-        sys.stdout = open(os.devnull, "w", encoding="utf-8")
+    if not world.first:  # until the process ends
+        sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115
     return world

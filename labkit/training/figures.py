@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import cast
+
 import torch
 from matplotlib.figure import Figure
 from torch import nn
@@ -9,6 +11,7 @@ from torch.nn.utils.rnn import PackedSequence, pack_sequence, pad_packed_sequenc
 from torch.utils.data import DataLoader
 
 from labkit.figures import plot_posteriors
+from labkit.text import Characters
 
 
 def _first(packed: PackedSequence) -> torch.Tensor:
@@ -32,7 +35,7 @@ def plot_first(
     with torch.inference_mode():
         scores = model.eval()(pack_sequence([spectrogram.to(device)]))
     probabilities = scores.data.softmax(dim=1)  # (T', V), one utterance
-    charmap = model.charmap
+    charmap = cast(Characters, model.charmap)
     title = charmap.decode(transcript.tolist())
     return plot_posteriors(
         spectrogram, probabilities, charmap.idx2char, win_step, title

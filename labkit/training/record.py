@@ -5,13 +5,14 @@ from __future__ import annotations
 import argparse
 import math
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from torch import nn
 from torch.utils.data import DataLoader
 
 from labkit.base import DEBUG_PREFIX, LabError, uninterrupted
 from labkit.metrics import FoldScore
+from labkit.text import Characters
 from labkit.training.averaging import EpochWeights
 from labkit.training.checkpoint import checkpoint_content, save_checkpoint
 from labkit.training.figures import plot_first
@@ -96,7 +97,7 @@ class Record:
         self.best, self.stale = rank, 0
         if self._first:
             args = self._args
-            alphabet = self._model.charmap.idx2char
+            alphabet = cast(Characters, self._model.charmap).idx2char
             content = checkpoint_content(args, alphabet, args.normalization)
             path, content = self.folder.best_model, {**content, "metrics": row}
             save_checkpoint(path, self._model, content)

@@ -15,6 +15,7 @@ from torch.nn.utils.rnn import PackedSequence
 from torch.utils.data import DataLoader
 
 from labkit.base import LabError, draw_seed
+from labkit.loading import batches_of
 from labkit.metrics import FoldScore
 from labkit.training.averaging import EpochWeights, refresh_batchnorm
 from labkit.training.checkpoint import load_checkpoint, load_weights
@@ -31,7 +32,7 @@ _COMPARED = 500  # about so many training utterances are decoded for an epoch's 
 
 # Maps scores and a minibatch to the reference and the hypothesis of each utterance.
 Transcribe = Callable[[Any, Minibatch], Sequence[tuple[str, str]]]
-Evaluate = Callable[[nn.Module, Iterable[Minibatch]], FoldScore]
+Evaluate = Callable[[Any, Iterable[Minibatch]], FoldScore]
 
 
 class Run:
@@ -81,6 +82,7 @@ class Run:
         self.penalty = checked_penalty(model)
         self.transcribe = transcribe
         self._train_loader, self._dev_loader, self._test_loader = loaders
+        self._batches = batches_of(self._train_loader)
         for loader in loaders:
             loader.worker_init_fn = leave_stops_to_the_parent
         fuse_updates(optimizer, args.device)
@@ -130,7 +132,7 @@ class Run:
                 self._save_or_stop()
         if args.debug and not self._solved:
             raise LabError(
-                f"not all {len(self._train_loader.dataset)} clips are transcribed "
+                f"not all {len(self._batches.utterances)} clips are transcribed "
                 f"without a mistake after {args.num_epochs} epochs",
                 "run pytest: a network that cannot overfit a minibatch has a mistake; "
                 "with options of your own, try more --num_epochs or another --base_lr",
@@ -138,7 +140,7 @@ class Run:
 
     def _is_over(self) -> bool:
         if self._solved:
-            n_clips = len(self._train_loader.dataset)
+            n_clips = len(self._batches.utterances)
             print(f"all {n_clips} clips are transcribed without a mistake")
         elif self.args.patience and self.record.stale >= self.args.patience:
             print(f"no improvement in {self.record.stale} epochs: training ends here")
@@ -152,13 +154,13 @@ class Run:
         is asked to.
         """
         begun, loader = self._done, self._train_loader
-        loader.batch_sampler.set_epoch(epoch, begun)
+        self._batches.set_epoch(epoch, begun)
         self.model.train()
         quiet = self.args.debug or not self.world.first
         batches = on_device(loader, self.args.device, f"epoch {epoch}", quiet, begun)
         for batch, minibatch in enumerate(batches, begun):
             self._weight = self._save_or_stop(count_utterances(minibatch))
-            if self._weight:
+            if minibatch and self._weight:
                 # Dropout draws the same numbers, however often the run was resumed.
                 drawn = batch * self.world.size + self.world.rank
                 torch.manual_seed(draw_seed(self.args.seed, epoch, drawn))
@@ -197,7 +199,7 @@ class Run:
         self.skipped.accepted()
         self._score.add(losses, penalty.item())
         # Decoding takes time, most of all on a GPU; a sample is enough for the CER.
-        if self._done % max(1, len(self._train_loader.dataset) // _COMPARED) == 0:
+        if self._done % max(1, len(self._batches.utterances) // _COMPARED) == 0:
             self._score.compare(self.transcribe(scores, minibatch))
 
     def dev(self) -> Iterator[Minibatch]:
@@ -260,7 +262,7 @@ class Run:
         last, loader = self._epoch - 1, self._train_loader
         self.world.total([0])  # the first has written the weights
         self.model.load_state_dict(average.mean(last))
-        loader.batch_sampler.set_epoch(last)
+        self._batches.set_epoch(last)
         torch.manual_seed(self.args.seed)
         refresh_batchnorm(self.model, loader, self.args.device, self.world)
         score = self._score_fold(evaluate, self._dev_loader, "dev")

@@ -6,7 +6,7 @@ import argparse
 from collections.abc import Callable
 from pathlib import Path
 from shutil import which
-from typing import Any
+from typing import Any, TypeVar, cast
 
 import torch
 from torch import nn
@@ -24,8 +24,9 @@ from labkit.training.precision import use_bfloat16
 from labkit.training.recurrent import run_densely
 from labkit.training.state import adopt_options, find_run, read_state, repair_states
 
+Model = TypeVar("Model", bound=nn.Module)
 # Maps options and alphabet to a new network.
-MakeModel = Callable[[argparse.Namespace, Any], nn.Module]
+MakeModel = Callable[[argparse.Namespace, Any], Model]
 
 
 def begin(args: argparse.Namespace) -> None:
@@ -50,10 +51,10 @@ def begin(args: argparse.Namespace) -> None:
 
 def load_network(
     args: argparse.Namespace,
-    make_model: MakeModel,
+    make_model: MakeModel[Model],
     charmap: Any,  # noqa: ANN401
     name: str | None = None,
-) -> nn.Module:
+) -> Model:
     """Load a network; ``args`` takes its architecture and normalisation.
 
     Args:
@@ -79,9 +80,9 @@ def load_network(
 
 def open_network(
     args: argparse.Namespace,
-    make_model: MakeModel,
+    make_model: MakeModel[Model],
     charmap: Any,  # noqa: ANN401
-) -> nn.Module:
+) -> Model:
     """Make the network of a program: the one to test, or the one to train.
 
     A training starts from a new network, or from that of ``--init_from``.
@@ -115,10 +116,12 @@ def prepare(model: nn.Module, args: argparse.Namespace) -> nn.Module:
 
 def _compile(model: nn.Module, device: torch.device) -> None:
     """Compile the convolutions; packed sequences have no form with symbolic sizes."""
-    if not hasattr(model, "convolve"):
+    convolve = getattr(model, "convolve", None)
+    if convolve is None:
         raise LabError("--compile: this network has no convolutions", "leave it out")
     if device.type == "cpu" and not any(map(which, ("c++", "g++", "clang++", "cl"))):
         raise LabError(
             "--compile: no C++ compiler found", "install one, or leave it out"
         )
-    model.convolve = torch.compile(model.convolve, dynamic=True)
+    # A cast, since the types of nn.Module foresee no function among its attributes.
+    model.convolve = cast(Any, torch.compile(convolve, dynamic=True))

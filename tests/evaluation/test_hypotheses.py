@@ -130,7 +130,7 @@ def test_time_runs_forward_and_ends_with_the_clip() -> None:
         for timed in (one.characters, one.words):
             times = [t for part in timed for t in (part.start, part.end)]
             assert times == sorted(times)
-            assert 0 <= times[0] and times[-1] <= duration
+            assert times[0] >= 0 and times[-1] <= duration
             assert all(0 <= part.confidence <= 1 for part in timed)
         assert len(frames(one)) == len(one.tokens)
         assert all(a[1] <= b[0] for a, b in zip(frames(one), frames(one)[1:]))

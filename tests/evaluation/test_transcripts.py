@@ -210,7 +210,7 @@ def test_a_fold_that_fails_leaves_what_was_there(tmp_path: Path, name: str) -> N
 
 
 def test_a_fold_has_no_subtitles(tmp_path: Path) -> None:
-    with pytest.raises(LabError, match="format") as caught:
-        with open_fold(tmp_path / "test.srt"):
-            pass
+    path = tmp_path / "test.srt"
+    with pytest.raises(LabError, match="format") as caught, open_fold(path):
+        pass
     assert caught.value.exit_code == USAGE and not list(tmp_path.iterdir())

@@ -39,8 +39,9 @@ def fork(work: Callable[[], int], output: Path, **environment: object) -> int:
         file = os.open(output, os.O_CREAT | os.O_WRONLY | os.O_APPEND)
         os.dup2(file, 1)
         os.dup2(file, 2)
-        sys.stdout = open(1, "w", encoding="utf-8", closefd=False)
-        sys.stderr = open(2, "w", encoding="utf-8", closefd=False)
+        # They are open until the process ends.
+        sys.stdout = open(1, "w", encoding="utf-8", closefd=False)  # noqa: SIM115
+        sys.stderr = open(2, "w", encoding="utf-8", closefd=False)  # noqa: SIM115
         os.environ.update({name: str(value) for name, value in environment.items()})
         torch.set_num_threads(1)
         code = work()

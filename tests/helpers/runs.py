@@ -31,8 +31,10 @@ class Batches:
 
     def __init__(self, minibatches: Sequence[main_ctc.Minibatch]) -> None:
         self.minibatches = list(minibatches)
-        self.dataset = ["an utterance"] * len(self.minibatches)
-        self.batch_sampler = SimpleNamespace(set_epoch=lambda epoch, start=0: None)
+        self.batch_sampler = SimpleNamespace(
+            set_epoch=lambda epoch, start=0: None,
+            utterances=["an utterance"] * len(self.minibatches),
+        )
 
     def __len__(self) -> int:
         """Return the number of minibatches."""

@@ -9,7 +9,6 @@ import base64
 import socket
 import textwrap
 import zipfile
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -84,7 +83,7 @@ def forger(outcomes: dict[str, list[bytes]]) -> dict[str, str]:
         id_: [base64.b64encode(content).decode() for content in contents]
         for id_, contents in outcomes.items()
     }
-    bodies = {id_: "return None" for id_ in outcomes}
+    bodies = dict.fromkeys(outcomes, "return None")
     scripts = starter_with(bodies)
     top = FORGER.format(forged=encoded)
     return {
@@ -154,7 +153,7 @@ class Graded:
 
 
 @pytest.fixture(scope="module")
-def graded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Graded]:
+def graded(tmp_path_factory: pytest.TempPathFactory) -> Graded:
     """Grade all attacks, and two honest students, in one run."""
     folder = tmp_path_factory.mktemp("class")
     results = tmp_path_factory.mktemp("graded") / "results"
@@ -203,7 +202,7 @@ def graded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Graded]:
         listener.close()
     isolated = "no network" in done.stdout and "no file but" in done.stdout
     output = done.stdout + done.stderr
-    yield Graded(
+    return Graded(
         records_of(results), output, done.returncode, isolated, connections, results
     )
 
@@ -283,7 +282,7 @@ def test_a_crash_is_named_with_its_line(graded: Graded, name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "problem"),
+    "name, problem",
     [
         ("path", "leads out of the zip"),
         ("absolute", "leads out of the zip"),

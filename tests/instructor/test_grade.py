@@ -149,7 +149,7 @@ def test_right_answers_earn_everything(graded: Class, name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "mistakes"),
+    "name, mistakes",
     [
         ("a mistake", {"E11": 2.0}),
         ("two mistakes", {"E03": 2.0, "E17": 2.0}),

@@ -133,7 +133,7 @@ def restored(before: str, after: str, free: set[int]) -> str:
 
 
 @pytest.mark.parametrize(
-    ("sheet", "want"), [("en", "3.75"), ("fr", "3,75"), ("de", "3,75"), ("es", "3,75")]
+    "sheet, want", [("en", "3.75"), ("fr", "3,75"), ("de", "3,75"), ("es", "3,75")]
 )
 def test_points_are_scaled_and_keep_the_decimal_separator(
     sheet: str, want: str, tmp_path: Path
@@ -261,7 +261,7 @@ def test_other_separators_and_encodings_stay(separator: str, tmp_path: Path) -> 
 
 
 @pytest.mark.parametrize(
-    ("text", "cause"),
+    "text, cause",
     [
         ("", "no columns"),
         ("just some words\n", "no columns"),

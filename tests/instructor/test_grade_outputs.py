@@ -101,7 +101,7 @@ def test_page_has_no_line_of_an_answer() -> None:
 
 
 @pytest.mark.parametrize(
-    ("states", "words"),
+    "states, words",
     [
         (("done", "todo", "fail"), "E03, title of E03"),
         (("done", "fail", "crash"), "E03, title of E03"),

@@ -99,7 +99,7 @@ def test_the_shallowest_script_counts_and_rivals_are_named(tmp_path: Path) -> No
 
 
 @pytest.mark.parametrize(
-    ("content", "named"),
+    "content, named",
     [
         (b"\xef\xbb\xbfx = 'caf\xc3\xa9'\r\n", ""),
         (b"x = 'caf\xe9'\n", "Latin-1"),
@@ -201,7 +201,7 @@ def test_a_probe_that_uses_an_oracle_is_refused(tmp_path: Path) -> None:
 @pytest.mark.parametrize("cut", range(0, 60, 7))
 def test_half_an_outcome_is_a_value_error(cut: int) -> None:
     whole = to_bytes({"a": (torch.ones(2, 3), [1, "é", None, float("nan")])})
-    with pytest.raises(ValueError):
+    with pytest.raises(ValueError):  # noqa: PT011 (of any kind)
         from_bytes(whole[: len(whole) - 1 - cut])
 
 

@@ -127,7 +127,7 @@ def test_the_readme_of_students_lacks_what_is_not_for_them(root: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "rest"),
+    "text, rest",
     [
         ("a\n\n[\nx\n]\n\nb\n", "a\n\nb\n"),
         ("a\n\n[\nx\n]\n\n[\n\ny\n]\n\n\nb\n", "a\n\nb\n"),
@@ -145,7 +145,7 @@ def test_a_cut_leaves_no_blank_lines_behind(text: str, rest: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "line"),
+    "text, line",
     [
         ("a\n[\nx\n", 2),
         ("[\n\n[\n]\n]\n", 3),

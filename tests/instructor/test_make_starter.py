@@ -125,7 +125,7 @@ HEAD = 'def f():\n    """Say."""\n'
 
 
 @pytest.mark.parametrize(
-    ("text", "line", "what"),
+    "text, line, what",
     [
         (HEAD + BODY.replace("return 1", "# >>> E02"), 4, "E02 opens inside E01"),
         (
@@ -277,7 +277,7 @@ PLAIN = 'def plain(x):\n    """Mine."""  # yes\n'
 
 @pytest.mark.parametrize("ending", ["\n", "\r\n"])
 @pytest.mark.parametrize(
-    ("before", "attempt", "after"),
+    "before, attempt, after",
     [
         (PLAIN, "    return x\n", "\n\nx = 'é'\n\n\n\n"),
         ('\ufeff"""é\u2028"""\n\n\n' + PLAIN, "\n    # useful\n    return x\n", ""),
@@ -324,7 +324,7 @@ def test_a_reset_takes_the_indentation_of_the_student(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "what"),
+    "text, what",
     [("x = 1\n", ": E01 has lost its function plain"), ("x = 1\nx = = 2\n", ":2: ")],
 )
 def test_a_reset_that_cannot_be_done_changes_nothing(

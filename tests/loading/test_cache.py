@@ -327,7 +327,7 @@ def test_a_clip_that_is_another_one_now_is_read_again(
 
 def test_a_folder_that_cannot_be_made_is_told(corpus: Path, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("no folder", encoding="utf-8")
-    with pytest.raises(OSError):  # run_program prints it in two lines
+    with pytest.raises(OSError, match="file"):  # run_program prints it in two lines
         open_cache(corpus, tmp_path / "file")
 
 

@@ -142,7 +142,7 @@ def test_clips_of_every_format_are_transcribed_and_drawn(
         for table, ((cost, text),) in zip(found, greedy):
             assert table == sorted(table) and len({t for _, t in table}) == width
             # The same text has more paths than the best one alone.
-            assert dict((t, c) for c, t in table)[text] <= cost
+            assert {t: c for c, t in table}[text] <= cost
 
 
 def test_a_fold_is_scored_and_its_worst_utterances_named(

@@ -245,7 +245,7 @@ def test_the_error_rate_of_training_is_that_of_a_sample_of_a_large_fold(
 
     minibatches = [one_utterance() for _ in range(30)]
     run = run_on(minibatches, tmp_path, "--num_epochs", 1, transcribe=transcribe)
-    run._train_loader.dataset = range(5000)
+    run._batches.utterances = range(5000)
     for minibatch in run.minibatches(1):
         run.count((torch.ones(1), torch.zeros(()), minibatch[0]), minibatch)
     assert len(decoded) == 3 and run._score.n_utterances == 30

@@ -81,10 +81,12 @@ def probe_files(root: Path, exercises: Mapping[str, Exercise]) -> dict[str, str]
         body = [ast.unparse(ast.fix_missing_locations(s)) for s in kept]
         files[file] = "\n\n".join([head, *body, ""])
         for statement in kept:
-            if isinstance(statement, ast.ImportFrom) and statement.module:
-                if statement.module.startswith(f"{PACKAGE}."):
-                    names = wanted.setdefault(statement.module, set())
-                    new = {alias.name for alias in statement.names} - names
-                    names |= new
-                    left += [statement.module] if new else []
+            if not isinstance(statement, ast.ImportFrom):
+                continue
+            source = statement.module or ""
+            if source.startswith(f"{PACKAGE}."):
+                names = wanted.setdefault(source, set())
+                new = {alias.name for alias in statement.names} - names
+                names |= new
+                left += [source] if new else []
     return files

@@ -75,7 +75,7 @@ def _overview(record: SubmissionRecord, limit: int) -> str:
     return cut_middle("\n".join([words, *problems, colophon(record)]), limit)
 
 
-def _json(value: dict[str, Any], **options: Any) -> str:  # noqa: ANN401
+def _json(value: dict[str, Any], **options: Any) -> str:
     return json.dumps(value, ensure_ascii=False, allow_nan=False, **options)
 
 

@@ -187,10 +187,8 @@ def change_root(
         inner = [work / path.relative_to("/") for path in places]
         for folder in (old, work / "proc", work / "tmp", *inner):
             folder.mkdir(parents=True, exist_ok=True)
-        try:
+        with suppress(OSError):  # a container may forbid it; nothing needs it
             _mount("proc", work / "proc", "proc", _MS_NOSUID | _MS_NODEV | _MS_NOEXEC)
-        except OSError:
-            pass  # a container may forbid it; nothing needs it
         number = _SYS_PIVOT_ROOT[machine]
         call_libc("syscall", number, str(work).encode(), str(old).encode())
     except OSError:

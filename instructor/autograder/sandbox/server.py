@@ -146,7 +146,7 @@ class SlotServer:
         others = 0 if self.user is not None else processes.threads_of(os.getuid())
         isolation.drop_privileges(self.user)
         trace = os.open("trace", os.O_CREAT | os.O_WRONLY, 0o600)
-        outcome = open("outcome", "wb")
+        outcome = open("outcome", "wb")  # noqa: SIM115 (open until the process ends)
         faulthandler.enable(trace, all_threads=False)
         faulthandler.register(signal.SIGUSR1, trace, all_threads=False)
         faulthandler.register(signal.SIGXCPU, trace, all_threads=False, chain=True)

@@ -4,8 +4,7 @@
 
 Both sides take turns in one process, on the same tensors: PyTorch's own pass over a
 ``PackedSequence``, and the same layers after ``run_densely``; forward and backward, one
-thread, 16 utterances of nearly one length. Then a whole step of the lab's network
-(convolutions with the channels last on the second side alone, as training has them).
+thread, 16 utterances of nearly one length. Then a whole step of the lab's network.
 The ratio is that of the fastest rounds, since whatever else runs only adds to them.
 """
 
@@ -57,7 +56,9 @@ def take_turns(*sides: Callable[[], object]) -> list[float]:
     return fastest
 
 
-def time_layers(cell: type[nn.RNNBase], layers: int, units: int, frames: int) -> None:
+def time_layers(
+    cell: type[nn.GRU | nn.LSTM], layers: int, units: int, frames: int
+) -> None:
     """Print one row of the table of recurrent layers."""
     own = cell(FEATURES, units, layers, bidirectional=True)
     dense = copy.deepcopy(own)
@@ -90,7 +91,6 @@ def time_step(units: int, seconds: float) -> None:
         model = CTCModel(charmap, MELS, units, 2, "GRU", dropout=0.1).train()
         if ours:
             run_densely(model)
-            model.to(memory_format=torch.channels_last)
         optimizer = torch.optim.AdamW(model.parameters(), lr=1e-3)
         losses = partial(main_ctc.ctc_losses, blank=charmap.blankid)
         step = (model, losses, lambda: torch.zeros(()), optimizer, minibatch, 20.0)

@@ -12,16 +12,18 @@ F features of a frame, H hidden units, L layers.
 
 from __future__ import annotations
 
-from typing import NamedTuple, Union
+from collections.abc import Iterator
+from typing import Any, NamedTuple
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.autograd import Function
-from torch.autograd.function import FunctionCtx, once_differentiable
+from torch.autograd.function import once_differentiable
 from torch.nn.utils.rnn import PackedSequence
 
-States = Union[Tensor, tuple[Tensor, Tensor]]  # of a GRU; of an LSTM
+States = Any  # a tensor of a GRU; two of an LSTM
+Context = Any  # what autograd keeps for the backward pass
 
 _RUN = {nn.GRU: torch.gru, nn.LSTM: torch.lstm}
 _FLOATS = (torch.float32, torch.float64)
@@ -76,13 +78,13 @@ class _Pad(Function):
     """
 
     @staticmethod
-    def forward(ctx: FunctionCtx, packed: Tensor, at: Places) -> Tensor:
+    def forward(ctx: Context, packed: Tensor, at: Places) -> Tensor:
         ctx.at = at
         return packed.index_select(0, at.rows)
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: FunctionCtx, gradient: Tensor) -> tuple[Tensor, None]:
+    def backward(ctx: Context, gradient: Tensor) -> tuple[Tensor, None]:
         return gradient.index_select(0, ctx.at.places), None
 
 
@@ -90,13 +92,13 @@ class _Pack(Function):
     """Frames at their places (T B, F) to packed ones (N, F)."""
 
     @staticmethod
-    def forward(ctx: FunctionCtx, padded: Tensor, at: Places) -> Tensor:
+    def forward(ctx: Context, padded: Tensor, at: Places) -> Tensor:
         ctx.at = at
         return padded.index_select(0, at.places)
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: FunctionCtx, gradient: Tensor) -> tuple[Tensor, None]:
+    def backward(ctx: Context, gradient: Tensor) -> tuple[Tensor, None]:
         padded = gradient.index_select(0, ctx.at.rows)
         return (padded if ctx.at.inside is None else padded * ctx.at.inside), None
 
@@ -141,10 +143,11 @@ class DenseForward:
         data, batch_sizes, order, back = inputs
         is_lstm = isinstance(layer, nn.LSTM)
         states = self._first_states(data, int(batch_sizes[0]), hx, order)
-        layer.check_forward_args(data, states if is_lstm else states[0], batch_sizes)
+        first: Any = states if is_lstm else states[0]
+        layer.check_forward_args(data, first, batch_sizes)
         both = find_places(batch_sizes, data.dtype)[: 1 + layer.bidirectional]
         finals: list[tuple[Tensor, ...]] = []
-        weights = iter(layer.all_weights)
+        weights: Iterator[Any] = iter(layer.all_weights)
         for number in range(layer.num_layers):
             if number and layer.dropout:
                 data = F.dropout(data, layer.dropout, layer.training)
@@ -244,6 +247,8 @@ def run_densely(model: nn.Module) -> None:
         model: Any network; changed in place, its ``state_dict`` is not.
     """
     for layer in model.modules():
-        plain = type(layer) in _RUN and "forward" not in vars(layer)
+        if not isinstance(layer, nn.RNNBase) or type(layer) not in _RUN:
+            continue
+        plain = "forward" not in vars(layer)
         if plain and not layer.proj_size and not layer.batch_first:
             layer.forward = DenseForward(layer)

@@ -64,7 +64,7 @@ def assert_equal(ours: list[Tensor], theirs: list[Tensor]) -> None:
 
 @pytest.mark.parametrize("lengths", LENGTHS)
 @pytest.mark.parametrize("n_layers", [1, 2, 3, 4])
-@pytest.mark.parametrize(("kind", "both"), KINDS)
+@pytest.mark.parametrize("kind, both", KINDS)
 def test_outputs_states_and_gradients_are_those_of_pytorch(
     kind: type[nn.RNNBase], both: bool, n_layers: int, lengths: list[int]
 ) -> None:

@@ -143,44 +143,28 @@ def make_loaders(
     normalize: bool,
     loading: Loading,
 ) -> Loaders:
-    """Make the loaders that ``get_dataloaders`` returns; its arguments are these.
+    """Make the loaders that ``get_dataloaders`` returns.
+
+    The arguments are those of ``get_dataloaders``, except:
 
     Args:
         make_collate: ``make_collate(augment=, spectro_normalization=)`` returns the
             function that turns utterances into a minibatch.
         corpus: Folder of the corpora, and folder of one release in it.
-        cuda: Whether the minibatches go to a CUDA device.
-        batch_size: Utterances in a minibatch, of all processes together.
-        n_threads: Worker processes at most.
         durations: Shortest and longest clip kept, in seconds.
-        small_experiment: One minibatch of the training fold, in all three loaders.
-        train_augment: Mask the training spectrograms.
-        nmels: Mel bands M.
-        logger: Where the sizes and the normalisation are written.
-        normalize: Bring the spectrograms to mean 0 and standard deviation 1.
-        loading: The other settings.
     """
     to_log_mel = make_collate(augment=False).processor.log_mel
     limit = batch_size if small_experiment else None
     cache = None if small_experiment else loading.cache
     frames = None if small_experiment else loading.batch_frames
-    speeds = (PLAIN,)
-    if loading.speed_perturbation and not small_experiment:
-        speeds = SPEEDS
+    perturbed = loading.speed_perturbation and not small_experiment
+    fits, seed = loading.fits, loading.seed
 
     def open_fold(name: str) -> UtteranceSet:
         clips = DatasetFilter(CommonVoice(name, *corpus, loading.lang), *durations)
-        played = speeds if name == "train" else (PLAIN,)
+        speeds = SPEEDS if perturbed and name == "train" else (PLAIN,)
         return UtteranceSet(
-            clips,
-            to_log_mel,
-            loading.fits,
-            nmels,
-            limit,
-            n_threads,
-            loading.seed,
-            played,
-            cache,
+            clips, to_log_mel, fits, nmels, limit, n_threads, seed, speeds, cache
         )
 
     def loader_of(fold: UtteranceSet, augment: bool, shuffle: bool) -> DataLoader:

@@ -116,6 +116,20 @@ class FlashlightOptions:
             )
 
 
+def _write_entries(
+    folder: Path, lexicon: Lexicon | None, names: list[str], marks: list[str]
+) -> tuple[Path, Path]:
+    """Write the entries of the language model, and the lexicon if there is one."""
+    # Without the first file, Flashlight numbers a model's symbols in the order of a
+    # hash table, and scores one letter as if it were another.
+    units, words = folder / "units.txt", folder / "words.txt"
+    entries = lexicon.words if lexicon else names
+    units.write_text("\n".join(entries) + "\n", encoding="utf-8")
+    if lexicon:
+        words.write_text(lexicon.text(marks), encoding="utf-8")
+    return units, words
+
+
 def build_decoder(
     make: Callable[..., CTCDecoder],
     options: FlashlightOptions,
@@ -139,15 +153,8 @@ def build_decoder(
     """
     lm = str(options.lm_file) if options.lm_file else options.lm
     with TemporaryDirectory() as folder, silent_stderr():
-        # Without this file, Flashlight numbers a model's symbols in the order of a hash
-        # table, and scores one letter as if it were another.
-        units = Path(folder) / "units.txt"
-        entries = lexicon.words if lexicon else names
-        units.write_text("\n".join(entries) + "\n", encoding="utf-8")
-        words = Path(folder) / "words.txt"
-        if lexicon:
-            marks = [m for m in MARKS if options.punctuation and m in names]
-            words.write_text(lexicon.text(marks), encoding="utf-8")
+        marks = [m for m in MARKS if options.punctuation and m in names]
+        units, words = _write_entries(Path(folder), lexicon, names, marks)
         try:
             return make(
                 lexicon=str(words) if lexicon else None,

@@ -143,15 +143,11 @@ def make_loaders(
     normalize: bool,
     loading: Loading,
 ) -> Loaders:
-    """Make the loaders that ``get_dataloaders`` returns.
+    """Make the loaders that ``get_dataloaders`` returns, which explains the arguments.
 
-    The arguments are those of ``get_dataloaders``, except:
-
-    Args:
-        make_collate: ``make_collate(augment=, spectro_normalization=)`` returns the
-            function that turns utterances into a minibatch.
-        corpus: Folder of the corpora, and folder of one release in it.
-        durations: Shortest and longest clip kept, in seconds.
+    ``make_collate(augment=, spectro_normalization=)`` returns the function that turns
+    utterances into a minibatch. ``corpus`` holds the folder of the corpora and that of
+    one release in it, ``durations`` the shortest and longest clip kept, in seconds.
     """
     to_log_mel = make_collate(augment=False).processor.log_mel
     limit = batch_size if small_experiment else None

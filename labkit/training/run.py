@@ -15,7 +15,6 @@ from torch.nn.utils.rnn import PackedSequence
 from torch.utils.data import DataLoader
 
 from labkit.base import LabError, draw_seed
-from labkit.loading import batches_of
 from labkit.metrics import FoldScore
 from labkit.training.averaging import EpochWeights, refresh_batchnorm
 from labkit.training.checkpoint import load_checkpoint, load_weights
@@ -82,7 +81,7 @@ class Run:
         self.penalty = checked_penalty(model)
         self.transcribe = transcribe
         self._train_loader, self._dev_loader, self._test_loader = loaders
-        self._batches = batches_of(self._train_loader)
+        self._batches: Any = self._train_loader.batch_sampler
         for loader in loaders:
             loader.worker_init_fn = leave_stops_to_the_parent
         fuse_updates(optimizer, args.device)

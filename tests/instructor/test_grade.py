@@ -275,7 +275,9 @@ def test_ctrl_c_ends_quietly_and_says_what_to_do(graded: Class, tmp_path: Path) 
     running.send_signal(signal.SIGINT)
     _, errors = running.communicate(timeout=60)
     assert running.returncode == 130
-    assert "the same command goes on from here" in errors and "Traceback" not in errors
+    assert (
+        "the same command continues from here" in errors and "Traceback" not in errors
+    )
 
 
 @pytest.mark.parametrize(

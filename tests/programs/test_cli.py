@@ -154,7 +154,7 @@ def test_a_fold_is_scored_and_its_worst_utterances_named(
     # 4 x 3 + 2 x 2 errors in 18 characters, 4 x 2 + 2 x 1 in 12 words.
     assert "6 clips\n" in out
     assert re.search(r"^CER 88\.9 %", out, re.M) and re.search(r"^WER 83\.3", out, re.M)
-    worst = re.findall(r"clip_test_(\d)\.mp3  CER (\S+) %\n +REF: (.*)\n", out)
+    worst = re.findall(r"clip_test_(\d)\.mp3  CER (\S+) %\n +reference +(.*)\n", out)
     assert [rate for _, rate, _ in worst] == ["100.0"] * 4 + ["66.7"]
     assert {i for i, _, _ in worst} > {"1", "2", "4", "5"}
     assert all(

@@ -18,7 +18,7 @@ $(VENV)/.installed: requirements.txt requirements-dev.txt
 	$(BIN)/python -m pip install --quiet -r requirements-dev.txt
 	touch $@
 
-demo: $(VENV)/.installed ## train the reference for 4 minutes, transcribe a clip it never saw
+demo: $(VENV)/.installed ## train the reference for some minutes, transcribe a clip it never saw
 	$(BIN)/python $(REFERENCE)/main_ctc.py train --scheduler --train_augment --logname demo
 	$(BIN)/python $(REFERENCE)/main_ctc.py test --audiofile $(DEMO_CLIP)
 	@awk -F'\t' 'NR == 2 {print "what was said: " $$4}' corpora/mini/fr/test.tsv

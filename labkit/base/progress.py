@@ -5,13 +5,13 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterable, Sized
 
-from tqdm import tqdm
-
 
 def progress(
     batches: Iterable, title: str, quiet: bool = False, done: int = 0
 ) -> Iterable:
     """Show a bar with the time left, on a terminal only."""
+    from tqdm import tqdm  # here: make_starter.py runs without any package
+
     hidden = quiet or not sys.stderr.isatty()
     total = len(batches) if isinstance(batches, Sized) else None
     return tqdm(

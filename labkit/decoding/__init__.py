@@ -1,6 +1,20 @@
 """From scores to hypotheses: searches, alignment, language models, Flashlight."""
 
 from labkit.decoding.alignment import Alignment, NoPathError, align
+from labkit.decoding.attention.decoders import (
+    attention_decoder,
+    joint_decoder,
+    rescoring_decoder,
+)
+from labkit.decoding.attention.drafts import partial_decoder, verifying_decoder
+from labkit.decoding.attention.joint import PrefixState, empty_prefix
+from labkit.decoding.attention.network import attention_weights
+from labkit.decoding.attention.state import Decoded, Memory, RecurrentState
+from labkit.decoding.attention.transformer import (
+    TransformerDecoder,
+    join_heads,
+    split_heads,
+)
 from labkit.decoding.beam import prefix_beam_search
 from labkit.decoding.check import check_beam_size
 from labkit.decoding.encoding import Encoding, Recogniser, log_posteriors
@@ -23,26 +37,40 @@ from labkit.decoding.search import (
 __all__ = [
     "Alignment",
     "Automaton",
+    "Decoded",
     "Encoding",
     "FlashlightDecoder",
     "FlashlightOptions",
     "Fusion",
     "Hypothesis",
+    "Memory",
     "NBest",
     "NoPathError",
+    "PrefixState",
     "Recogniser",
+    "RecurrentState",
     "Search",
     "SearchOptions",
+    "TransformerDecoder",
     "align",
+    "attention_decoder",
+    "attention_weights",
     "beam_decoder",
     "beam_search",
     "check_beam_size",
     "compile_ngram",
+    "empty_prefix",
     "flashlight_decoder",
     "flashlight_options",
     "import_decoder",
+    "join_heads",
+    "joint_decoder",
     "log_posteriors",
     "name_tokens",
+    "partial_decoder",
     "plain_decoder",
     "prefix_beam_search",
+    "rescoring_decoder",
+    "split_heads",
+    "verifying_decoder",
 ]

@@ -42,6 +42,20 @@ class Encoding(NamedTuple):
             )
         return self.scores
 
+    @property
+    def attended(self) -> PackedSequence:
+        """The memory, for who cannot do without.
+
+        Raises:
+            LabError: There is none.
+        """
+        if self.memory is None:
+            raise LabError(
+                "the network has no attention decoder",
+                "use another --decoder, or train one: python main_seq2seq.py train",
+            )
+        return self.memory
+
     def check(self) -> None:
         """Refuse scores that no decoder can read.
 

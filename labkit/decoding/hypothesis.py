@@ -17,9 +17,12 @@ class Hypothesis:
             every bonus.
         indices: The transcript, without blanks.
         parts: The log probability under each model that scored it, not weighted:
-            ``"ctc"`` under the network, ``"lm"`` under the language model.
+            ``"ctc"`` under the network, ``"attention"`` under its attention decoder,
+            ``"lm"`` under the language model.
+        cut: Whether it had to end at the limit of its length.
     """
 
     score: float
     indices: list[int]
     parts: dict[str, float] = field(default_factory=dict)
+    cut: bool = False

@@ -26,13 +26,13 @@ from labkit.decoding.fusion.hotwords import compile_hotwords
 from labkit.decoding.fusion.ngram import Fusion, compile_ngram
 from labkit.decoding.hypothesis import Hypothesis, NBest
 from labkit.lm import SHIPPED, load_language_model, shipped
-from labkit.options import CTC_OPTIONS
+from labkit.options import SEQ2SEQ_OPTIONS
 from labkit.text import Alphabet
 
 # The n-best list of each utterance, best first.
 Search = Callable[[Encoding], list[list[Hypothesis]]]
 
-_ROWS = CTC_OPTIONS.rows  # the only place of the defaults
+_ROWS = SEQ2SEQ_OPTIONS.rows  # the only place of the defaults, part one's too
 
 
 @dataclass(frozen=True)
@@ -49,9 +49,15 @@ class SearchOptions:
         lexicon: Path of a lexicon, for Flashlight; None for the model's own words.
         symbols_per_frame: How many of the likeliest symbols Flashlight tries at each
             frame; None for all.
-            beam_threshold: Flashlight drops hypotheses this much worse than its best.
+        beam_threshold: Flashlight drops hypotheses this much worse than its best.
         unknown_score: What Flashlight adds for a word outside the lexicon.
         silence_score: What Flashlight adds for each separator.
+        ctc_weight: Weight of CTC beside attention, whose weight is 1 less it.
+        length_norm: Attention ranks by the score over the length to this power.
+        par_threshold: The confidence in a symbol that spares it a second decoding.
+        max_seq_len: Symbols by which an uncertain segment may grow.
+        max_mask_parallel: Segments of an utterance that are decoded together; -1 for
+            all.
     """
 
     beam_size: int = _ROWS["beamwidth"].default
@@ -65,15 +71,18 @@ class SearchOptions:
     beam_threshold: float = _ROWS["beam_threshold"].default
     unknown_score: float = _ROWS["unknown_score"].default
     silence_score: float = _ROWS["silence_score"].default
+    ctc_weight: float = _ROWS["ctc_weight"].default
+    length_norm: float = _ROWS["length_norm"].default
+    par_threshold: float = _ROWS["par_threshold"].default
+    max_seq_len: int = _ROWS["max_seq_len"].default
+    max_mask_parallel: int = _ROWS["max_mask_parallel"].default
 
     @classmethod
     def of(cls, args: argparse.Namespace) -> SearchOptions:
-        """Take them from the options of the command line."""
-        values = {
-            **vars(args),
-            "beam_size": args.beamwidth,
-        }  # the only option with another name
-        return cls(**{field.name: values[field.name] for field in fields(cls)})
+        """Take them from the options of the command line; part one has not all."""
+        values = {**vars(args), "beam_size": args.beamwidth}  # the only other name
+        names = [field.name for field in fields(cls) if field.name in values]
+        return cls(**{name: values[name] for name in names})
 
 
 def _model_path(lm: str) -> Path:

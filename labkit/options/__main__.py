@@ -1,5 +1,5 @@
-"""``python -m labkit.options``: the page of the options of part one."""
+"""``python -m labkit.options``: the page of the options of every part."""
 
-from labkit.options.part import CTC, describe
+from labkit.options.part import PARTS, describe
 
-print(describe(CTC), end="")
+print("\n".join(map(describe, PARTS.values())), end="")

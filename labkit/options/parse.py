@@ -127,7 +127,7 @@ def _refusals(args: argparse.Namespace, table: OptionTable) -> Iterator[str]:
         yield from rule(args, table)
     used = {decoder for decoder, _ in table.used(args)}
     for row in rows:
-        if row.decoders and used.isdisjoint(row.decoders):
+        if row.decoders and args.command == TEST and used.isdisjoint(row.decoders):
             named = "--decoder " + " or ".join(row.decoders)
             if used == {"greedy"} and "beam" in row.decoders:
                 named = "--beamsearch or another --decoder"

@@ -11,6 +11,7 @@ from labkit.options.ctc import CTC_OPTIONS
 from labkit.options.document import list_options
 from labkit.options.option import OptionTable
 from labkit.options.parse import read_command_line
+from labkit.options.seq2seq import SEQ2SEQ_OPTIONS
 
 
 @dataclass(frozen=True)
@@ -22,12 +23,14 @@ class Part:
         script: The file name of its program, main_NAME.py.
         options: The command line of that program.
         pretrained: The network of the kit, if there is one for this part.
+        encoder: The part whose network is the ``encoder`` of one of this part.
     """
 
     name: str
     script: str
     options: OptionTable
     pretrained: Path | None = None
+    encoder: Part | None = None
 
     @property
     def architecture(self) -> tuple[str, ...]:
@@ -41,6 +44,8 @@ class Part:
 
 
 CTC = Part("ctc", "main_ctc.py", CTC_OPTIONS, PRETRAINED)
+SEQ2SEQ = Part("seq2seq", "main_seq2seq.py", SEQ2SEQ_OPTIONS, encoder=CTC)
+PARTS = {part.name: part for part in (CTC, SEQ2SEQ)}
 
 
 def parse(

@@ -1,0 +1,1 @@
+"""Decoding with attention: a decoder's memory and states, beams, segments."""

@@ -1,0 +1,236 @@
+"""Beam search of an attention decoder, over many strings at once.
+
+A *segment* is what a search looks for: a whole transcript, or the part between two
+symbols that are certain. All segments of all utterances are searched together; each
+has a stop symbol and a limit of its own.
+
+A hypothesis that has ended keeps its place in the beam (Sutskever et al. 2014), so a
+segment is done once its whole beam has ended: no other could rank above them.
+
+Axis letters: B utterances, S segments of each, K hypotheses, V symbols, U symbols of a
+hypothesis.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import NamedTuple, Protocol
+
+import torch
+from torch import Tensor
+
+from labkit.decoding.attention.state import Decoder, DecoderState, Memory
+
+_NOTHING = -1  # in the place of a symbol: the hypothesis had ended before
+
+
+@dataclass(frozen=True)
+class Segments:
+    """What to search for.
+
+    Attributes:
+        log_probs: Log-probabilities of the first symbol of each, (B, S, V).
+        state: The state before it, rows (B, S).
+        stop: The symbol that ends each, (B, S).
+        limit: The largest number of its symbols, the stop among them, (B, S); 0 for
+            a place without a segment.
+    """
+
+    log_probs: Tensor
+    state: DecoderState
+    stop: Tensor
+    limit: Tensor
+
+
+class Found(NamedTuple):
+    """A string that ends a segment.
+
+    Attributes:
+        symbols: Its symbols, the stop being the last.
+        score: What it is ranked by, before its length is taken into account.
+        attention: Its log probability under the decoder.
+        cut: Whether it had to stop at the limit.
+    """
+
+    symbols: list[int]
+    score: float
+    attention: float
+    cut: bool
+
+
+class Scorer(Protocol):
+    """Turns log-probabilities of the decoder into the scores of candidates."""
+
+    def score(self, attention: Tensor) -> Tensor:
+        """Score every candidate by itself and what comes before it.
+
+        Args:
+            attention: The log probability of each candidate, (B, S, K, V).
+        """
+        ...
+
+    def move(self, origin: Tensor, symbol: Tensor) -> None:
+        """Follow the hypotheses that a step has kept.
+
+        Args:
+            origin: The hypothesis that each one extends, (B, S, K).
+            symbol: Its new symbol, (B, S, K); the stop, where it had ended before.
+        """
+        ...
+
+
+class _Beams:
+    """K hypotheses of each segment; every tensor is (B, S, K).
+
+    Args:
+        segments: What is searched for.
+        size: K.
+        excluded: Symbols that no hypothesis has, the end as long as it is no stop.
+
+    Attributes:
+        score: What they are ranked by, before their length is taken into account.
+        attention: Their log probability under the decoder.
+        ended: Whether they have ended, or are no hypotheses at all.
+        length: Their number of symbols.
+        strings: Their symbols, (B, S, K, U).
+    """
+
+    def __init__(self, segments: Segments, size: int, excluded: Sequence[int]) -> None:
+        self.stop, self.limit = segments.stop.unsqueeze(2), segments.limit.unsqueeze(2)
+        *places, self.n_symbols = segments.log_probs.shape
+        shape, device = (*places, size), self.stop.device
+        self.score = segments.log_probs.new_full(shape, -math.inf)
+        self.score[..., 0] = 0.0
+        self.score.masked_fill_(self.limit == 0, -math.inf)
+        self.attention = self.score
+        self.ended = self.score.isneginf()
+        self.length = torch.zeros(shape, device=device, dtype=torch.long)
+        self.strings = self.length.new_empty(*shape, 0)
+        symbols = torch.arange(self.n_symbols, device=device)
+        self._is_stop = symbols == self.stop.unsqueeze(3)  # (B, S, 1, V)
+        self._excluded = torch.isin(symbols, symbols.new_tensor(excluded))
+
+    def grow(
+        self, log_probs: Tensor, scorer: Scorer | None, length_norm: float
+    ) -> tuple[Tensor, Tensor]:
+        """Extend the hypotheses by a symbol, and keep the best.
+
+        Args:
+            log_probs: Of each symbol, (B, S, K, V).
+            scorer: Scores the candidates.
+            length_norm: As for ``search_segments``.
+
+        Returns:
+            The hypothesis that each one extends, and its new symbol, (B, S, K); the
+            stop, where it had ended before.
+        """
+        grown = self.attention.unsqueeze(3) + log_probs
+        scores = scorer.score(grown) if scorer else grown
+        ended = self.ended.unsqueeze(3)
+        last = (self.strings.shape[3] + 1 >= self.limit).unsqueeze(3)
+        blocked = ~self._is_stop & (self._excluded | ended | last)
+        stays = ended & self._is_stop
+
+        def chosen_from(values: Tensor, kept: Tensor) -> Tensor:
+            values = values.masked_fill(blocked, -math.inf)
+            return torch.where(stays, kept.unsqueeze(3), values).flatten(2)
+
+        scores = chosen_from(scores, self.score)  # (B, S, K V)
+        length = self.length + ~self.ended
+        ranks = scores
+        if length_norm:
+            divisor = length**length_norm
+            ranks = scores / divisor.repeat_interleave(self.n_symbols, dim=2)
+        cells = ranks.topk(self.score.shape[2], dim=2).indices  # (B, S, K)
+        origin, symbol = cells // self.n_symbols, cells % self.n_symbols
+        self.attention = chosen_from(grown, self.attention).gather(2, cells)
+        self.score = scores.gather(2, cells)
+        self.length = length.gather(2, origin)
+        had_ended = self.ended.gather(2, origin)
+        self.ended = had_ended | (symbol == self.stop) | self.score.isneginf()
+        index = origin.unsqueeze(3).expand(-1, -1, -1, self.strings.shape[3])
+        new = symbol.masked_fill(had_ended, _NOTHING).unsqueeze(3)
+        self.strings = torch.cat([self.strings.gather(2, index), new], dim=3)
+        return origin, symbol
+
+    def collect(self) -> list[list[list[Found]]]:
+        """Return what was found, without places that hold nothing."""
+        columns = self.strings, self.score, self.attention, self.length
+        whole = zip(*(x.tolist() for x in columns), self.limit.squeeze(2).tolist())
+        return [
+            [
+                [
+                    Found(string[:n], own, decoder, n == most > 1)
+                    for string, own, decoder, n in zip(*beam)
+                    if own > -math.inf
+                ]
+                for *beam, most in zip(*utterance)
+            ]
+            for utterance in whole
+        ]
+
+
+def search_segments(
+    decoder: Decoder,
+    memory: Memory,
+    segments: Segments,
+    beam_size: int,
+    excluded: Sequence[int],
+    scorer: Scorer | None = None,
+    length_norm: float = 0.0,
+) -> list[list[list[Found]]]:
+    """Search the segments of all utterances together.
+
+    Args:
+        decoder: The decoder.
+        memory: The encoder's frames of each utterance.
+        segments: What to search for.
+        beam_size: Hypotheses K kept for each segment.
+        excluded: Symbols that no hypothesis has, but as the stop of its segment.
+        scorer: Scores candidates; None for the decoder alone.
+        length_norm: Scores are divided by the number of symbols to this power.
+
+    Returns:
+        For each utterance and each of its segments, what was found, best first.
+    """
+    beams = _Beams(segments, beam_size, excluded)
+    n_segments = segments.stop.shape[1]
+    first = torch.arange(n_segments, device=segments.stop.device)[:, None]  # (S, 1)
+    origin = first.expand(*beams.score.shape)
+    state = segments.state.rows(origin.flatten(1))  # rows (B, S K)
+    log_probs = segments.log_probs.unsqueeze(2).expand(*origin.shape, -1)
+    for _ in range(int(segments.limit.max())):
+        origin, symbol = beams.grow(log_probs, scorer, length_norm)
+        if bool(beams.ended.all()):
+            break
+        if scorer:
+            scorer.move(origin, symbol)
+        state = state.rows((origin + first * beam_size).flatten(1))
+        read = decoder(symbol.flatten(1).unsqueeze(2), memory, state)
+        state = read.state
+        log_probs = read.log_probs.squeeze(2).unflatten(1, (n_segments, beam_size))
+    return beams.collect()
+
+
+def whole_transcripts(
+    decoder: Decoder,
+    memory: Memory,
+    start: int,
+    end: int,
+    limits: Tensor,
+) -> Segments:
+    """Make the segments of whole transcripts, one for each utterance.
+
+    Args:
+        decoder: The decoder; it reads the start symbol.
+        memory: The encoder's frames of each utterance.
+        start: The symbol that starts a transcript.
+        end: The symbol that ends it.
+        limits: The largest number of symbols of each, the end among them, (B,).
+    """
+    limits = limits.to(memory.mask.device).unsqueeze(1)  # (B, 1)
+    first = decoder(torch.full_like(limits, start).unsqueeze(2), memory)
+    stop = torch.full_like(limits, end)
+    return Segments(first.log_probs[:, :, -1], first.state, stop, limits)

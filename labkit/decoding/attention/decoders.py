@@ -1,0 +1,217 @@
+"""Searches over whole transcripts: attention, both heads in one pass, rescoring.
+
+What students write is handed to them as functions. Axis letters: T' frames, B
+utterances, R strings of each, V symbols, U symbols of a string.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+
+import torch
+from torch import Tensor
+from torch.nn.utils.rnn import pad_sequence
+
+from labkit.decoding.attention.beam import Found, search_segments, whole_transcripts
+from labkit.decoding.attention.joint import (
+    Combine,
+    Extend,
+    FusedScorer,
+    JointScorer,
+    pad_frames,
+)
+from labkit.decoding.attention.network import AttentionRecogniser, Marks, open_memory
+from labkit.decoding.attention.state import Decoder, Memory
+from labkit.decoding.beam import prefix_beam_search
+from labkit.decoding.check import check_beam_size
+from labkit.decoding.encoding import Encoding, log_posteriors
+from labkit.decoding.hypothesis import Hypothesis
+from labkit.decoding.search import Search, SearchOptions, make_fusion
+
+
+def attention_decoder(
+    recogniser: AttentionRecogniser, options: SearchOptions
+) -> Search:
+    """Make the beam search of the attention decoder alone."""
+    return _OnePass(recogniser, options)
+
+
+def joint_decoder(
+    recogniser: AttentionRecogniser,
+    options: SearchOptions,
+    extend: Extend,
+    combine: Combine,
+) -> Search:
+    """Make the beam search that scores hypotheses by CTC and attention.
+
+    Args:
+        recogniser: The network.
+        options: The options.
+        extend: Extends prefixes by a symbol.
+        combine: Combines the scores of both.
+    """
+    return _OnePass(recogniser, options, (extend, combine))
+
+
+class _OnePass:
+    """A beam search over whole transcripts.
+
+    Args:
+        recogniser: The network.
+        options: The options.
+        joint: What ``JointScorer`` needs; None for attention alone.
+    """
+
+    def __init__(
+        self,
+        recogniser: AttentionRecogniser,
+        options: SearchOptions,
+        joint: tuple[Extend, Combine] | None = None,
+    ) -> None:
+        check_beam_size(options.beam_size)
+        alphabet = recogniser.charmap.alphabet
+        self.recogniser, self.options, self.joint = recogniser, options, joint
+        self.marks, self.fusion = Marks.of(alphabet), make_fusion(options, alphabet)
+
+    def __call__(self, encoding: Encoding) -> list[list[Hypothesis]]:
+        """Search a batch."""
+        marks, decoder = self.marks, self.recogniser.decoder
+        memory, lengths = open_memory(self.recogniser, encoding)
+        wanted = whole_transcripts(decoder, memory, marks.start, marks.end, lengths)
+        n_utterances, _, n_symbols = wanted.log_probs.shape
+        shape = (n_utterances, 1, self.options.beam_size)
+        device = wanted.log_probs.device
+        fused = scorer = FusedScorer(
+            self.fusion, shape, n_symbols, marks.start, marks.end, device
+        )
+        log_probs = None
+        if self.joint:
+            log_probs, _ = log_posteriors(encoding.ctc_scores)  # (T', B, V)
+            padded = pad_frames(log_probs, lengths, marks.blank)
+            scorer = JointScorer(
+                fused,
+                padded,
+                marks.blank,
+                marks.start,
+                self.options.ctc_weight,
+                *self.joint,
+            )
+        found = search_segments(
+            decoder,
+            memory,
+            wanted,
+            self.options.beam_size,
+            marks.outside,
+            scorer,
+            self.options.length_norm,
+        )
+        return [
+            self._describe(nbest, None if log_probs is None else log_probs[:n, b])
+            for b, ((nbest,), n) in enumerate(zip(found, lengths.tolist()))
+        ]
+
+    def _describe(
+        self, nbest: list[Found], log_probs: Tensor | None
+    ) -> list[Hypothesis]:
+        """Turn what was found for an utterance into hypotheses with their parts."""
+        strings = [[self.marks.start, *one.symbols] for one in nbest]
+        parts: list[dict[str, float]] = [{} for _ in nbest]
+        if log_probs is not None:
+            for part, ctc in zip(parts, _ctc_scores(log_probs, strings, self.marks)):
+                part["ctc"] = ctc
+        hypotheses = []
+        for one, string, part in zip(nbest, strings, parts):
+            part["attention"] = one.attention
+            if self.fusion and self.fusion.lm:
+                part["lm"] = self.fusion.lm.total(string)
+            score = one.score / len(one.symbols) ** self.options.length_norm
+            hypotheses.append(Hypothesis(score, string, part, one.cut))
+        # What no path of CTC spells has only the score of rounding.
+        spelled = [h for h in hypotheses if h.parts.get("ctc", 0.0) > -math.inf]
+        return spelled if spelled and self.options.ctc_weight else hypotheses
+
+
+def _ctc_scores(
+    log_probs: Tensor, strings: list[list[int]], marks: Marks
+) -> list[float]:
+    """Return the log probability of each string under CTC scores (T', V)."""
+    n_frames = len(log_probs)
+    lengths = torch.tensor([len(string) for string in strings])
+    targets = pad_sequence([torch.tensor(string) for string in strings], True)
+    losses = torch.nn.functional.ctc_loss(
+        log_probs.double().cpu().unsqueeze(1).expand(-1, len(strings), -1),
+        targets,
+        torch.full_like(lengths, n_frames),
+        lengths,
+        marks.blank,
+        reduction="none",
+    )
+    return (-losses).tolist()
+
+
+def rescoring_decoder(
+    recogniser: AttentionRecogniser,
+    options: SearchOptions,
+    rescore: Callable[[Sequence[Hypothesis], Sequence[float], float], list[Hypothesis]],
+) -> Search:
+    """Make the decoder that ranks the n-best list of CTC anew, in one call.
+
+    Args:
+        recogniser: The network.
+        options: The options.
+        rescore: (n-best list of CTC, log probability of each under the attention
+            decoder, ctc_weight) to the list ranked anew.
+    """
+    alphabet = recogniser.charmap.alphabet
+    marks, fusion = Marks.of(alphabet), make_fusion(options, alphabet)
+
+    def search(encoding: Encoding) -> list[list[Hypothesis]]:
+        log_probs, lengths = log_posteriors(encoding.ctc_scores)  # (T', B, V)
+        lists = prefix_beam_search(
+            log_probs, lengths, options.beam_size, marks.blank, fusion
+        )
+        memory, _ = open_memory(recogniser, encoding)
+        scores = score_strings(
+            recogniser.decoder,
+            memory,
+            [[marks.string(one.indices) for one in nbest] for nbest in lists],
+            marks.start,
+        )
+        return [
+            rescore(nbest, own, options.ctc_weight) for nbest, own in zip(lists, scores)
+        ]
+
+    return search
+
+
+def score_strings(
+    decoder: Decoder, memory: Memory, strings: list[list[list[int]]], start: int
+) -> list[list[float]]:
+    """Score the strings of each utterance in one call of the decoder.
+
+    Args:
+        decoder: The decoder.
+        memory: The encoder's frames of each utterance.
+        strings: Strings of each utterance, which end with the end symbol.
+        start: The symbol that starts a transcript.
+
+    Returns:
+        The log probability of each string.
+    """
+    n_rows = max(len(own) for own in strings)
+    longest = max(len(string) for own in strings for string in own)
+    targets = torch.zeros(len(strings), n_rows, longest, dtype=torch.long)
+    inside = torch.zeros_like(targets, dtype=torch.bool)
+    for b, own in enumerate(strings):
+        for r, string in enumerate(own):
+            targets[b, r, : len(string)] = torch.tensor(string)
+            inside[b, r, : len(string)] = True
+    targets, inside = targets.to(memory.mask.device), inside.to(memory.mask.device)
+    inputs = torch.cat(
+        [torch.full_like(targets[..., :1], start), targets[..., :-1]], dim=2
+    )
+    log_probs = decoder(inputs, memory).log_probs  # (B, R, U, V)
+    own_probs = log_probs.gather(3, targets.unsqueeze(3)).squeeze(3)
+    totals = own_probs.masked_fill(~inside, 0.0).double().sum(dim=2).tolist()
+    return [row[: len(own)] for row, own in zip(totals, strings)]

@@ -19,6 +19,14 @@ import matplotlib.pyplot as plt  # noqa: E402 (its screen is chosen above)
 
 WIDTH = 10.0  # inches
 ROW_HEIGHT = 2.2  # inches
+# matplotlib's own font has no glyph for the mark of unknown characters.
+_NAMES = {" ": "space", "❌": "?"}
+_ATTENTION_LEGEND = (
+    "a diagonal: each symbol is found where it is said.  one column: all symbols look "
+    "at the same frames, nothing is learnt yet.\na diagonal that stops: the rest is "
+    "invented.  two diagonals: a part is written twice.  a blur: it guesses from the "
+    "text alone"
+)
 _SEEN = 0.1  # a symbol whose probability never exceeds this is left out
 
 
@@ -97,9 +105,9 @@ def draw_posteriors(
         vmax=1,
         interpolation="nearest",
     )
-    # matplotlib's own font has no glyph for the mark of unknown characters.
-    names = {" ": "space", "❌": "?"}
-    axes.set_yticks(range(len(rows)), [names.get(symbols[v], symbols[v]) for v in rows])
+    axes.set_yticks(
+        range(len(rows)), [_NAMES.get(symbols[v], symbols[v]) for v in rows]
+    )
     axes.tick_params(axis="y", labelsize=7)
     axes.set_xlabel("time (s)")
     axes.set_ylabel(f"symbol ({symbols[0]} is the blank)")
@@ -120,4 +128,34 @@ def plot_posteriors(
     draw_spectrogram(above, spectrogram, win_step, "standard deviations")
     draw_posteriors(below, probabilities, symbols, len(spectrogram) * win_step)
     above.set_title(title, parse_math=False)
+    return figure
+
+
+def plot_attention(
+    weights: Tensor, symbols: Sequence[str], seconds: float, title: str
+) -> Figure:
+    """Plot where attention looks for each symbol, with what to look for in it.
+
+    Args:
+        weights: Attention of each symbol to the frames, (U, T').
+        symbols: The U symbols.
+        seconds: Duration of the utterance.
+        title: The title.
+    """
+    height = max(2.5 * ROW_HEIGHT, 0.11 * len(symbols) + 1.5)  # all symbols readable
+    figure, axes = plt.subplots(figsize=(WIDTH, height), layout="constrained")
+    image = axes.imshow(
+        weights.cpu(),
+        extent=(0, seconds, len(symbols) - 0.5, -0.5),
+        aspect="auto",
+        cmap="viridis",
+        vmin=0,
+        interpolation="nearest",
+    )
+    axes.set_yticks(range(len(symbols)), [_NAMES.get(s, s) for s in symbols])
+    axes.tick_params(axis="y", labelsize=7)
+    axes.set_xlabel(f"time (s)\n{_ATTENTION_LEGEND}", fontsize=8)
+    axes.set_ylabel("symbol that is written")
+    axes.set_title(title, parse_math=False, fontsize=9)
+    figure.colorbar(image, ax=axes, pad=0.01, label="attention")
     return figure

@@ -2,11 +2,13 @@
 
 from labkit.training.checkpoint import load_checkpoint
 from labkit.training.guard import UpdateGuard
+from labkit.training.guided import GuidedAttention
 from labkit.training.recurrent import run_densely
 from labkit.training.run import Run
 from labkit.training.start import begin, open_network
 
 __all__ = [
+    "GuidedAttention",
     "Run",
     "UpdateGuard",
     "begin",

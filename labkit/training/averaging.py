@@ -76,6 +76,7 @@ def refresh_batchnorm(
         device: Where the network computes.
         world: The processes; each reads its part.
     """
+    model = getattr(model, "encoder", model)  # the decoder has no such layer
 
     def usable() -> Iterator[Any]:
         for batch in islice(loader, _STATISTICS_BATCHES):

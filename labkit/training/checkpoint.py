@@ -11,8 +11,9 @@ import torch
 from torch import Tensor, nn
 
 from labkit.base import DEBUG_PREFIX, KIT_VERSION, USAGE, LabError, write_atomically
-from labkit.options import CTC, Part
+from labkit.options import CTC, PARTS, Part
 
+_ENCODER = "encoder."  # what the weights of part one are called in part two
 _FORMAT = 1
 _CONTENT = {"weights", "architecture", "alphabet", "normalization", "metrics"}
 _GATES = {3: "GRU", 4: "LSTM"}  # number of gates, from the height of the weights
@@ -130,7 +131,7 @@ def check_options(
             USAGE,
         )
     architecture = checkpoint["architecture"]
-    for name in args.given & set(part.shape):
+    for name in args.given & set(part.shape) & set(architecture):
         if getattr(args, name) != architecture[name]:
             raise LabError(
                 f"{path}: --{name} {getattr(args, name)} contradicts the checkpoint, "
@@ -143,6 +144,52 @@ def check_options(
             f"{path}: trained with another alphabet",
             "use the CharMap that it was trained with, or train again",
         )
+
+
+def take_encoder(
+    checkpoint: dict[str, Any], args: argparse.Namespace, path: Path
+) -> bool:
+    """Bring a checkpoint of another part, if it can be used, into that of ``args``.
+
+    Part one uses the encoder of a network of part two; part two starts its training
+    from a network of part one.
+
+    Args:
+        checkpoint: What ``load_checkpoint`` returned; changed in place.
+        args: The options.
+        path: The file, for messages.
+
+    Returns:
+        Whether the weights are those of the encoder of a network of this part.
+
+    Raises:
+        LabError: A network of part one has no attention decoder to test.
+    """
+    part, found = args.part, PARTS.get(part_of(checkpoint))
+    if found and found.encoder is part:
+        print(f"{path}: a network of {found.script}; its CTC head is used here")
+        own = {n: w for n, w in checkpoint["weights"].items() if n.startswith(_ENCODER)}
+        checkpoint["weights"] = {n[len(_ENCODER) :]: w for n, w in own.items()}
+        checkpoint["part"] = part.name
+        return False
+    whole = any(name.startswith(_ENCODER) for name in checkpoint["weights"])
+    if not found or part.encoder is not found or whole:
+        return False
+    if args.command == "test":
+        raise LabError(
+            f"{path}: a network of {found.script}, which has no attention decoder",
+            f"train one from it: python {part.script} train --init_from {path}",
+            USAGE,
+        )
+    if "rnn.weight_hh_l0" not in checkpoint["weights"]:
+        raise LabError(
+            f"{path}: a network without recurrent layers, whose frames are no memory",
+            "start from a CTCModel (--init_from), or --from_scratch",
+        )
+    if not args.init_from:
+        print("training starts from a network of part one (--from_scratch: from none)")
+    checkpoint["part"] = part.name
+    return True
 
 
 def adopt_checkpoint(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import cast
+from typing import Any, cast
 
 import torch
 from matplotlib.figure import Figure
@@ -10,8 +10,8 @@ from torch import nn
 from torch.nn.utils.rnn import PackedSequence, pack_sequence, pad_packed_sequence
 from torch.utils.data import DataLoader
 
-from labkit.figures import plot_posteriors
-from labkit.text import Characters
+from labkit.decoding import attention_weights
+from labkit.figures import plot_attention, plot_posteriors
 
 
 def _first(packed: PackedSequence) -> torch.Tensor:
@@ -19,24 +19,38 @@ def _first(packed: PackedSequence) -> torch.Tensor:
     return padded[: lengths[0], 0]
 
 
+@torch.inference_mode()
 def plot_first(
     model: nn.Module, loader: DataLoader, device: torch.device, win_step: float
-) -> Figure:
-    """Plot the first utterance of a fold, and the posteriors of a network for it.
+) -> dict[str, Figure]:
+    """Plot what a network makes of the first utterance of a fold.
 
     Args:
         model: The network; it is put into evaluation mode.
         loader: The fold.
         device: Where the network is.
         win_step: Seconds from one frame T to the next.
+
+    Returns:
+        The posteriors of CTC and, where there is an attention decoder, the attention
+        of each symbol of the transcript; by name.
     """
+    network = cast(Any, model.eval())
     minibatch = next(batch for batch in loader if batch is not None)
     spectrogram, transcript = map(_first, minibatch)  # (T, M), (U,)
-    with torch.inference_mode():
-        scores = model.eval()(pack_sequence([spectrogram.to(device)]))
-    probabilities = scores.data.softmax(dim=1)  # (T', V), one utterance
-    charmap = cast(Characters, model.charmap)
+    encoding = network.encode(pack_sequence([spectrogram.to(device)]))
+    probabilities = encoding.ctc_scores.data.softmax(dim=1)  # (T', V), one utterance
+    charmap = network.charmap
     title = charmap.decode(transcript.tolist())
-    return plot_posteriors(
-        spectrogram, probabilities, charmap.idx2char, win_step, title
-    )
+    figures = {
+        "posteriors": plot_posteriors(
+            spectrogram, probabilities, charmap.idx2char, win_step, title
+        )
+    }
+    if encoding.memory is not None:
+        symbols = transcript.tolist()
+        weights = attention_weights(network, encoding, symbols[1:])  # (U - 1, T')
+        names = [charmap.idx2char[k] for k in symbols[1:]]
+        seconds = len(spectrogram) * win_step
+        figures["attention"] = plot_attention(weights, names, seconds, title)
+    return figures

@@ -12,7 +12,6 @@ from torch.utils.data import DataLoader
 
 from labkit.base import DEBUG_PREFIX, LabError, uninterrupted
 from labkit.metrics import FoldScore
-from labkit.text import Characters
 from labkit.training.averaging import EpochWeights
 from labkit.training.checkpoint import checkpoint_content, save_checkpoint
 from labkit.training.figures import plot_first
@@ -97,7 +96,7 @@ class Record:
         self.best, self.stale = rank, 0
         if self._first:
             args = self._args
-            alphabet = cast(Characters, self._model.charmap).idx2char
+            alphabet = cast(Any, self._model).charmap.idx2char
             content = checkpoint_content(args, alphabet, args.normalization)
             path, content = self.folder.best_model, {**content, "metrics": row}
             save_checkpoint(path, self._model, content)
@@ -154,11 +153,12 @@ class Record:
             print("       only blanks so far: every CTC network starts like this")
 
     def _draw(self, loader: DataLoader, epoch: int) -> None:
-        """Draw the posteriors of the first utterance of a fold."""
+        """Draw what the network makes of the first utterance of a fold."""
         if self._first:
             device = self._args.device
-            figure = plot_first(self._model, loader, device, self._win_step)
-            self.folder.log_figure("posteriors", figure, epoch)
+            drawn = plot_first(self._model, loader, device, self._win_step)
+            for name, figure in drawn.items():
+                self.folder.log_figure(name, figure, epoch)
 
     def write_state(self, state: State) -> None:
         """Write the state that is needed to continue the run."""

@@ -170,8 +170,8 @@ class Run:
             self._done = batch + 1
 
     def weighted(
-        self, compute_losses: Callable[[PackedSequence, PackedSequence], Tensor]
-    ) -> Callable[[PackedSequence, PackedSequence], Tensor]:
+        self, compute_losses: Callable[[Any, PackedSequence], Tensor]
+    ) -> Callable[[Any, PackedSequence], Tensor]:
         """Weight losses so that the mean over all processes is that of all utterances.
 
         Alone, the weight is 1.

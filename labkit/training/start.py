@@ -11,12 +11,13 @@ from typing import Any, TypeVar, cast
 import torch
 from torch import nn
 
-from labkit.base import LabError, cores_of_process
+from labkit.base import USAGE, LabError, cores_of_process
 from labkit.training.checkpoint import (
     adopt_checkpoint,
     load_checkpoint,
     load_weights,
     newest_checkpoint,
+    take_encoder,
 )
 from labkit.training.device import choose_device, seed_everything
 from labkit.training.distributed import ALONE, join_world
@@ -72,9 +73,11 @@ def load_network(
     name = name or args.modelpath
     path = Path(name or newest_checkpoint(Path(args.baselogdir), args.part))
     checkpoint = load_checkpoint(path, args.part)
+    encoder_alone = take_encoder(checkpoint, args, path)
     adopt_checkpoint(checkpoint, args, charmap, path)
     model = make_model(args, charmap)
-    load_weights(model, checkpoint["weights"], path)
+    filled = acoustic(model) if encoder_alone else model
+    load_weights(filled, checkpoint["weights"], path)
     return model.to(args.device).eval()
 
 
@@ -85,14 +88,31 @@ def open_network(
 ) -> Model:
     """Make the network of a program: the one to test, or the one to train.
 
-    A training starts from a new network, or from that of ``--init_from``.
+    A training starts from a new network, or from that of ``--init_from``. A part with
+    an encoder of another part starts, unless told otherwise, from a network of that.
 
     Returns:
         The network on its device.
     """
     if args.command == "test" or (args.init_from and args.state is None):
         return load_network(args, make_model, charmap, args.init_from)
+    before = args.part.encoder
+    if before and args.state is None and not args.from_scratch:
+        try:
+            newest = newest_checkpoint(Path(args.baselogdir), before)
+        except LabError as error:
+            raise LabError(
+                error.cause,
+                f"train one (python {before.script} train), or pass --from_scratch",
+                USAGE,
+            ) from error
+        return load_network(args, make_model, charmap, str(newest))
     return make_model(args, charmap).to(args.device)
+
+
+def acoustic(model: nn.Module) -> nn.Module:
+    """Return the part of a network that reads spectrograms: its encoder, or itself."""
+    return getattr(model, "encoder", model)
 
 
 def prepare(model: nn.Module, args: argparse.Namespace) -> nn.Module:
@@ -108,9 +128,9 @@ def prepare(model: nn.Module, args: argparse.Namespace) -> nn.Module:
     if args.device.type == "cpu":
         run_densely(model)
     if args.amp:
-        use_bfloat16(model, args.device)
+        use_bfloat16(acoustic(model), args.device)
     if args.compile:
-        _compile(model, args.device)
+        _compile(acoustic(model), args.device)
     return args.world.wrap(model, args.device)
 
 

@@ -23,9 +23,13 @@ def compare(setup: Setup, loader: DataLoader) -> None:
     for batch in setup.encode_fold(loader):
         for report, search in zip(reports, searches.values()):
             score_batch(report, search, batch, setup.alphabet, setup.frame_seconds)
-    weights = f"--lm_weight {args.lm_weight:g} --word_bonus {args.word_bonus:g}"
-    with_lm = any("+" in name for name in searches)
-    print_comparison(reports, [weights] if with_lm else [])
+    weights = []
+    if {"joint", "rescore"} & {name.partition("+")[0] for name in searches}:
+        weights.append(f"--ctc_weight {args.ctc_weight:g}")
+    if any("+" in name for name in searches):
+        weights += [f"--lm_weight {args.lm_weight:g}"]
+        weights += [f"--word_bonus {args.word_bonus:g}"]
+    print_comparison(reports, [" ".join(weights)] if weights else [])
 
 
 def _make_searches(setup: Setup) -> dict[str, Search]:

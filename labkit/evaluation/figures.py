@@ -127,23 +127,31 @@ def plot_alignment(
     return figure
 
 
+_LABELS = {
+    "lm_weight": "weight of the language model",
+    "word_bonus": "word bonus (nats)",
+    "ctc_weight": "weight of CTC",
+}
+
+
 def plot_sweep(
-    weights: Sequence[float],
-    bonuses: Sequence[float],
+    columns: tuple[str, Sequence[float]],
+    rows: tuple[str, Sequence[float]],
     rates: Sequence[Sequence[float]],
     title: str,
 ) -> Figure:
-    """Plot the WER for each weight of a language model and each word bonus.
+    """Plot the WER for each value of an option and each value of another.
 
     Args:
-        weights: The weights, ascending.
-        bonuses: The bonuses, ascending.
-        rates: The word error rates: a row for each bonus, a column for each weight.
+        columns: The name of one option, and its values, ascending.
+        rows: The other option, likewise.
+        rates: The word error rates, (rows, columns).
         title: The title.
 
     Returns:
         The figure; the lowest rate is framed.
     """
+    (name, weights), (other, bonuses) = columns, rows
     figure, axes = plt.subplots(
         figsize=(0.9 * WIDTH, 1.8 * ROW_HEIGHT), layout="constrained"
     )
@@ -173,8 +181,42 @@ def plot_sweep(
     axes.add_patch(Rectangle(corner, 1, 1, fill=False, edgecolor="red", linewidth=2))
     axes.set_xticks(range(len(weights)), [f"{weight:g}" for weight in weights])
     axes.set_yticks(range(len(bonuses)), [f"{bonus:g}" for bonus in bonuses])
-    axes.set_xlabel("weight of the language model")
-    axes.set_ylabel("word bonus (nats)")
+    axes.set_xlabel(_LABELS.get(name, name))
+    axes.set_ylabel(_LABELS.get(other, other))
     axes.set_title(title, parse_math=False)
     figure.colorbar(image, ax=axes, pad=0.01, label="WER (%)", extend="max")
+    return figure
+
+
+def plot_thresholds(
+    thresholds: Sequence[float],
+    rates: Sequence[tuple[float, float]],
+    calls: Sequence[float],
+    title: str,
+) -> Figure:
+    """Plot error rates and decoder calls against the threshold of confidence.
+
+    Args:
+        thresholds: The thresholds, ascending; they are drawn evenly spaced.
+        rates: CER and WER at each.
+        calls: Calls of the attention decoder for a batch, at each.
+        title: The title.
+    """
+    figure, axes = plt.subplots(
+        figsize=(0.9 * WIDTH, 1.8 * ROW_HEIGHT), layout="constrained"
+    )
+    places = range(len(thresholds))
+    for values, name, colour in zip(zip(*rates), ("CER", "WER"), ("C0", "C3")):
+        axes.plot(places, [100 * v for v in values], "o-", color=colour, label=name)
+    axes.set_ylim(bottom=0)
+    axes.set_ylabel("error rate (%)")
+    axes.set_xlabel("--par_threshold: what CTC is less sure of is decoded again")
+    axes.set_xticks(places, [f"{threshold:g}" for threshold in thresholds])
+    right = axes.twinx()
+    right.plot(places, calls, "s--", color="C7", label="decoder calls a batch")
+    right.set_ylim(bottom=0)
+    right.set_ylabel("decoder calls a batch")
+    lines = [*axes.get_lines(), *right.get_lines()]
+    axes.legend(lines, [str(line.get_label()) for line in lines], loc="center left")
+    axes.set_title(title, parse_math=False)
     return figure

@@ -12,6 +12,7 @@ from labkit.decoding import Hypothesis, log_posteriors
 from labkit.evaluation.compare import compare
 from labkit.evaluation.posteriors import EncodedBatch, score_batch
 from labkit.evaluation.setup import Setup
+from labkit.evaluation.sweep import sweep_thresholds
 from labkit.evaluation.tables import FoldReport
 from labkit.evaluation.transcripts import Transcript, open_fold
 from labkit.evaluation.tune import tune
@@ -28,7 +29,9 @@ def score_fold(setup: Setup, folds: Sequence[DataLoader]) -> None:
     args = setup.args
     loader = dict(zip(("train", "dev", "test"), folds))[args.fold]
     print(describe_folds(**{args.fold: loader}))
-    if args.tune:
+    if vars(args).get("sweep"):  # part one has no such option
+        sweep_thresholds(setup, loader)
+    elif args.tune:
         tune(setup, loader)
     elif args.compare is not None:
         compare(setup, loader)

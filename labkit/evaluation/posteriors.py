@@ -93,11 +93,12 @@ def score_batch(
     Returns:
         The n-best list of each utterance.
     """
-    start = time.perf_counter()
+    start, before = time.perf_counter(), getattr(search, "n_calls", 0)
     found = search(batch.encoding)
     seconds = time.perf_counter() - start
+    report.add_calls(getattr(search, "n_calls", 0) - before)
     report.add_time(batch.encoding.n_frames * frame_seconds, batch.seconds, seconds)
     for utterance, reference, nbest in zip(batch.utterances, batch.references, found):
         text = alphabet.plain(alphabet.decode(nbest[0].indices)) if nbest else ""
-        report.add(utterance.clip, reference, text)
+        report.add(utterance.clip, reference, text, bool(nbest and nbest[0].cut))
     return found

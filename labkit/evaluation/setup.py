@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from typing import NamedTuple, Protocol
 
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn.utils.rnn import PackedSequence, pack_sequence
 from torch.utils.data import DataLoader
 
@@ -59,6 +60,42 @@ class Clip(NamedTuple):
     inputs: PackedSequence
 
 
+@dataclass
+class CountingSearch:
+    """A search that finds something for every utterance, and counts its calls.
+
+    Attributes:
+        search: The search.
+        name: Name of its decoder.
+        network: The attention decoder, if the network has one.
+        n_calls: How often the search has called it.
+    """
+
+    search: Search
+    name: str
+    network: nn.Module | None
+    n_calls: int = 0
+
+    def __call__(self, encoding: Encoding) -> list[list[Hypothesis]]:
+        """Search a batch.
+
+        Raises:
+            LabError: An utterance has no hypothesis.
+        """
+        hook = self.network and self.network.register_forward_hook(self._count)
+        with hook or nullcontext():
+            found = self.search(encoding)
+        if not all(found):
+            raise LabError(
+                f"--decoder {self.name} found nothing",
+                "use weights and bonuses nearer to 0",
+            )
+        return found
+
+    def _count(self, *_: object) -> None:
+        self.n_calls += 1
+
+
 @dataclass(frozen=True)
 class Setup:
     """The data that transcribing, scoring, comparing and tuning share.
@@ -94,20 +131,12 @@ class Setup:
         """Return the options of a search: those of ``args``, with ``changes``."""
         return replace(SearchOptions.of(self.args), lm=lm, **changes)
 
-    def make_search(self, decoder: str, lm: str | None, **changes: float) -> Search:
+    def make_search(
+        self, decoder: str, lm: str | None, **changes: float
+    ) -> CountingSearch:
         """Make a search from the table; it fails if an utterance has no hypothesis."""
         search = self.decoders[decoder](self.model, self.options(lm, **changes))
-
-        def find(encoding: Encoding) -> list[list[Hypothesis]]:
-            found = search(encoding)
-            if not all(found):
-                raise LabError(
-                    f"--decoder {decoder} found nothing",
-                    "use weights and bonuses nearer to 0",
-                )
-            return found
-
-        return find
+        return CountingSearch(search, decoder, getattr(self.model, "decoder", None))
 
     def read_clip(self, name: str) -> Clip:
         """Read a clip to transcribe."""

@@ -19,6 +19,7 @@ _INDENT = "    "
 _MARGIN = " " * 12  # left of an alignment, for the names of its lines
 _NO_RATE = ErrorRate(0, 0, 0, 0)
 _TITLES = {"ctc": "network", "lm": "language model"}  # of the parts of a score
+_CUT = "transcripts that ran into the limit of their length: {}"
 
 
 def print_nbest(
@@ -56,6 +57,8 @@ def _print_parts(
     columns, terms = {}, []
     for part in hypotheses[0].parts:
         title = _TITLES.get(part, part)
+        if part == "ctc" and "attention" in hypotheses[0].parts:
+            title = "CTC"
         columns[title] = [one.parts[part] for one in hypotheses]
         terms.append(f"{weights[part]:g} x {title}" if part in weights else title)
     if bonuses:
@@ -106,6 +109,9 @@ class FoldReport:
         speech: Seconds of speech that were timed.
         network: Seconds that the network took for it.
         decoding: Seconds that the decoder took for it.
+        n_batches: Batches that were decoded.
+        n_calls: Calls of the attention decoder for them.
+        n_cut: Transcripts that ran into the limit of their length.
     """
 
     decoder: str = ""
@@ -115,10 +121,16 @@ class FoldReport:
     speech: float = 0.0
     network: float = 0.0
     decoding: float = 0.0
+    n_batches: int = 0
+    n_calls: int = 0
+    n_cut: int = 0
     _worst: list[tuple[float, int, str, str, str]] = field(default_factory=list)
 
-    def add(self, clip: str, reference: str, hypothesis: str) -> None:
-        """Add one clip."""
+    def add(
+        self, clip: str, reference: str, hypothesis: str, cut: bool = False
+    ) -> None:
+        """Add one clip; ``cut`` if its transcript ran into the limit of its length."""
+        self.n_cut += cut
         cer = character_error_rate([reference], [hypothesis])
         self.cer += cer
         self.wer += word_error_rate([reference], [hypothesis])
@@ -135,6 +147,21 @@ class FoldReport:
         self.speech += speech
         self.network += network
         self.decoding += decoding
+
+    def add_calls(self, n_calls: int) -> None:
+        """Add the calls of the attention decoder for one batch."""
+        self.n_calls += n_calls
+        self.n_batches += 1
+
+    @property
+    def calls_per_batch(self) -> float:
+        """Calls of the attention decoder for a batch."""
+        return self.n_calls / max(self.n_batches, 1)
+
+    @property
+    def decoding_ms(self) -> float:
+        """Milliseconds that the decoder took for an utterance."""
+        return 1000 * self.decoding / max(self.n_clips, 1)
 
     @property
     def real_time_factor(self) -> float:
@@ -158,6 +185,10 @@ class FoldReport:
                 f"{self.network:.1f} s, decoder {self.decoding:.1f} s for "
                 f"{self.speech:.0f} s of speech)"
             )
+        if self.n_calls:
+            print(f"calls of the attention decoder: {self.calls_per_batch:.1f} a batch")
+        if self.n_cut:
+            print(_CUT.format(self.n_cut))
         if self._worst:
             print("worst utterances   (S substituted, D deleted, I inserted word)")
         for rate, _, clip, reference, hypothesis in sorted(self._worst, reverse=True):
@@ -207,22 +238,29 @@ def print_comparison(reports: Sequence[FoldReport], notes: Sequence[str] = ()) -
         notes: Lines to print under the table.
     """
     width = max([7, *(len(report.decoder) for report in reports)])
+    attends = any(report.n_calls for report in reports)
+    calls = f" {'calls':>6}" if attends else ""
     print(
         f"{'decoder':{width}}  {'CER':>7}  {'WER':>7} {'gain':>8} {'sub.':>6} "
-        f"{'del.':>6} {'ins.':>6} {'ms/utt.':>9} {'RTF':>8}"
+        f"{'del.':>6} {'ins.':>6} {'ms/utt.':>9} {'RTF':>8}{calls}"
     )
     for report in reports:
         gain = ""
         if report is not reports[0] and reports[0].wer.errors:
             gain = f"{100 * (1 - report.wer.rate / reports[0].wer.rate):+.1f} %"
-        milliseconds = 1000 * report.decoding / max(report.n_clips, 1)
+        calls = f" {report.calls_per_batch:6.1f}" if attends else ""
         print(
             f"{report.decoder:{width}}  {report.cer!s:>7}  {report.wer!s:>7} {gain:>8}"
             f" {report.wer.substitutions:6d} {report.wer.deletions:6d} "
-            f"{report.wer.insertions:6d} {milliseconds:9.1f} "
-            f"{report.real_time_factor:8.4f}"
+            f"{report.wer.insertions:6d} {report.decoding_ms:9.1f} "
+            f"{report.real_time_factor:8.4f}{calls}"
         )
     for note in notes:
         print(note)
     print("gain: of the WER, relative to the first line; sub., del., ins.: words;")
     print("ms/utt.: decoder alone; RTF: network and decoder, s for each s of speech")
+    if attends:
+        print("calls: of the attention decoder, for each batch of utterances")
+    for report in reports:
+        if report.n_cut:
+            print(f"{report.decoder}: {_CUT.format(report.n_cut)}")

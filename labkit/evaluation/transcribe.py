@@ -4,17 +4,25 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
+from typing import Any, cast
 
 import torch
 from torch import Tensor
 
 from labkit.base import USAGE, LabError, show_error
-from labkit.decoding import Hypothesis, Search, align, log_posteriors
+from labkit.decoding import (
+    Encoding,
+    Hypothesis,
+    Search,
+    align,
+    attention_weights,
+    log_posteriors,
+)
 from labkit.evaluation.figures import plot_alignment
 from labkit.evaluation.setup import Clip, Setup
 from labkit.evaluation.tables import print_nbest
 from labkit.evaluation.transcripts import Names, Transcript, TranscriptFolder
-from labkit.figures import save_figure
+from labkit.figures import plot_attention, save_figure
 from labkit.text import Alphabet
 
 # Nats per symbol by which a transcript may cost more than the best path: complete ones
@@ -61,7 +69,12 @@ def _transcribe_one(
         found, how = [given], "as given"
     hypotheses = setup.describe(found, log_probs, clip.seconds)
     bonuses = ["word bonus"] * bool(args.lm) + ["hot words"] * bool(args.hotwords)
-    print_nbest(clip.name, hypotheses, {"lm": args.lm_weight}, bonuses)
+    weights = {"lm": args.lm_weight}
+    if {"ctc", "attention"} <= {*found[0].parts}:
+        weights.update(ctc=args.ctc_weight, attention=1 - args.ctc_weight)
+    print_nbest(clip.name, hypotheses, weights, bonuses)
+    if found[0].cut:
+        print("it ran into the limit of its length: there is no end before")
     if args.output:
         transcript = Transcript(clip.name, clip.seconds, how, hypotheses)
         print(f"transcript: {folder.write(transcript)}")
@@ -74,6 +87,22 @@ def _transcribe_one(
         f"{best.text}   ({how})",
     )
     save_figure(figure, drawn)
+    if encoding.memory is not None:
+        _plot_attention(setup, clip, encoding, found[0], drawn)
+
+
+def _plot_attention(
+    setup: Setup, clip: Clip, encoding: Encoding, best: Hypothesis, drawn: Path
+) -> None:
+    """Draw where attention looks for each symbol of the best hypothesis."""
+    alphabet = setup.alphabet
+    start = alphabet.index[alphabet.start]
+    symbols = [k for k in best.indices if k != start]
+    weights = attention_weights(cast(Any, setup.model), encoding, symbols)
+    names = [alphabet.symbols[k] for k in symbols]
+    seconds = len(clip.log_mel) * setup.win_step
+    figure = plot_attention(weights, names, seconds, alphabet.decode(symbols))
+    save_figure(figure, drawn.with_name(f"{drawn.stem}_attention.png"))
 
 
 def score_text(text: str, log_probs: Tensor, alphabet: Alphabet) -> Hypothesis:

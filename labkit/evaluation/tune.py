@@ -1,4 +1,4 @@
-"""Choosing the weight and the word bonus of a language model on a fold."""
+"""Choosing the weights of a search on a fold."""
 
 from __future__ import annotations
 
@@ -19,18 +19,27 @@ from labkit.figures import save_figure
 from labkit.metrics import ErrorRate
 from labkit.text import Alphabet
 
-# The sweep: weights of the language model, and nats added for each word.
-LM_WEIGHTS = (0.0, 0.25, 0.5, 0.75, 1.0, 1.25, 1.5)
-WORD_BONUSES = (-2.0, -1.0, 0.0, 1.0, 2.0, 3.0)
 _CLIPS = 400  # enough to rank the weights, few enough to keep in memory
 _SHOWN_POINTS = 5  # the best of a sweep
 
 
-class SweepPoint(NamedTuple):
-    """The error rates with one weight and one bonus."""
+class Axis(NamedTuple):
+    """An option, and the values of it that are tried."""
 
-    lm_weight: float
-    word_bonus: float
+    option: str
+    values: tuple[float, ...]
+
+
+LM_WEIGHTS = Axis("lm_weight", (0.0, 0.25, 0.5, 0.75, 1.0, 1.25, 1.5))
+WORD_BONUSES = Axis("word_bonus", (-2.0, -1.0, 0.0, 1.0, 2.0, 3.0))
+CTC_WEIGHTS = Axis("ctc_weight", (0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.7, 0.9, 1.0))
+
+
+class SweepPoint(NamedTuple):
+    """The error rates with one value on each of two axes."""
+
+    first: float
+    second: float
     cer: ErrorRate
     wer: ErrorRate
 
@@ -39,28 +48,26 @@ def sweep(
     batches: Sequence[EncodedBatch],
     make_search: Callable[[float, float], Search],
     alphabet: Alphabet,
-    weights: Sequence[float] = LM_WEIGHTS,
-    bonuses: Sequence[float] = WORD_BONUSES,
+    axes: tuple[Axis, Axis] = (LM_WEIGHTS, WORD_BONUSES),
 ) -> list[SweepPoint]:
-    """Try every weight of a language model with every word bonus.
+    """Try every value of an option with every value of another.
 
     Args:
         batches: The network's output for the fold.
-        make_search: Makes the search of ``(lm_weight, word_bonus)``.
+        make_search: Makes the search of two values.
         alphabet: The alphabet.
-        weights: The weights.
-        bonuses: The bonuses, in nats a word.
+        axes: The options and their values.
 
     Returns:
         The error rates at each point.
     """
     points = []
-    grid = [(weight, bonus) for weight in weights for bonus in bonuses]
-    for weight, bonus in progress(grid, "sweep"):
-        report, search = FoldReport(), make_search(weight, bonus)
+    grid = [(first, second) for first in axes[0].values for second in axes[1].values]
+    for first, second in progress(grid, "sweep"):
+        report, search = FoldReport(), make_search(first, second)
         for batch in batches:
             score_batch(report, search, batch, alphabet)
-        points.append(SweepPoint(weight, bonus, report.cer, report.wer))
+        points.append(SweepPoint(first, second, report.cer, report.wer))
     return points
 
 
@@ -69,16 +76,12 @@ def rank(points: Sequence[SweepPoint], usual: tuple[float, float]) -> list[Sweep
 
     Args:
         points: The points.
-        usual: A weight and a bonus; of equally good points, only the one nearest to
+        usual: A value of each option; of equally good points, only the one nearest to
             them is kept.
     """
     points = sorted(
         points,
-        key=lambda p: (
-            p.wer.rate,
-            p.cer.rate,
-            math.dist((p.lm_weight, p.word_bonus), usual),
-        ),
+        key=lambda p: (p.wer.rate, p.cer.rate, math.dist((p.first, p.second), usual)),
     )
     best: dict[tuple[float, float], SweepPoint] = {}
     for point in points:
@@ -87,38 +90,43 @@ def rank(points: Sequence[SweepPoint], usual: tuple[float, float]) -> list[Sweep
 
 
 def tune(setup: Setup, loader: DataLoader) -> None:
-    """Print and draw the error rates for many weights of the language model."""
-    args = setup.args
+    """Print and draw the error rates for many weights of a search."""
+    args, axes = setup.args, _axes(setup)
+    names = [axis.option for axis in axes]
 
-    def make(weight: float, bonus: float) -> Search:
-        return setup.make_search(
-            args.decoder, args.lm, lm_weight=weight, word_bonus=bonus
-        )
+    def make(*values: float) -> Search:
+        return setup.make_search(args.decoder, args.lm, **dict(zip(names, values)))
 
-    weights, bonuses = _grid(setup)
     batches = list(setup.encode_fold(loader, _CLIPS))
-    points = sweep(batches, make, setup.alphabet, weights, bonuses)
-    best = rank(points, (args.lm_weight, args.word_bonus))
+    points = sweep(batches, make, setup.alphabet, axes)
+    best = rank(points, (getattr(args, names[0]), getattr(args, names[1])))
     print(f"{sum(len(batch.utterances) for batch in batches)} clips")
-    print("   WER      CER   --lm_weight   --word_bonus")
+    first, second = (f"--{name}" for name in names)
+    print(f"   WER      CER {first:>13} {second:>14}")
     for point in best[:_SHOWN_POINTS]:
         print(
-            f"{point.wer!s:>7}  {point.cer!s:>7} {point.lm_weight:11g} "
-            f"{point.word_bonus:14g}"
+            f"{point.wer!s:>7}  {point.cer!s:>7} {point.first:12g} {point.second:14g}"
         )
-    rates = {(p.word_bonus, p.lm_weight): p.wer.rate for p in points}
-    table = [[rates[bonus, weight] for weight in weights] for bonus in bonuses]
-    title = f"WER, {args.decoder} with {args.lm}, {args.fold} fold"
-    figure = plot_sweep(weights, bonuses, table, title)
-    name = f"tune_{args.decoder}_{Path(args.lm).name}.png"
-    save_figure(figure, Path(args.baselogdir, "figures", name))
+    rates = {(p.second, p.first): p.wer.rate for p in points}
+    table = [[rates[y, x] for x in axes[0].values] for y in axes[1].values]
+    model = f" with {args.lm}" if args.lm else ""
+    title = f"WER, {args.decoder}{model}, {args.fold} fold"
+    figure = plot_sweep(axes[0], axes[1], table, title)
+    name = f"tune_{args.decoder}" + (f"_{Path(args.lm).name}" if args.lm else "")
+    save_figure(figure, Path(args.baselogdir, "figures", f"{name}.png"))
 
 
-def _grid(setup: Setup) -> tuple[Sequence[float], Sequence[float]]:
-    """Return the weights and the word bonuses to try."""
+def _axes(setup: Setup) -> tuple[Axis, Axis]:
+    """Return the options to try, and their values."""
     args = setup.args
+    if args.decoder in ("joint", "rescore"):
+        return CTC_WEIGHTS, LM_WEIGHTS if args.lm else Axis("lm_weight", (0.0,))
     if args.decoder != "flashlight":
         return LM_WEIGHTS, WORD_BONUSES
     if flashlight_options(setup.alphabet, setup.options(args.lm)).lexicon is None:
-        return LM_WEIGHTS, (0.0,)  # there are no words to count
-    return LM_WEIGHTS[::2], WORD_BONUSES[1::2]  # each point builds a new lexicon
+        return LM_WEIGHTS, Axis("word_bonus", (0.0,))  # there are no words to count
+    # Each point builds a new lexicon: fewer of them.
+    return (
+        LM_WEIGHTS._replace(values=LM_WEIGHTS.values[::2]),
+        WORD_BONUSES._replace(values=WORD_BONUSES.values[1::2]),
+    )

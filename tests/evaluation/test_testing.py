@@ -403,7 +403,8 @@ def test_of_weights_that_are_equally_good_the_usual_one_is_shown(
     points = [SweepPoint(w, b, rate, rate) for w in (0.0, 0.5, 1.0) for b in (0.0, 1.0)]
     monkeypatch.setattr(tune, "sweep", lambda *given: points)
     monkeypatch.setattr(tune, "plot_sweep", lambda *given: plt.figure())
-    monkeypatch.setattr(tune, "_grid", lambda setup: ((0.0, 0.5, 1.0), (0.0, 1.0)))
+    axes = tune.Axis("lm_weight", (0.0, 0.5, 1.0)), tune.Axis("word_bonus", (0.0, 1.0))
+    monkeypatch.setattr(tune, "_axes", lambda setup: axes)
     out = recognise(*fold, "--tune", "--lm", "char")
     rows = out.split("--word_bonus\n")[1].splitlines()
     assert [row.split()[-2:] for row in rows if "%" in row] == [["0.5", "0"]]

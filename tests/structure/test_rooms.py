@@ -136,7 +136,7 @@ def test_the_scripts_of_the_desk_do_not_import_each_other_in_a_circle() -> None:
     }
     assert find_circle(graph) == []
     mains = {one for others in graph.values() for one in others if one[:4] == "main"}
-    assert mains == set()
+    assert mains == {"main_ctc"}  # part two builds and trains its encoder as part one
 
 
 def _modules_without_torch() -> list[str]:

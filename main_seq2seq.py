@@ -51,6 +51,10 @@ from labkit.metrics import FoldScore
 from labkit.training import GuidedAttention, Run, begin, open_network
 
 WIN_STEP = _DEFAULT_WIN_STEP * 1e-3  # s
+ONE_HEAD = {
+    0.0: "only attention counts; on a small corpus, it learns little without CTC",
+    1.0: "only CTC counts; the attention decoder learns nothing",
+}
 
 
 def attention_losses(
@@ -233,6 +237,8 @@ def test(args: argparse.Namespace) -> None:
 
 def main(args: argparse.Namespace) -> None:
     """Run the command of ``args``."""
+    if args.ctc_weight in ONE_HEAD:
+        print(f"--ctc_weight {args.ctc_weight:g}: {ONE_HEAD[args.ctc_weight]}")
     begin(args)
     {"train": train, "test": test}[args.command](args)
 

@@ -72,6 +72,10 @@ def _transcribe_one(
     weights = {"lm": args.lm_weight}
     if {"ctc", "attention"} <= {*found[0].parts}:
         weights.update(ctc=args.ctc_weight, attention=1 - args.ctc_weight)
+    norm = vars(args).get("length_norm")  # part one has no such option
+    if norm and args.decoder in ("attention", "joint"):
+        print(f"log prob is divided by the number of symbols to the power {norm:g}")
+        weights, bonuses = {}, []
     print_nbest(clip.name, hypotheses, weights, bonuses)
     if found[0].cut:
         print("it ran into the limit of its length: there is no end before")

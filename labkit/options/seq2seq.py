@@ -124,7 +124,7 @@ PARTIAL = group(
         "max_seq_len",
         5,
         "symbols by which an uncertain segment may grow",
-        number(int, 0, high=1_000_000),
+        COUNT,
         decoders=("par",),
     ),
     Option(

@@ -7,7 +7,11 @@ from labkit.decoding.attention.decoders import (
     rescoring_decoder,
 )
 from labkit.decoding.attention.drafts import partial_decoder, verifying_decoder
-from labkit.decoding.attention.joint import PrefixState, empty_prefix
+from labkit.decoding.attention.joint import (
+    PrefixState,
+    empty_prefix,
+    prefix_scores,
+)
 from labkit.decoding.attention.network import attention_weights
 from labkit.decoding.attention.state import Decoded, Memory, RecurrentState
 from labkit.decoding.attention.transformer import (
@@ -70,6 +74,7 @@ __all__ = [
     "partial_decoder",
     "plain_decoder",
     "prefix_beam_search",
+    "prefix_scores",
     "rescoring_decoder",
     "split_heads",
     "verifying_decoder",

@@ -155,6 +155,15 @@ class _Beams:
         self.strings = torch.cat([self.strings.gather(2, index), new], dim=3)
         return origin, symbol
 
+    def give_up(self, n_best: int, margin: float) -> None:
+        """Drop what cannot, or will hardly, be among the best of its segment."""
+        done = self.ended[..., :n_best].all(dim=2, keepdim=True)
+        found = self.score.masked_fill(~self.ended, -math.inf)
+        best = found.amax(dim=2, keepdim=True)
+        gone = ~self.ended & (done | (self.score < best - margin))
+        self.score = self.score.masked_fill(gone, -math.inf)
+        self.ended = self.ended | gone
+
     def collect(self) -> list[list[list[Found]]]:
         """Return what was found, without places that hold nothing."""
         columns = self.strings, self.score, self.attention, self.length
@@ -180,6 +189,8 @@ def search_segments(
     excluded: Sequence[int],
     scorer: Scorer | None = None,
     length_norm: float = 0.0,
+    n_best: int | None = None,
+    margin: float = math.inf,
 ) -> list[list[list[Found]]]:
     """Search the segments of all utterances together.
 
@@ -191,6 +202,8 @@ def search_segments(
         excluded: Symbols that no hypothesis has, but as the stop of its segment.
         scorer: Scores candidates; None for the decoder alone.
         length_norm: Scores are divided by the number of symbols to this power.
+        n_best: How many hypotheses of each segment are wanted; None for K.
+        margin: Gives up what is so many nats below a hypothesis that has ended.
 
     Returns:
         For each utterance and each of its segments, what was found, best first.
@@ -198,19 +211,35 @@ def search_segments(
     beams = _Beams(segments, beam_size, excluded)
     n_segments = segments.stop.shape[1]
     first = torch.arange(n_segments, device=segments.stop.device)[:, None]  # (S, 1)
-    origin = first.expand(*beams.score.shape)
-    state = segments.state.rows(origin.flatten(1))  # rows (B, S K)
-    log_probs = segments.log_probs.unsqueeze(2).expand(*origin.shape, -1)
+    # The row of ``state`` that each place of the beams continues, (B, S K).
+    row = first.expand(*beams.score.shape).flatten(1)
+    state = segments.state
+    log_probs = segments.log_probs.unsqueeze(2).expand(*beams.score.shape, -1)
     for _ in range(int(segments.limit.max())):
         origin, symbol = beams.grow(log_probs, scorer, length_norm)
-        if bool(beams.ended.all()):
+        beams.give_up(n_best or beam_size, margin)
+        going = ~beams.ended.flatten(1)  # (B, S K)
+        n_rows = int(going.sum(dim=1).max())
+        if not n_rows:
             break
         if scorer:
             scorer.move(origin, symbol)
-        state = state.rows((origin + first * beam_size).flatten(1))
-        read = decoder(symbol.flatten(1).unsqueeze(2), memory, state)
+        # Only what goes on is read: those places come first in each utterance.
+        places = going.int().argsort(dim=1, descending=True, stable=True)[:, :n_rows]
+        origin = (origin + first * beam_size).flatten(1)
+        state = state.rows(row.gather(1, origin.gather(1, places)))
+        symbols = symbol.flatten(1).gather(1, places)  # (B, R)
+        read = decoder(symbols.unsqueeze(2), memory, state)
         state = read.state
-        log_probs = read.log_probs.squeeze(2).unflatten(1, (n_segments, beam_size))
+        log_probs = torch.zeros_like(log_probs)
+        log_probs.flatten(1, 2).scatter_(
+            1,
+            places.unsqueeze(2).expand(-1, -1, log_probs.shape[3]),
+            read.log_probs[:, :, 0],
+        )
+        row = torch.zeros_like(row).scatter_(
+            1, places, torch.arange(n_rows, device=row.device).expand_as(places)
+        )
     return beams.collect()
 
 

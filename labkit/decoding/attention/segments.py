@@ -21,7 +21,8 @@ from labkit.decoding.attention.beam import Found, Segments, search_segments
 from labkit.decoding.attention.state import Decoded, Decoder, Memory, pick_rows
 
 _LOOK_AHEAD = 4  # symbols after a segment that judge its best hypotheses
-_JUDGED = 4  # hypotheses of a segment that they judge
+_JUDGED = 2  # hypotheses of a segment that they judge
+_MARGIN = 4.0  # nats below the best where a hypothesis of a segment is given up
 
 Segment = tuple[int, int]  # its first symbol, and the one after its last
 
@@ -126,7 +127,9 @@ def _search_chunk(
             limit[b, s] = n_symbols + max_growth + 1
     device = memory.mask.device
     wanted = draft.segments_from(*(x.to(device) for x in (first, stop, limit)))
-    found = search_segments(decoder, memory, wanted, beam_size, excluded)
+    found = search_segments(
+        decoder, memory, wanted, beam_size, excluded, n_best=_JUDGED, margin=_MARGIN
+    )
     if beam_size == 1:
         return found
     return _look_ahead(decoder, memory, draft, segments, first, found)
@@ -146,49 +149,45 @@ def _look_ahead(
     "elle"), so that stopping at the first one is often too early. One more call
     scores what comes next, for all of them.
     """
-    n_segments, end = first.shape[1], draft.strings[0][-1]
-    texts, places = [], []  # what is read for each judged hypothesis, and where it is
+    judged: list[list[tuple[int, Tensor]]] = [[] for _ in segments]
     for b, (string, own) in enumerate(zip(draft.strings, segments)):
         for s, (_, after) in enumerate(own):
-            if after >= len(string) - 1:
-                continue  # nothing follows
-            for k, one in enumerate(found[b][s][:_JUDGED]):
-                ahead = string[after + 1 : after + 1 + _LOOK_AHEAD]
-                texts.append(torch.tensor([*one.symbols, *ahead]))
-                places.append((b, s, k))
-    if not texts:
+            near = [
+                one
+                for one in found[b][s][:_JUDGED]
+                if one.score > found[b][s][0].score - _MARGIN
+            ]
+            if after >= len(string) - 1 or len(near) < 2:
+                continue  # nothing follows, or there is no other hypothesis
+            ahead = string[after + 1 : after + 1 + _LOOK_AHEAD]
+            judged[b] += [(s, torch.tensor([*one.symbols, *ahead])) for one in near]
+    n_rows = max(map(len, judged))
+    if not n_rows:
         return found
-    shape = (len(segments), n_segments * _JUDGED)
-    padded = pad_sequence(texts, batch_first=True, padding_value=end)
-    read = torch.full((*shape, padded.shape[1]), end)
-    b, s, k = torch.tensor(places).T
-    read[b, s * _JUDGED + k] = padded
-    begins = first.repeat_interleave(_JUDGED, dim=1)  # (B, S J)
+    longest = max(len(text) for own in judged for _, text in own)
+    read = torch.zeros(len(segments), n_rows, longest, dtype=torch.long)  # (B, R, U)
+    lengths, begins = (torch.zeros(len(segments), n_rows).long() for _ in range(2))
+    for b, own in enumerate(judged):
+        for r, (s, text) in enumerate(own):
+            read[b, r, : len(text)] = text
+            lengths[b, r], begins[b, r] = len(text), first[b, s]
     before = draft.inputs.cpu().gather(1, begins)
     device = memory.mask.device
     inputs = torch.cat([before.unsqueeze(2), read[..., :-1]], dim=2).to(device)
     state = draft.read.state.at(begins.to(device))
-    log_probs = decoder(inputs, memory, state).log_probs.cpu()  # (B, S J, U, V)
-    own = log_probs.gather(3, read.unsqueeze(3)).squeeze(3)  # (B, S J, U)
-    lengths = torch.zeros(shape, dtype=torch.long)
-    lengths[b, s * _JUDGED + k] = torch.tensor([len(text) for text in texts])
-    inside = torch.arange(read.shape[2]) < lengths.unsqueeze(2)
-    judged = (own * inside).sum(dim=2).tolist()
-
-    def ranked(b: int, s: int, own: list[Found]) -> list[Found]:
-        head, tail = own[:_JUDGED], own[_JUDGED:]
-        if segments[b][s][1] >= len(draft.strings[b]) - 1:
-            return own
-        order = sorted(range(len(head)), key=lambda k: -judged[b][s * _JUDGED + k])
-        return [head[k] for k in order] + tail
-
-    return [
-        [
-            ranked(b, s, found[b][s]) if s < len(own) else found[b][s]
-            for s in range(n_segments)
-        ]
-        for b, own in enumerate(segments)
-    ]
+    log_probs = decoder(inputs, memory, state).log_probs.cpu()  # (B, R, U, V)
+    own_probs = log_probs.gather(3, read.unsqueeze(3)).squeeze(3)  # (B, R, U)
+    inside = torch.arange(longest) < lengths.unsqueeze(2)
+    totals = (own_probs * inside).sum(dim=2).tolist()
+    ranked = [[list(nbest) for nbest in own] for own in found]
+    for b, own in enumerate(judged):
+        scores: dict[int, list[float]] = {}
+        for (s, _), total in zip(own, totals[b]):
+            scores.setdefault(s, []).append(total)
+        for s, totals_of_one in scores.items():
+            order = sorted(range(len(totals_of_one)), key=lambda k: -totals_of_one[k])
+            ranked[b][s][: len(order)] = [found[b][s][k] for k in order]
+    return ranked
 
 
 def continue_from(

@@ -16,7 +16,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO, NoReturn
 
-from labkit.base import LabError, write_atomically
+from labkit.base import LabError, atomic
 from labkit.lm.ngram import END, MAX_ORDER, START, NGram
 
 _LN10 = math.log(10)
@@ -30,26 +30,16 @@ _AGAIN = "copy or build the file again"
 def write_arpa(model: NGram, path: Path, digits: int = 7) -> None:
     """Write a model; the same model always gives the same bytes.
 
-    Args:
-        model: The model.
-        path: The file, ``.arpa`` or ``.arpa.gz``.
-        digits: Decimals of each log10. Few make a small compressed file: 3 change
-            a probability by 0.1 %.
-
-    Raises:
-        OSError: The file cannot be written.
+    ``digits`` are the decimals of each log10. Few make a small compressed file: 3
+    change a probability by 0.1 %.
     """
-
-    def write(temporary: Path) -> None:
-        with temporary.open("wb") as raw:
-            if path.suffix == ".gz":
-                # No name and no time in the header: equal models give equal files.
-                with gzip.GzipFile("", "wb", 9, raw, mtime=0) as packed:
-                    _write_text(model, packed, digits)
-            else:
-                _write_text(model, raw, digits)
-
-    write_atomically(path, write)
+    with atomic(path) as temporary, temporary.open("wb") as raw:
+        if path.suffix == ".gz":
+            # No name and no time in the header: equal models give equal files.
+            with gzip.GzipFile("", "wb", 9, raw, mtime=0) as packed:
+                _write_text(model, packed, digits)
+        else:
+            _write_text(model, raw, digits)
 
 
 def _write_text(model: NGram, binary: BinaryIO | gzip.GzipFile, digits: int) -> None:
@@ -63,16 +53,12 @@ def _write_text(model: NGram, binary: BinaryIO | gzip.GzipFile, digits: int) -> 
     for n, section in enumerate(grams, start=1):
         text.write(f"\n\\{n}-grams:\n")
         for gram in sorted(section):
-            text.write(_line(model, gram, digits))
+            log_prob, backoff = model.log_probs[gram] / _LN10, model.backoffs.get(gram)
+            end = "" if backoff is None else f"\t{backoff / _LN10:.{digits}f}"
+            text.write(f"{log_prob:.{digits}f}\t{' '.join(gram)}{end}\n")
     text.write("\n\\end\\\n")
     text.flush()
     text.detach()
-
-
-def _line(model: NGram, gram: tuple[str, ...], digits: int) -> str:
-    log_prob, backoff = model.log_probs[gram] / _LN10, model.backoffs.get(gram)
-    end = "" if backoff is None else f"\t{backoff / _LN10:.{digits}f}"
-    return f"{log_prob:.{digits}f}\t{' '.join(gram)}{end}\n"
 
 
 def read_arpa(path: Path) -> NGram:

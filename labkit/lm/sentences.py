@@ -10,14 +10,11 @@ from labkit.base import LabError
 from labkit.lm.ngram import symbols_of
 from labkit.text import ALPHABET
 
-_STDIN = "-"
-
 
 def _read_text(name: str) -> str:
-    if name == _STDIN and sys.stdin is None:
+    if name == "-" and sys.stdin is None:
         raise LabError("the standard input is closed", "pipe a text in, or name a file")
-    path = Path(name)
-    content = sys.stdin.buffer.read() if name == _STDIN else path.read_bytes()
+    content = sys.stdin.buffer.read() if name == "-" else Path(name).read_bytes()
     try:
         return content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
@@ -28,11 +25,10 @@ def _read_text(name: str) -> str:
 
 
 def read_sentences(names: Sequence[str]) -> list[str]:
-    """Read the sentences of texts, not normalised.
+    """Read sentences, not normalised.
 
-    Args:
-        names: Text files with one sentence a line, tsv files of Common Voice, or "-"
-            for the standard input.
+    ``names`` are text files with one sentence a line, tsv files of Common Voice, or
+    "-" for the standard input.
 
     Raises:
         LabError: A text is not UTF-8, a tsv has no column ``sentence``, or there is
@@ -47,9 +43,8 @@ def read_sentences(names: Sequence[str]) -> list[str]:
             lines = _sentence_column(name, lines)
         sentences += filter(str.strip, lines)
     if not sentences:
-        raise LabError(
-            f"{', '.join(names)}: not one sentence", "give one sentence a line"
-        )
+        cause = f"{', '.join(names)}: not one sentence"
+        raise LabError(cause, "give one sentence a line")
     return sentences
 
 
@@ -72,19 +67,14 @@ def _sentence_column(name: str, lines: list[str]) -> list[str]:
 
 
 def cut_sentences(sentences: Iterable[str], units: str) -> list[list[str]]:
-    """Cut sentences into symbols; drop those that become empty.
-
-    Args:
-        sentences: The sentences, not normalised.
-        units: "char" or "word".
+    """Normalise sentences and cut them into symbols; drop those that become empty.
 
     Raises:
-        LabError: All of them become empty.
+        LabError: All of them do.
     """
     texts = (ALPHABET.plain(ALPHABET.decode(ALPHABET.encode(s))) for s in sentences)
     cut = [symbols_of(text, units) for text in texts]
     if not any(cut):
-        raise LabError(
-            "nothing but punctuation in the text", "give one sentence a line"
-        )
+        cause = "nothing but punctuation in the text"
+        raise LabError(cause, "give one sentence a line")
     return [symbols for symbols in cut if symbols]

@@ -31,11 +31,7 @@ Spelling = tuple[str, ...]
 def name_tokens(alphabet: Alphabet) -> list[str]:
     """Name each token so that it can stand in a lexicon and in an ARPA file.
 
-    Args:
-        alphabet: The tokens.
-
-    Returns:
-        The tokens, the space as ``|``.
+    The space becomes ``|``.
 
     Raises:
         LabError: Two tokens would have one name, or a token holds a space.
@@ -51,7 +47,6 @@ def name_tokens(alphabet: Alphabet) -> list[str]:
 
 
 def _spellable(alphabet: Alphabet) -> set[str]:
-    """Return the names of the tokens that a word can hold."""
     silent = {alphabet.blank, alphabet.start, alphabet.end, alphabet.unknown}
     return {*name_tokens(alphabet)} - silent
 
@@ -82,11 +77,7 @@ class Lexicon:
         return [*self.spellings, UNKNOWN]
 
     def text(self, marks: Sequence[str]) -> str:
-        """Write the lexicon as Flashlight reads it, with the variants it needs.
-
-        Args:
-            marks: The marks of which one may follow each word.
-        """
+        """Write the lexicon as Flashlight reads it; a mark may follow each word."""
         return "".join(
             f"{word}\t{' '.join(variant)}\n"
             for word, spellings in self.spellings.items()
@@ -97,10 +88,6 @@ class Lexicon:
 
 def spell_words(words: Iterable[str], alphabet: Alphabet) -> Lexicon:
     """Spell the vocabulary of a word model; leave out words with other letters.
-
-    Args:
-        words: The words; ``<s>``, ``</s>`` and ``<unk>`` may be among them.
-        alphabet: The tokens, the space among them.
 
     Raises:
         LabError: The alphabet spells not one of them, or it is one of word pieces.
@@ -134,10 +121,6 @@ def read_lexicon(path: Path, alphabet: Alphabet) -> Lexicon:
     A word alone on its line is normalised, as the transcripts are, and spelled. The
     ``|`` that ends a spelling may be left out where the tokens have a space.
 
-    Args:
-        path: The file, UTF-8.
-        alphabet: The tokens.
-
     Raises:
         LabError: It holds no word, a word has a token that the alphabet lacks, or it
             is not UTF-8.
@@ -168,10 +151,7 @@ def read_lexicon(path: Path, alphabet: Alphabet) -> Lexicon:
 def _entries(line: str, spaced: bool, where: str) -> list[tuple[str, Spelling]]:
     """Read a line: a word and its spelling, or a word alone.
 
-    Args:
-        line: The line.
-        spaced: Whether the tokens have a space, and so are letters.
-        where: File and number of the line.
+    The tokens are letters if they are ``spaced``, that is, have a space.
     """
     word, *spelling = line.split() or [""]
     if word in ("", *_SPECIAL):
@@ -216,19 +196,12 @@ def _variants(spelling: Spelling, marks: Sequence[str]) -> list[Spelling]:
 
 
 def choose_lexicon(
-    given: str | Path | Lexicon | None,
-    model: Path | None,
-    alphabet: Alphabet,
+    given: str | Path | Lexicon | None, model: Path | None, alphabet: Alphabet
 ) -> Lexicon | None:
     """Find the words to search for; check that the model scores them.
 
-    Args:
-        given: A lexicon or its file; None for the words of a word model.
-        model: The file of the language model, if there is one.
-        alphabet: The tokens.
-
-    Returns:
-        The lexicon; None to search without one.
+    They are those of the lexicon ``given``, else those of a word model; None, where
+    there is neither, stands for any characters.
 
     Raises:
         LabError: The file of the lexicon cannot be used, or the model is not one of
@@ -263,12 +236,7 @@ def choose_lexicon(
 def _read_vocabulary(path: Path) -> list[str] | None:
     """Read the symbols of a model without reading its n-grams, which may be many.
 
-    Returns:
-        None for a binary file of KenLM made without its symbols.
-
-    Raises:
-        LabError: It is no model, or of an order that KenLM does not read.
-        OSError: The file cannot be read.
+    A binary file of KenLM may be without symbols: None.
     """
     with path.open("rb") as raw:
         start = raw.peek(2)[:2]
@@ -294,11 +262,7 @@ def _read_vocabulary(path: Path) -> list[str] | None:
 
 
 def is_binary_model(path: Path) -> bool:
-    """Check whether a file is a binary one of KenLM.
-
-    Raises:
-        OSError: It cannot be read.
-    """
+    """Check whether a file is a binary one of KenLM."""
     with path.open("rb") as raw:
         return raw.read(len(_KENLM)) == _KENLM
 

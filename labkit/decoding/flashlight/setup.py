@@ -33,6 +33,8 @@ class FlashlightOptions:
     """The options of a search; scores are in nats.
 
     Attributes:
+        lm_weight: Weight of the language model's log probability. An object's own
+            scores are taken to be nats.
         lexicon: File of the words that may be found (see ``lexicon``), or a
             ``Lexicon``. None: with a word model its own words, else any characters.
         lm: Language model: an ARPA file (``.gz`` or not), a binary file of KenLM, or
@@ -42,8 +44,6 @@ class FlashlightOptions:
         beam_size_token: Tokens that may follow at each frame, the likeliest; None
             for all.
         beam_threshold: Hypotheses this much worse than the best are dropped.
-        lm_weight: Weight of the language model's log probability. An object's own
-            scores are taken to be nats.
         word_score: Added for each word, with a lexicon.
         unk_score: Added for each word that is not in the lexicon; -inf: none may be.
             Flashlight reads the starts of known words as unknown words, the last
@@ -55,13 +55,13 @@ class FlashlightOptions:
         punctuation: With a lexicon, let a comma or a full stop follow each word.
     """
 
+    lm_weight: float
     lexicon: str | Path | Lexicon | None = None
     lm: str | Path | CTCDecoderLM | None = None
     nbest: int | None = None
     beam_size: int = 50
     beam_size_token: int | None = None
     beam_threshold: float = 50.0
-    lm_weight: float = 1.0
     word_score: float = 0.0
     unk_score: float = -math.inf
     sil_score: float = 0.0
@@ -78,8 +78,8 @@ class FlashlightOptions:
         """The unit of the language model's scores, in nats."""
         return _LN10 if self.lm_file else 1.0
 
-    def check(self) -> None:
-        """Refuse numbers that no search can use.
+    def check(self, lexicon: Lexicon | None) -> None:
+        """Refuse numbers that no search can use, or none without a lexicon.
 
         Raises:
             LabError: There is one.
@@ -87,9 +87,8 @@ class FlashlightOptions:
         for name in ("beam_size", "beam_size_token", "nbest"):
             size = getattr(self, name)
             if size is not None and size < 1:
-                raise LabError(
-                    f"a {name} of {size} keeps no hypothesis", "use 1 or more"
-                )
+                cause = f"a {name} of {size} keeps no hypothesis"
+                raise LabError(cause, "use 1 or more")
         if not self.beam_threshold > 0:
             raise LabError(
                 f"a beam_threshold of {self.beam_threshold} keeps no hypothesis",
@@ -99,35 +98,13 @@ class FlashlightOptions:
             if not math.isfinite(getattr(self, name)):
                 raise LabError(f"{name}: not a finite number", "use a number of nats")
         if not self.unk_score < math.inf:
-            raise LabError(
-                "unk_score: not a score", "use a number of nats, or -inf for no words"
-            )
-
-    def check_lexicon_free(self) -> None:
-        """Refuse options that need a lexicon.
-
-        Raises:
-            LabError: There is something.
-        """
-        if self.word_score or self.unk_score > -math.inf:
+            remedy = "use a number of nats, or -inf for no words"
+            raise LabError("unk_score: not a score", remedy)
+        if lexicon is None and (self.word_score or self.unk_score > -math.inf):
             raise LabError(
                 "Flashlight counts words, known and unknown, with a lexicon only",
                 "give a lexicon or a word model, or use --decoder beam",
             )
-
-
-def _write_entries(
-    folder: Path, lexicon: Lexicon | None, names: list[str], marks: list[str]
-) -> tuple[Path, Path]:
-    """Write the entries of the language model, and the lexicon if there is one."""
-    # Without the first file, Flashlight numbers a model's symbols in the order of a
-    # hash table, and scores one letter as if it were another.
-    units, words = folder / "units.txt", folder / "words.txt"
-    entries = lexicon.words if lexicon else names
-    units.write_text("\n".join(entries) + "\n", encoding="utf-8")
-    if lexicon:
-        words.write_text(lexicon.text(marks), encoding="utf-8")
-    return units, words
 
 
 def build_decoder(
@@ -138,7 +115,7 @@ def build_decoder(
     blank: str,
     silence: str,
 ) -> CTCDecoder:
-    """Make torchaudio's decoder; the files that it reads are removed at once.
+    """Let ``make`` (``ctc_decoder``) read its files, which are removed at once.
 
     Args:
         make: ``ctc_decoder``.
@@ -153,8 +130,14 @@ def build_decoder(
     """
     lm = str(options.lm_file) if options.lm_file else options.lm
     with TemporaryDirectory() as folder, silent_stderr():
-        marks = [m for m in MARKS if options.punctuation and m in names]
-        units, words = _write_entries(Path(folder), lexicon, names, marks)
+        units, words = Path(folder, "units.txt"), Path(folder, "words.txt")
+        # Without this file, Flashlight numbers a model's symbols in the order of a
+        # hash table, and scores one letter as if it were another.
+        entries = lexicon.words if lexicon else names
+        units.write_text("\n".join(entries) + "\n", encoding="utf-8")
+        if lexicon:
+            marks = [m for m in MARKS if options.punctuation and m in names]
+            words.write_text(lexicon.text(marks), encoding="utf-8")
         try:
             return make(
                 lexicon=str(words) if lexicon else None,

@@ -53,12 +53,7 @@ class Automaton:
         return self._finals[state]
 
     def total(self, indices: Sequence[int], finish: bool = True) -> float:
-        """Return what a transcript gains.
-
-        Args:
-            indices: The transcript.
-            finish: Whether it ends there; otherwise it may continue.
-        """
+        """Return what a transcript gains, with its end unless it may continue."""
         total, state = 0.0, self.start
         for symbol in indices:
             gain, state = self.step(state, symbol)
@@ -66,14 +61,9 @@ class Automaton:
         return total + self.end(state) if finish else total
 
     def totals(self, transcripts: Tensor, lengths: Tensor) -> Tensor:
-        """Return what many transcripts gain, each with its end.
+        """Return what transcripts (N, U) of lengths (N,) gain, with their ends.
 
-        Args:
-            transcripts: (N, U), padded with any symbol.
-            lengths: Symbols of each transcript, (N,).
-
-        Returns:
-            The totals, (N,), in double precision.
+        They may be padded with any symbol; the totals, (N,), are in double precision.
         """
         device = self.gain.device
         transcripts, lengths = transcripts.to(device), lengths.to(device)

@@ -46,36 +46,20 @@ def tables_of(folder: Path) -> list[Path]:
     return [path for path in paths if path.is_file()]
 
 
-def _listed(folder: Path) -> Iterator[tuple[str, float]]:
+def read_durations(folder: Path) -> Iterator[tuple[str, float]]:
+    """Yield names and seconds of the tables of a language's folder, the best last."""
     for path in tables_of(folder):
         yield from _read(path)
 
 
-def read_durations(folder: Path) -> dict[str, float]:
-    """Read the tables of durations of a language's folder.
-
-    Args:
-        folder: The folder that holds the tsv files.
-
-    Returns:
-        Seconds of each clip by file name; empty where there is no table.
-    """
-    return dict(_listed(folder))
-
-
 def durations_of(folder: Path, names: Sequence[str]) -> Sequence[float]:
-    """Look the durations of clips up in the tables, else in the clips' headers.
+    """Look the seconds of clips up in the tables, else in the clips' headers.
 
-    Args:
-        folder: The folder that holds the tsv files.
-        names: File names of clips.
-
-    Returns:
-        Seconds of each; 0.0 for a clip that is missing or broken.
+    A clip that is missing or broken has 0.0.
     """
     # Its keys are the names themselves, not copies: there may be a million.
     seconds = dict.fromkeys(names, _UNKNOWN)
-    for name, known in _listed(folder):
+    for name, known in read_durations(folder):
         if name in seconds:
             seconds[name] = known
     unknown = [name for name, known in seconds.items() if known == _UNKNOWN]

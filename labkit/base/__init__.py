@@ -1,5 +1,6 @@
 """Errors, files, command lines and cores, for all rooms. No torch at import."""
 
+from labkit.base.archive import write_zip
 from labkit.base.arguments import LabParser, ModuleParser, number, text
 from labkit.base.cores import (
     available_cores,
@@ -65,4 +66,5 @@ __all__ = [
     "uninterrupted",
     "unwritten_exercise",
     "write_atomically",
+    "write_zip",
 ]

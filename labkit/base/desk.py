@@ -12,10 +12,7 @@ from pathlib import Path
 from types import ModuleType
 
 # The modules of each part of the lab. A folder need not hold every part.
-PARTS = (
-    ("data", "models", "decoding", "main_ctc"),
-    ("seq2seq", "main_seq2seq"),
-)
+PARTS = (("data", "models", "decoding", "main_ctc"), ("seq2seq", "main_seq2seq"))
 _MODULES = frozenset(name for part in PARTS for name in part)
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import random
-import sys
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -13,10 +12,9 @@ from typing import NamedTuple
 
 import numpy as np
 from matplotlib.figure import Figure
-from tqdm import tqdm
 
 from labkit.audio import read_audio
-from labkit.base import LabError, map_in_threads
+from labkit.base import LabError, map_in_threads, progress
 from labkit.corpus.commonvoice import SHARES, CommonVoice
 from labkit.corpus.durations import durations_of
 from labkit.figures import stack_axes
@@ -68,11 +66,6 @@ def open_folds(folder: Path) -> tuple[list[Fold], list[LabError]]:
     return folds, errors
 
 
-def _bar(label: str, total: int | None = None) -> tqdm:
-    hidden = not sys.stderr.isatty()
-    return tqdm(total=total, desc=label, unit="clip", leave=False, disable=hidden)
-
-
 def list_clips(folder: Path) -> dict[str, int]:
     """List the files of a folder of clips, with their bytes.
 
@@ -81,10 +74,9 @@ def list_clips(folder: Path) -> dict[str, int]:
     """
     sizes: dict[str, int] = {}
     if folder.is_dir():
-        with os.scandir(folder) as entries, _bar("listing the clips") as bar:
-            for entry in entries:
+        with os.scandir(folder) as entries:
+            for entry in progress(entries, "listing the clips", unit="clip"):
                 sizes[entry.name] = entry.stat().st_size
-                bar.update()
     if not sizes:
         raise LabError(
             f"no clips in {folder}",
@@ -122,13 +114,12 @@ def read_clips(folder: Path, seconds: dict[str, float], every: bool) -> Audio:
         return rate
 
     audio = Audio(len(names))
-    with _bar("reading", len(names)) as bar:
-        for result in map_in_threads(read, names):
-            bar.update()
-            if isinstance(result, str):
-                audio.broken.append(result)
-            else:
-                audio.rates[result] += 1
+    results = map_in_threads(read, names)
+    for result in progress(results, "reading", unit="clip", total=len(names)):
+        if isinstance(result, str):
+            audio.broken.append(result)
+        else:
+            audio.rates[result] += 1
     return audio
 
 
@@ -160,7 +151,8 @@ def find_unknown_characters(
         if not outside.isdisjoint(sentence):
             strange = [char for char in sentence if char in outside]
             counts.update(strange)
-            first = {**dict.fromkeys(strange, sentence), **first}
+            for char in strange:
+                first.setdefault(char, sentence)
             n_sentences += 1
     order = sorted(counts, key=lambda char: (-counts[char], char))
     return [UnknownCharacter(c, counts[c], first[c]) for c in order], n_sentences

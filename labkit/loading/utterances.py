@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -12,7 +12,7 @@ from torch import Tensor
 from torch.utils.data import Dataset
 from tqdm import tqdm
 
-from labkit.base import LabError, draw_seed
+from labkit.base import LabError, draw_seed, progress
 from labkit.corpus import DatasetFilter
 from labkit.loading.cache import FeatureCache
 from labkit.loading.clips import FLOAT_BYTES, FRAMES_PER_SECOND, PLAIN, ClipReader
@@ -91,7 +91,7 @@ class UtteranceSet(Dataset):
 
     @property
     def usable(self) -> Sequence[int]:
-        """Return the indices of the utterances (once prepared, of the usable ones)."""
+        """The indices of the utterances (once prepared, of the usable ones)."""
         return range(len(self.dataset)) if self._usable is None else self._usable
 
     def __len__(self) -> int:
@@ -133,17 +133,18 @@ class UtteranceSet(Dataset):
             self._features = FeatureCache(
                 self.cache, self.reader, self.speeds, self.n_mels, self.n_threads
             )
-            results = self._with_bar(self._features.lengths(), "checking")
+            doing, results = "checking", self._features.lengths()
         else:
             self._features = {}
-            results = self._read_into_memory(self._features)
-        usable = []
-        for index, result in enumerate(results):
+            doing, results = "reading", self._read_into_memory(self._features)
+        usable, n_clips = [], self.limit or len(self.dataset)
+        title = f"{doing} {self.dataset.dataset.fold}"
+        shown = progress(results, title, unit="clip", total=n_clips)
+        for index, result in enumerate(shown):
             if isinstance(result, str):
                 self._skip(result)
             elif self.fits and not self.fits(result, self._sentence(index)):
-                path = self.dataset.clip_path(index)
-                self._skip(f"{path}: too short for its transcript ({result} frames)")
+                self._skip(self._too_short(index, result))
             else:
                 usable.append(index)
             if len(usable) == self.limit:
@@ -162,7 +163,7 @@ class UtteranceSet(Dataset):
         """Fill ``features``; yield the frames T of each clip, or why it has none."""
         wanted = self.limit or len(self.dataset)
         results = self.reader.read_all(self.speeds, wanted, self.n_threads)
-        for index, result in enumerate(self._with_bar(results, "reading")):
+        for index, result in enumerate(results):
             if isinstance(result, str):
                 yield result
             else:
@@ -170,15 +171,9 @@ class UtteranceSet(Dataset):
                     features[index, speed] = log_mel
                 yield len(result[self.speeds.index(PLAIN)])
 
-    def _with_bar(self, results: Iterable, doing: str) -> Iterable:
-        return tqdm(
-            results,
-            total=self.limit or len(self.dataset),
-            desc=f"{doing} {self.dataset.dataset.fold}",
-            unit="clip",
-            leave=False,
-            disable=not sys.stderr.isatty(),
-        )
+    def _too_short(self, index: int, n_frames: int) -> str:
+        path = self.dataset.clip_path(index)
+        return f"{path}: too short for its transcript ({n_frames} frames)"
 
     def _skip(self, why: str) -> None:
         if why in self.skipped:  # in an epoch before
@@ -211,16 +206,14 @@ class UtteranceSet(Dataset):
                 clip = self.dataset.clip_path(index).name
                 seed = draw_seed(self.seed, epoch, index)
                 return Utterance(log_mel, sentence, seed, clip)
-            path = self.dataset.clip_path(index)
-            why = f"{path}: too short for its transcript ({len(log_mel)} frames)"
+            why = self._too_short(index, len(log_mel))
         self._skip(why)
         return None
 
     def normalization(self) -> tuple[float, float]:
         """Measure the mean and the standard deviation of the log-mels, in dB.
 
-        They are taken over frames and bands of a random sample of the fold, at plain
-        speed.
+        They are those of a random sample of the fold, at plain speed.
 
         Raises:
             LabError: There is no sound in the sample.
@@ -228,10 +221,8 @@ class UtteranceSet(Dataset):
         self.prepare()
         generator = torch.Generator().manual_seed(self.seed)
         order = torch.randperm(len(self), generator=generator).tolist()
-        plain, usable = self.speeds.index(PLAIN), self.usable
-        sample = (
-            self._log_mel(usable[i], plain) for i in order[:_NORMALIZATION_SAMPLE]
-        )
+        plain, chosen = self.speeds.index(PLAIN), order[:_NORMALIZATION_SAMPLE]
+        sample = [self._log_mel(self.usable[i], plain) for i in chosen]
         values = [x.flatten() for x in sample if not isinstance(x, str)]
         values = torch.cat(values) if values else torch.zeros(2)
         mean, std = values.mean().item(), values.std().item()

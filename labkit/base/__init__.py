@@ -31,6 +31,7 @@ from labkit.base.paths import (
 from labkit.base.progress import progress
 from labkit.base.quiet import deepcs_module, silent_stderr
 from labkit.base.seeds import draw_seed
+from labkit.base.tsv import Table, read_table
 from labkit.base.version import KIT_VERSION
 
 __all__ = [
@@ -49,6 +50,7 @@ __all__ = [
     "LabError",
     "LabParser",
     "ModuleParser",
+    "Table",
     "as_lab_error",
     "atomic",
     "available_cores",
@@ -59,6 +61,7 @@ __all__ = [
     "map_in_threads",
     "number",
     "progress",
+    "read_table",
     "run_program",
     "show_error",
     "silent_stderr",

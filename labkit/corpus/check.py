@@ -17,7 +17,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from labkit.base import FIGURES, LabError, LabParser, ModuleParser, run_program
-from labkit.corpus.tsv import TSV_FILES
 from labkit.options import CTC
 
 if TYPE_CHECKING:
@@ -29,11 +28,12 @@ LANGUAGE, SHORTEST, LONGEST = (
     CTC.options.rows[name].default for name in ("lang", "min_duration", "max_duration")
 )
 
+_TSV_FILES = ("train", "dev", "test", "validated", "invalidated", "other")
 _FOLDERS = 8  # listed where one must be chosen
 
 
-def _has_tables(folder: Path) -> bool:
-    return any((folder / f"{name}.tsv").is_file() for name in TSV_FILES)
+def _tables(folder: Path) -> list[str]:
+    return [name for name in _TSV_FILES if (folder / f"{name}.tsv").is_file()]
 
 
 def locate(folder: Path, lang: str | None) -> Path:
@@ -53,10 +53,10 @@ def locate(folder: Path, lang: str | None) -> Path:
         )
     if folder.name == "clips":
         folder = folder.parent
-    if _has_tables(folder) and lang in (None, folder.name):
+    if _tables(folder) and lang in (None, folder.name):
         return folder
     for pattern in ("*", "*/*"):
-        found = sorted(filter(_has_tables, folder.glob(pattern)))
+        found = sorted(filter(_tables, folder.glob(pattern)))
         wanted = [p for p in found if p.name == (lang or LANGUAGE)]
         if len(found) == 1 and lang is None:
             return found[0]
@@ -142,7 +142,7 @@ def check(args: argparse.Namespace) -> None:
     folds, errors = open_folds(folder)
     if not folds:
         raise errors[0]
-    report.print_release(folder, folds)
+    report.print_release(folder, folds, _tables(folder))
     report.print_folds(folds, sizes, low, high)
     seconds = {
         name: length

@@ -17,9 +17,8 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from labkit.audio import read_audio
-from labkit.base import EMBEDDED_CORPORA, LabError
+from labkit.base import EMBEDDED_CORPORA, LabError, Table, read_table
 from labkit.corpus.durations import durations_of
-from labkit.corpus.tsv import Table, read_table
 
 EMBEDDED_VERSION = "mini"
 ROOT_VARIABLE = "COMMONVOICE_ROOT"
@@ -180,11 +179,7 @@ class CommonVoice(Dataset):
         return self.folder / "clips" / _file_name(self.row(index)["path"])
 
     def __getitem__(self, index: int) -> tuple[Tensor, int, dict[str, str]]:
-        """Read one clip.
-
-        Raises:
-            AudioError: The clip is missing, empty or broken.
-        """
+        """Read one clip; AudioError if it is missing, empty or broken."""
         return *read_audio(self.clip_path(index)), self.row(index)
 
 

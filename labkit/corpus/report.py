@@ -12,7 +12,6 @@ from pathlib import Path
 from labkit.corpus.commonvoice import POOL
 from labkit.corpus.durations import tables_of
 from labkit.corpus.inspection import Audio, Fold, UnknownCharacter
-from labkit.corpus.tsv import TSV_FILES
 
 _NUMBER = re.compile(r"cv-corpus-(\d+(?:\.\d+)*(?:-delta)?)")
 # The columns that came with a release: if one is there, the release is no older.
@@ -38,15 +37,14 @@ def _name_some(texts: Sequence[str]) -> None:
         _say("", f"  and {len(texts) - _EXAMPLES:,} more")
 
 
-def print_release(folder: Path, folds: Sequence[Fold]) -> None:
-    """Print which release it is, and which tables it has."""
+def print_release(folder: Path, folds: Sequence[Fold], there: Sequence[str]) -> None:
+    """Print which release it is, and which tables are there."""
     number = _NUMBER.search(folder.parent.name)
     columns = folds[0].columns
     since = next((since for name, since in _SINCE if name in columns), _OLDEST)
     by_name = f"{number[1]} by its name; " if number else ""
     _say("folder", str(folder))
     _say("release", f"{by_name}{len(columns)} columns, as those of release {since}")
-    there = [name for name in TSV_FILES if (folder / f"{name}.tsv").is_file()]
     _say("tsv files", ", ".join(there))
     made = [fold.name for fold in folds if fold.source.stem != fold.name]
     if made:

@@ -27,18 +27,11 @@ class NoPathError(LabError):
 
 
 class Alignment(NamedTuple):
-    """The most probable path of a transcript.
+    """The most probable path of a transcript."""
 
-    Attributes:
-        spans: For each symbol of the transcript, the frames of the path that spell
-            it: ``first <= t < end``. Blanks lie between.
-        path: One index a frame, (T,), on the CPU.
-        log_prob: Log probability of this path alone, in nats.
-    """
-
-    spans: list[Span]
-    path: Tensor
-    log_prob: float
+    spans: list[Span]  # the frames that spell each symbol; blanks lie between
+    path: Tensor  # one index a frame, (T,), on the CPU
+    log_prob: float  # of this path alone, in nats
 
 
 def frames_needed(transcript: Sequence[int]) -> int:

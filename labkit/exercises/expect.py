@@ -60,11 +60,7 @@ def shown(value: object) -> str:
 
 
 def expect(called: str, got: object, expected: object, why: str) -> None:
-    """Require that ``got`` equals ``expected`` exactly.
-
-    Raises:
-        MismatchError: It does not.
-    """
+    """Require that ``got`` equals ``expected`` exactly."""
     if isinstance(got, Tensor) and isinstance(expected, Tensor):
         alike = got.shape == expected.shape and got.dtype == expected.dtype
         same = alike and bool((got == expected).all())
@@ -82,11 +78,7 @@ def expect(called: str, got: object, expected: object, why: str) -> None:
 
 
 def expect_that(holds: bool, called: str, expected: str, got: object, why: str) -> None:
-    """Require that ``holds`` is true; ``expected`` says in words what should be.
-
-    Raises:
-        MismatchError: It does not.
-    """
+    """Require that ``holds`` is true; ``expected`` says in words what should be."""
     if not holds:
         raise MismatchError(called, expected, shown(got), why)
 
@@ -94,11 +86,7 @@ def expect_that(holds: bool, called: str, expected: str, got: object, why: str) 
 def expect_close(
     called: str, got: object, expected: Tensor, why: str, tolerance: float = 1e-4
 ) -> None:
-    """Require a tensor of the same shape and, up to ``tolerance``, the same values.
-
-    Raises:
-        MismatchError: It is something else.
-    """
+    """Require a tensor of the same shape and, up to ``tolerance``, the same values."""
     if not isinstance(got, Tensor):
         wanted = f"a tensor {tuple(expected.shape)}"
         raise MismatchError(called, wanted, shown(got), why)

@@ -93,11 +93,7 @@ def scripts_to_submit(exercises: Exercises, folder: Path) -> list[str]:
 
 
 def submit(exercises: Exercises, folder: Path, logdir: Path) -> None:
-    """Zip the scripts of ``folder`` with the summary and metrics of the best run.
-
-    Raises:
-        LabError: A script is missing.
-    """
+    """Zip the scripts of ``folder`` with the summary and metrics of the best run."""
     members = [folder / name for name in scripts_to_submit(exercises, folder)]
     run = best_run(logdir)
     if run is None:

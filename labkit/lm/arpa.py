@@ -13,6 +13,7 @@ import math
 import re
 import zlib
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO, NoReturn
 
@@ -21,6 +22,7 @@ from labkit.lm.ngram import END, MAX_ORDER, START, NGram
 
 _LN10 = math.log(10)
 _GZIP = b"\x1f\x8b"
+_KENLM = b"mmap lm http://kheafield.com"  # how its binary files start
 _LONGEST_LINE = 1 << 16  # bytes; a longer line is no ARPA, and might fill the memory
 _COUNT = re.compile(r"ngram +([0-9]) *= *([0-9]{1,12})")
 _BUILD = "build one: python -m labkit.lm build TEXT -o FILE.arpa.gz"
@@ -61,6 +63,20 @@ def _write_text(model: NGram, binary: BinaryIO | gzip.GzipFile, digits: int) -> 
     text.detach()
 
 
+def is_kenlm_binary(path: Path) -> bool:
+    """Check whether a file is a binary one of KenLM."""
+    with path.open("rb") as raw:
+        return raw.read(len(_KENLM)) == _KENLM
+
+
+@contextmanager
+def open_arpa(path: Path) -> Iterator[BinaryIO]:
+    """Open a model for reading, compressed or not."""
+    with path.open("rb") as raw:
+        packed = raw.peek(2)[:2] == _GZIP
+        yield io.BufferedReader(gzip.GzipFile(fileobj=raw)) if packed else raw
+
+
 def read_arpa(path: Path) -> NGram:
     """Read a model, compressed or not.
 
@@ -68,14 +84,11 @@ def read_arpa(path: Path) -> NGram:
         LabError: The file cannot be read, or is no ARPA file of order 1 to 6.
     """
     try:
-        with path.open("rb") as raw:
-            packed = raw.peek(2)[:2] == _GZIP
-            stream = io.BufferedReader(gzip.GzipFile(fileobj=raw)) if packed else raw
+        with open_arpa(path) as stream:
             return _Reader(path, stream).read()
     except (EOFError, zlib.error, gzip.BadGzipFile) as error:
-        raise LabError(
-            f"{path}: the compressed file is damaged or cut short", _AGAIN
-        ) from error
+        cause = f"{path}: the compressed file is damaged or cut short"
+        raise LabError(cause, _AGAIN) from error
     except OSError as error:
         raise LabError(f"{path}: {error.strerror}", _BUILD) from error
 
@@ -92,7 +105,7 @@ class _Reader:
         """Yield the lines that are not empty."""
         pieces = iter(lambda: stream.readline(_LONGEST_LINE), b"")
         for self.number, raw in enumerate(pieces, start=1):
-            if self.number == 1 and raw.startswith(b"mmap lm http://kheafield.com"):
+            if self.number == 1 and raw.startswith(_KENLM):
                 raise LabError(
                     f"{self.path}: a binary file of KenLM",
                     "give the .arpa or .arpa.gz that it was made from",

@@ -6,7 +6,7 @@ import sys
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from labkit.base import LabError
+from labkit.base import LabError, read_table
 from labkit.lm.ngram import symbols_of
 from labkit.text import ALPHABET
 
@@ -33,37 +33,19 @@ def read_sentences(names: Sequence[str]) -> list[str]:
     Raises:
         LabError: A text is not UTF-8, a tsv has no column ``sentence``, or there is
             not one sentence.
-        OSError: A file cannot be read.
     """
     sentences: list[str] = []
     for name in names:
-        # Not splitlines(): a sentence may hold U+2028, which ends no line here.
-        lines = _read_text(name).replace("\r\n", "\n").split("\n")
         if name.endswith(".tsv"):
-            lines = _sentence_column(name, lines)
+            lines = read_table(Path(name), ("sentence",)).column("sentence")
+        else:
+            # Not splitlines(): a sentence may hold U+2028, which ends no line here.
+            lines = _read_text(name).replace("\r\n", "\n").split("\n")
         sentences += filter(str.strip, lines)
     if not sentences:
         cause = f"{', '.join(names)}: not one sentence"
         raise LabError(cause, "give one sentence a line")
     return sentences
-
-
-def _sentence_column(name: str, lines: list[str]) -> list[str]:
-    columns = lines[0].split("\t")
-    if "sentence" not in columns:
-        raise LabError(
-            f"{name}: no column named sentence",
-            "its first line must name the columns as Common Voice does",
-        )
-    place = columns.index("sentence")
-    rows = [(n, line.split("\t")) for n, line in enumerate(lines[1:], 2) if line]
-    for number, cells in rows:
-        if len(cells) != len(columns):
-            raise LabError(
-                f"{name}:{number}: {len(cells)} cells, not {len(columns)}",
-                "unpack the corpus again: the file is damaged or was edited",
-            )
-    return [cells[place] for _, cells in rows]
 
 
 def cut_sentences(sentences: Iterable[str], units: str) -> list[list[str]]:

@@ -42,11 +42,7 @@ def save_tensors(
 
 
 def check_stamp(content: Mapping[str, Any], path: Path, todo: str) -> None:
-    """Refuse a file of another version of the kit; ``todo`` says what to do with it.
-
-    Raises:
-        LabError: It is one.
-    """
+    """Refuse a file of another version of the kit; ``todo`` begins the remedy."""
     if content.get("format") != STAMP["format"]:
         raise LabError(
             f"{path}: written by another version of the kit ({content.get('kit')})",

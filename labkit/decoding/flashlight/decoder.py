@@ -63,7 +63,6 @@ class FlashlightDecoder:
     Raises:
         LabError: There is no Flashlight for this Python; or the options, the lexicon
             or the language model cannot be used.
-        OSError: A file cannot be read.
 
     Attributes:
         lexicon: The words that can be found; None without a lexicon.
@@ -155,17 +154,14 @@ class FlashlightDecoder:
     def begin(self) -> None:
         """Open a stream: an utterance whose frames arrive in pieces.
 
-        ``begin``, ``step`` for each piece and ``end`` find what ``search`` finds.
+        ``begin``, ``step`` for each piece and ``end`` find what ``search`` finds; the
+        others raise LabError if no stream is open.
         """
         self._decoder.decode_begin()
         self._streamed = 0
 
     def step(self, log_probs: Tensor) -> None:
-        """Search on through the next frames (T, V) of the stream; T may be 0.
-
-        Raises:
-            LabError: No stream is open, or as for ``search``.
-        """
+        """Search on through the next frames (T, V) of the stream; T may be 0."""
         n_frames = self._frames_so_far()
         emissions = self._prepare(log_probs)
         self._decoder.decode_step(emissions)
@@ -175,9 +171,6 @@ class FlashlightDecoder:
         """Return the best transcript of the stream so far.
 
         Its last word may be incomplete; the end of the sentence is not scored.
-
-        Raises:
-            LabError: No stream is open.
         """
         n_frames = self._frames_so_far()
         results = self._decoder.decoder.get_all_final_hypothesis() if n_frames else []
@@ -187,11 +180,7 @@ class FlashlightDecoder:
         return self._to_timed(best, n_frames, 0.0).found
 
     def end(self) -> list[Hypothesis]:
-        """Close the stream; return its n-best list, best first.
-
-        Raises:
-            LabError: No stream is open.
-        """
+        """Close the stream; return its n-best list, best first."""
         n_frames = self._frames_so_far()
         self._streamed = None
         if self._closing is not None:

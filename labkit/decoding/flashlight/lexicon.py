@@ -8,19 +8,25 @@ letter. A word may have several lines.
 from __future__ import annotations
 
 import gzip
-import mmap
 import re
 import zlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from mmap import ACCESS_READ, mmap
 from pathlib import Path
-from typing import BinaryIO
 
 from labkit.base import LabError
-from labkit.lm import END, MAX_ORDER, SPACE, START, UNKNOWN
+from labkit.lm import (
+    END,
+    MAX_ORDER,
+    SPACE,
+    START,
+    UNKNOWN,
+    is_kenlm_binary,
+    open_arpa,
+)
 from labkit.text import MARKS, Alphabet, normalise
 
-_KENLM = b"mmap lm http://kheafield.com"  # how its binary files start
 _BUILD = "build one: python -m labkit.lm build"
 _SHOWN = 5  # characters that an error shows
 _SPECIAL = {START, END, UNKNOWN, "<UNK>"}
@@ -53,17 +59,14 @@ def _spellable(alphabet: Alphabet) -> set[str]:
 
 @dataclass
 class Lexicon:
-    """Words with their spellings.
+    """Words with their spellings, in names of tokens.
 
-    Attributes:
-        spellings: The spellings of each word, in names of tokens. A word's place
-            here is its index for a language model written in Python; that of
-            ``<unk>`` is the number of words.
-        left_out: Words that the alphabet cannot spell.
+    A word's place is its index for a language model written in Python; that of
+    ``<unk>`` is the number of words.
     """
 
     spellings: dict[str, list[Spelling]] = field(default_factory=dict)
-    left_out: list[str] = field(default_factory=list)
+    left_out: list[str] = field(default_factory=list)  # the alphabet cannot spell them
 
     def add(self, word: str, spelling: Spelling) -> None:
         """Give a word one more spelling."""
@@ -124,7 +127,6 @@ def read_lexicon(path: Path, alphabet: Alphabet) -> Lexicon:
     Raises:
         LabError: It holds no word, a word has a token that the alphabet lacks, or it
             is not UTF-8.
-        OSError: It cannot be read.
     """
     names = _spellable(alphabet)
     try:
@@ -206,7 +208,6 @@ def choose_lexicon(
     Raises:
         LabError: The file of the lexicon cannot be used, or the model is not one of
             its words, or without lexicon not one of these tokens.
-        OSError: A file cannot be read.
     """
     if isinstance(given, (str, Path)):
         given = read_lexicon(Path(given), alphabet)
@@ -238,16 +239,18 @@ def _read_vocabulary(path: Path) -> list[str] | None:
 
     A binary file of KenLM may be without symbols: None.
     """
-    with path.open("rb") as raw:
-        start = raw.peek(2)[:2]
-        if is_binary_model(path):
-            return _read_binary_vocabulary(raw)
-        lines = gzip.GzipFile(fileobj=raw) if start == b"\x1f\x8b" else raw
-        try:
+    if is_kenlm_binary(path):
+        with path.open("rb") as raw:
+            content = mmap(raw.fileno(), 0, access=ACCESS_READ)
+        first = content.rfind(b"<unk>\0")  # the symbols are at its end
+        symbols = content[first:] if first >= 0 else b""
+        return symbols.decode("utf-8", errors="replace").split("\0")[:-1] or None
+    try:
+        with open_arpa(path) as lines:
             header = _lines_until(b"\\1-grams:", lines)
             unigrams = _lines_until(b"\\", lines)
-        except (EOFError, zlib.error, gzip.BadGzipFile, UnicodeDecodeError) as error:
-            raise LabError(f"{path}: damaged, or no text", _BUILD) from error
+    except (EOFError, zlib.error, gzip.BadGzipFile, UnicodeDecodeError) as error:
+        raise LabError(f"{path}: damaged, or no text", _BUILD) from error
     order = sum(bool(re.match(r"ngram +\d+ *=", line)) for line in header)
     symbols = [fields[1] for fields in map(str.split, unigrams) if len(fields) > 1]
     if header[:1] != ["\\data\\"] or not order or not symbols:
@@ -259,20 +262,6 @@ def _read_vocabulary(path: Path) -> list[str] | None:
             "build one of such an order: python -m labkit.lm build",
         )
     return symbols
-
-
-def is_binary_model(path: Path) -> bool:
-    """Check whether a file is a binary one of KenLM."""
-    with path.open("rb") as raw:
-        return raw.read(len(_KENLM)) == _KENLM
-
-
-def _read_binary_vocabulary(raw: BinaryIO) -> list[str] | None:
-    """Read the symbols that KenLM writes at the end of a file, ``<unk>`` first."""
-    with mmap.mmap(raw.fileno(), 0, access=mmap.ACCESS_READ) as content:
-        first = content.rfind(b"<unk>\0")
-        end = content[first:] if first >= 0 else b""
-    return end.decode("utf-8", errors="replace").split("\0")[:-1] or None
 
 
 def _lines_until(start: bytes, lines: Iterable[bytes]) -> list[str]:

@@ -15,8 +15,8 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 from labkit.base import LabError, silent_stderr
-from labkit.decoding.flashlight.lexicon import Lexicon, is_binary_model
-from labkit.lm import UNKNOWN, read_arpa
+from labkit.decoding.flashlight.lexicon import Lexicon
+from labkit.lm import UNKNOWN, is_kenlm_binary, read_arpa
 from labkit.text import MARKS
 
 if TYPE_CHECKING:
@@ -79,11 +79,7 @@ class FlashlightOptions:
         return _LN10 if self.lm_file else 1.0
 
     def check(self, lexicon: Lexicon | None) -> None:
-        """Refuse numbers that no search can use, or none without a lexicon.
-
-        Raises:
-            LabError: There is one.
-        """
+        """Refuse numbers that no search can use, or none without a lexicon."""
         for name in ("beam_size", "beam_size_token", "nbest"):
             size = getattr(self, name)
             if size is not None and size < 1:
@@ -115,15 +111,10 @@ def build_decoder(
     blank: str,
     silence: str,
 ) -> CTCDecoder:
-    """Let ``make`` (``ctc_decoder``) read its files, which are removed at once.
+    """Call ``make`` (``ctc_decoder``); the files that it reads are removed at once.
 
-    Args:
-        make: ``ctc_decoder``.
-        options: What to search with.
-        lexicon: The words to search for, if any.
-        names: The names of the tokens in the order of the scores' columns.
-        blank: The name of the blank.
-        silence: The name of the token that Flashlight may add between words.
+    ``names`` are those of the tokens in the order of the scores' columns, ``silence``
+    that of the token which Flashlight may add between words.
 
     Raises:
         LabError: KenLM cannot read the language model, or not its path.
@@ -164,7 +155,7 @@ def build_decoder(
                 "rename the file or its folder",
             ) from error
         except RuntimeError as error:
-            if options.lm_file and not is_binary_model(options.lm_file):
+            if options.lm_file and not is_kenlm_binary(options.lm_file):
                 read_arpa(options.lm_file)  # says what is wrong, and in which line
             raise LabError(
                 f"{lm}: KenLM cannot read this language model",

@@ -14,18 +14,12 @@ class Automaton:
     """S states; in each, every symbol has a gain and leads to a state.
 
     The column of the blank is never used: no transcript holds one.
-
-    Attributes:
-        start: The first state.
-        next: The state that each symbol leads to, (S, V), int32.
-        gain: What each symbol adds, in nats, (S, V).
-        final: What is added where a transcript ends, in nats, (S,).
     """
 
-    start: int
-    next: Tensor
-    gain: Tensor
-    final: Tensor
+    start: int  # the first state
+    next: Tensor  # the state that each symbol leads to, (S, V), int32
+    gain: Tensor  # what each symbol adds, in nats, (S, V)
+    final: Tensor  # what is added where a transcript ends, in nats, (S,)
     _rows: dict[int, list[tuple[float, int]]] = field(
         default_factory=dict, init=False, repr=False
     )
@@ -40,11 +34,10 @@ class Automaton:
 
     def step(self, state: int, symbol: int) -> tuple[float, int]:
         """Return the gain of a symbol and the next state."""
-        row = self._rows.get(state)
-        if row is None:
-            row = list(zip(self.gain[state].tolist(), self.next[state].tolist()))
-            self._rows[state] = row
-        return row[symbol]
+        if state not in self._rows:
+            row = zip(self.gain[state].tolist(), self.next[state].tolist())
+            self._rows[state] = list(row)
+        return self._rows[state][symbol]
 
     def end(self, state: int) -> float:
         """Return what is added where a transcript ends in ``state``."""

@@ -8,9 +8,7 @@ from array import array
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from labkit.base import LabError
-
-TSV_FILES = ("train", "dev", "test", "validated", "invalidated", "other")
+from labkit.base.errors import LabError
 
 
 class Table:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from functools import partial
 from itertools import chain
 from typing import Any
@@ -40,14 +41,12 @@ def workers_for(n_clips: int, n_threads: int) -> int:
     return n_threads if n_threads > 1 and n_clips >= _WORTH_WORKERS else 0
 
 
+@dataclass(frozen=True)
 class ClipReader:
     """Reads clips by a function ``(waveform (1, samples), rate)`` to (T, M) in dB."""
 
-    def __init__(
-        self, dataset: DatasetFilter, to_log_mel: Callable[[Tensor, int], Tensor]
-    ) -> None:
-        self.dataset = dataset
-        self.to_log_mel = to_log_mel
+    dataset: DatasetFilter
+    to_log_mel: Callable[[Tensor, int], Tensor]
 
     def read(self, index: int, speeds: Sequence[float]) -> list[Tensor] | str:
         """Read the log-mel (T, M) of a clip at each speed, or say why it is left out.
@@ -87,12 +86,12 @@ class ClipReader:
         return result if isinstance(result, str) else [x.numpy() for x in result]
 
 
+@dataclass(frozen=True)
 class Calls(Dataset):
     """The results of a function, called on each item by worker processes."""
 
-    def __init__(self, function: Callable[[Any], Any], items: Sequence) -> None:
-        self.function = function
-        self.items = items
+    function: Callable[[Any], Any]
+    items: Sequence
 
     def __len__(self) -> int:
         """Return the number of items."""

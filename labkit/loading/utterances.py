@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
@@ -31,6 +32,7 @@ class Utterance(NamedTuple):
     clip: str = ""  # name of the file
 
 
+@dataclass(eq=False, repr=False)
 class UtteranceSet(Dataset):
     """The utterances of one fold that can be used, and their log-mels.
 
@@ -41,43 +43,28 @@ class UtteranceSet(Dataset):
 
     An utterance keeps the index of its clip in ``dataset``, whichever are left out.
 
-    Args:
-        dataset: The clips, ``(waveform, rate, row)`` each.
-        to_log_mel: Turns ``(waveform (1, samples), rate)`` into (T, M) in dB.
-        fits: Says from T and the sentence whether the loss is defined; or None.
-        n_mels: Mel bands M, to estimate the memory.
-        limit: Keep only the first so many usable utterances.
-        n_threads: Worker processes at most.
-        seed: Seed of the run.
-        speeds: Each epoch plays each utterance at one of these; 1 is among them.
-        cache: Folder of the feature cache, or None.
     """
 
-    def __init__(
-        self,
-        dataset: DatasetFilter,
-        to_log_mel: Callable[[Tensor, int], Tensor],
-        fits: Callable[[int, str], bool] | None,
-        n_mels: int,
-        limit: int | None,
-        n_threads: int,
-        seed: int,
-        speeds: Sequence[float] = (PLAIN,),
-        cache: str | Path | None = None,
-    ) -> None:
-        self.dataset = dataset
-        self.reader = ClipReader(dataset, to_log_mel)
-        self.fits = fits
-        self.n_mels = n_mels
-        self.limit = limit
-        self.n_threads = n_threads
-        self.seed = seed
-        self.speeds = tuple(speeds)
-        self.cache = cache
+    dataset: DatasetFilter  # the clips
+    to_log_mel: Callable[[Tensor, int], Tensor]  # (waveform (1, samples), rate): (T, M)
+    fits: (
+        Callable[[int, str], bool] | None
+    )  # whether T frames are enough for a sentence
+    n_mels: int  # M
+    limit: int | None  # keep only the first so many usable utterances
+    n_threads: int  # worker processes at most
+    seed: int  # of the run
+    speeds: Sequence[float] = (PLAIN,)  # each epoch draws one for each utterance
+    cache: str | Path | None = None  # folder of the feature cache
+
+    def __post_init__(self) -> None:
+        """Decide where the log-mels are kept."""
+        self.reader = ClipReader(self.dataset, self.to_log_mel)
         self.skipped: list[str] = []
-        longest = sorted(dataset.durations, reverse=True)[:limit]
+        longest = sorted(self.dataset.durations, reverse=True)[: self.limit]
         frames = sum(longest) * FRAMES_PER_SECOND * sum(1 / s for s in self.speeds)
-        self.in_memory = not cache and frames * n_mels * FLOAT_BYTES <= _MEMORY_BUDGET
+        small = frames * self.n_mels * FLOAT_BYTES <= _MEMORY_BUDGET
+        self.in_memory = not self.cache and small
         # Once prepared: the utterances that can be used, and their log-mels by index
         # and number of the speed.
         self._usable: list[int] | None = None
@@ -110,8 +97,7 @@ class UtteranceSet(Dataset):
     def seconds(self, epoch: int) -> Tensor:
         """Return how long each clip of ``dataset`` lasts in an epoch, (N,).
 
-        They come from the table or the headers, so that they do not depend on
-        whether the clips have been read.
+        This does not depend on whether the clips have been read.
         """
         durations = torch.as_tensor(self.dataset.durations, dtype=torch.float64)
         return durations / torch.tensor(self.speeds)[self.speeds_of(epoch)]
@@ -120,9 +106,7 @@ class UtteranceSet(Dataset):
         return self.dataset.dataset.row(self.dataset.indices[index])["sentence"]
 
     def prepare(self) -> None:
-        """Read the fold into memory, if it fits; or make sure of its cache.
-
-        This happens once, at first use.
+        """Read the fold into memory, if it fits; or make sure of its cache. Once.
 
         Raises:
             LabError: Not one utterance can be used, or the cache cannot be written.

@@ -93,14 +93,10 @@ def judge_outcome(exercise: Exercise, inputs: Values, outcome: Values) -> Verdic
             return Verdict(BLOCKED, waits_for=outcome["blocked_by"])
         if outcome["blocked_by"] == exercise.id:
             return Verdict(TODO)
-        got = f"{outcome['raised']}: {outcome['message']}"
-        return failure(
-            exercise,
-            ("called", exercise.function),
-            ("expected", "a result"),
-            ("got", shown(got)),
-            ("why", f"the exception comes from {outcome['place']}"),
-        )
+        got = shown(f"{outcome['raised']}: {outcome['message']}")
+        why = f"the exception comes from {outcome['place']}"
+        mistake = MismatchError(exercise.function, "a result", got, why)
+        return failure(exercise, *mistake.lines)
     try:
         exercise.judge(inputs, outcome["result"])
     except Exception as error:
@@ -125,15 +121,12 @@ def judge_parts(exercise: Exercise, inputs: Values, outcome: Values) -> Verdict:
 
 def _mistake(exercise: Exercise, outcome: Values, error: Exception) -> Verdict:
     """Describe a mismatch, or a result that the judge could not read."""
-    if isinstance(error, MismatchError):
-        return failure(exercise, *error.lines)
-    return failure(
-        exercise,
-        ("called", exercise.function),
-        ("expected", "a result of the kind that the docstring promises"),
-        ("got", shown(outcome.get("result"))),
-        ("why", f"reading it failed with {type(error).__name__}: {error}"),
-    )
+    if not isinstance(error, MismatchError):
+        expected = "a result of the kind that the docstring promises"
+        got = shown(outcome.get("result"))
+        why = f"reading it failed with {type(error).__name__}: {error}"
+        error = MismatchError(exercise.function, expected, got, why)
+    return failure(exercise, *error.lines)
 
 
 def failure(exercise: Exercise, *pairs: tuple[str, str]) -> Verdict:
@@ -214,12 +207,9 @@ def _what_next(exercises: Exercises, verdicts: dict[str, Verdict]) -> list[str]:
     for state in (FAIL, TODO, BLOCKED):
         for id_, verdict in verdicts.items():
             if verdict.state == state:
-                following = exercises[id_]
-                return [
-                    f"next: {following.id} in {following.file} {following.function}"
-                    f"   ({following.minutes} min)   re-run: pytest -k {following.id}",
-                    f"hint: {following.hint}",
-                ]
+                one = exercises[id_]
+                where = f"{id_} in {one.file} {one.function}   ({one.minutes} min)"
+                return [f"next: {where}   re-run: pytest -k {id_}", f"hint: {one.hint}"]
     if len(verdicts) == len(exercises):
         return ["all done"]
     return ["done; what is next: pytest"]

@@ -2,12 +2,7 @@
 
 from labkit.base.archive import write_zip
 from labkit.base.arguments import LabParser, ModuleParser, number, text
-from labkit.base.cores import (
-    available_cores,
-    cores_of_process,
-    local_rank,
-    map_in_threads,
-)
+from labkit.base.cores import cores_of_process, local_rank, map_in_threads
 from labkit.base.desk import PARTS, Lab
 from labkit.base.errors import (
     EXERCISE_ID,
@@ -53,7 +48,6 @@ __all__ = [
     "Table",
     "as_lab_error",
     "atomic",
-    "available_cores",
     "cores_of_process",
     "deepcs_module",
     "draw_seed",

@@ -138,11 +138,7 @@ def _file_name(path: str) -> str:
 class CommonVoice(Dataset):
     """One fold of a corpus; items are ``(waveform (1, samples), rate, row)``.
 
-    Args:
-        fold: "train", "dev" or "test", or the name of another tsv file.
-        root: The folder of the corpora.
-        version: That of one release in it.
-        lang: That of one language in that.
+    The fold is "train", "dev" or "test", or the name of another tsv file.
 
     Raises:
         LabError: The fold cannot be read.

@@ -103,12 +103,8 @@ def describe(
     If a transcript lacks the start or the end marker, that marker's probability is
     added to the blank's, since some decoders treat both as blanks.
 
-    Args:
-        found: The n-best list of an utterance.
-        log_probs: Log-probabilities of each symbol at each frame, (T, V).
-        alphabet: The V symbols.
-        frame_seconds: Seconds from one frame to the next.
-        duration: Seconds of the clip; no time exceeds them.
+    The log-probabilities are (T, V), with ``frame_seconds`` from one frame to the next;
+    no time exceeds the ``duration`` of the clip, in seconds.
 
     Raises:
         LabError: A transcript holds the blank or an unknown index; a log-probability

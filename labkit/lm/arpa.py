@@ -15,7 +15,7 @@ import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import BinaryIO, NoReturn
+from typing import BinaryIO, NoReturn, Union
 
 from labkit.base import LabError, atomic
 from labkit.lm.ngram import END, MAX_ORDER, START, NGram
@@ -27,6 +27,8 @@ _LONGEST_LINE = 1 << 16  # bytes; a longer line is no ARPA, and might fill the m
 _COUNT = re.compile(r"ngram +([0-9]) *= *([0-9]{1,12})")
 _BUILD = "build one: python -m labkit.lm build TEXT -o FILE.arpa.gz"
 _AGAIN = "copy or build the file again"
+
+Binary = Union[BinaryIO, gzip.GzipFile]
 
 
 def write_arpa(model: NGram, path: Path, digits: int = 7) -> None:
@@ -44,7 +46,7 @@ def write_arpa(model: NGram, path: Path, digits: int = 7) -> None:
             _write_text(model, raw, digits)
 
 
-def _write_text(model: NGram, binary: BinaryIO | gzip.GzipFile, digits: int) -> None:
+def _write_text(model: NGram, binary: Binary, digits: int) -> None:
     grams: list[list[tuple[str, ...]]] = [[] for _ in range(model.order)]
     for gram in model.log_probs:
         grams[len(gram) - 1].append(gram)
@@ -70,11 +72,11 @@ def is_kenlm_binary(path: Path) -> bool:
 
 
 @contextmanager
-def open_arpa(path: Path) -> Iterator[BinaryIO]:
+def open_arpa(path: Path) -> Iterator[Binary]:
     """Open a model for reading, compressed or not."""
     with path.open("rb") as raw:
         packed = raw.peek(2)[:2] == _GZIP
-        yield io.BufferedReader(gzip.GzipFile(fileobj=raw)) if packed else raw
+        yield gzip.GzipFile(fileobj=raw) if packed else raw
 
 
 def read_arpa(path: Path) -> NGram:
@@ -96,12 +98,12 @@ def read_arpa(path: Path) -> NGram:
 class _Reader:
     """Reads one file line by line, so that every error names its line."""
 
-    def __init__(self, path: Path, stream: BinaryIO) -> None:
+    def __init__(self, path: Path, stream: Binary) -> None:
         self.path = path
         self.number = 0
         self.lines = self._decode(stream)
 
-    def _decode(self, stream: BinaryIO) -> Iterator[str]:
+    def _decode(self, stream: Binary) -> Iterator[str]:
         """Yield the lines that are not empty."""
         pieces = iter(lambda: stream.readline(_LONGEST_LINE), b"")
         for self.number, raw in enumerate(pieces, start=1):

@@ -26,12 +26,9 @@ Weights = dict[str, Tensor]
 def save_tensors(
     path: Path, content: Mapping[str, Any], previous: Path | None = None
 ) -> None:
-    """Write tensors and plain types, whole or not at all.
+    """Write tensors and plain types, or raise OSError and harm nothing.
 
     What was there is kept as ``previous``, if that is named.
-
-    Raises:
-        OSError: They cannot be written; what was there is unharmed.
     """
     buffer = io.BytesIO()  # unlike torch.save, Python reports a full disk
     torch.save(content, buffer)

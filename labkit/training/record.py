@@ -33,11 +33,8 @@ _DEBUG_LINES_EVERY = 10  # epochs
 class Record:
     """Writes the output of a run; of several processes, only the first does.
 
-    Args:
-        args: The options; ``normalization`` becomes that of the run.
-        model: The network.
-        normalization: Mean and standard deviation of the log-mels, in dB, or None.
-        win_step: Seconds from one frame T to the next.
+    ``normalization`` holds mean and standard deviation of the log-mels, in dB, and
+    ``win_step`` the seconds from one frame T to the next.
 
     Attributes:
         folder: The folder of the run.

@@ -97,11 +97,8 @@ def remove_states(folder: Path) -> None:
 def find_run(name: str, logdir: Path, part: Part = CTC) -> Path:
     """Find the folder of the run to resume.
 
-    Args:
-        name: A folder, or its name within ``logdir``; empty for the newest run there
-            that is unfinished.
-        logdir: The folder of the runs.
-        part: The part of the lab whose runs count.
+    ``name`` is a folder, or its name within ``logdir``; or empty for the newest run
+    there that a part of the lab has not finished.
 
     Raises:
         LabError: There is none.

@@ -111,10 +111,8 @@ class FlashlightDecoder:
     def search(self, log_probs: Tensor, lengths: Tensor) -> list[list[Hypothesis]]:
         """Find the most probable transcripts of each utterance of a batch.
 
-        Args:
-            log_probs: (T, B, V), log-probabilities of each symbol at each frame; of
-                any floating type, on any device.
-            lengths: Frames of each utterance, (B,).
+        The log-probabilities are (T, B, V), of any floating type, on any device; the
+        lengths, (B,), are in frames.
 
         Returns:
             The n-best list of each, best first. The part ``lm`` is the model's log

@@ -30,43 +30,29 @@ _LN10 = math.log(10)  # KenLM's scores are decimal logarithms
 
 @dataclass
 class FlashlightOptions:
-    """The options of a search; scores are in nats.
+    """The options of a search; scores are in nats."""
 
-    Attributes:
-        lm_weight: Weight of the language model's log probability. An object's own
-            scores are taken to be nats.
-        lexicon: File of the words that may be found (see ``lexicon``), or a
-            ``Lexicon``. None: with a word model its own words, else any characters.
-        lm: Language model: an ARPA file (``.gz`` or not), a binary file of KenLM, or
-            an object that scores words, or without lexicon the indices of tokens.
-        nbest: Hypotheses to return at most; None for all of the beam.
-        beam_size: Hypotheses kept at each frame.
-        beam_size_token: Tokens that may follow at each frame, the likeliest; None
-            for all.
-        beam_threshold: Hypotheses this much worse than the best are dropped.
-        word_score: Added for each word, with a lexicon.
-        unk_score: Added for each word that is not in the lexicon; -inf: none may be.
-            Flashlight reads the starts of known words as unknown words, the last
-            letter of each one frame long.
-        sil_score: Added for each frame of space.
-        log_add: Add the probabilities of the paths of a transcript; if not, the best
-            path counts alone, and without language model the search finds what
-            greedy decoding finds.
-        punctuation: With a lexicon, let a comma or a full stop follow each word.
-    """
-
-    lm_weight: float
+    lm_weight: float  # of the model's ln p; an object's own scores are taken for nats
+    # The words that may be found, or their file (see ``lexicon``). None: with a word
+    # model its own words, else any characters.
     lexicon: str | Path | Lexicon | None = None
+    # A language model: an ARPA file (``.gz`` or not), a binary file of KenLM, or an
+    # object that scores words, or without lexicon the indices of tokens.
     lm: str | Path | CTCDecoderLM | None = None
-    nbest: int | None = None
-    beam_size: int = 50
-    beam_size_token: int | None = None
-    beam_threshold: float = 50.0
-    word_score: float = 0.0
+    nbest: int | None = None  # hypotheses to return at most; None for all of the beam
+    beam_size: int = 50  # hypotheses kept at each frame
+    beam_size_token: int | None = None  # the likeliest tokens at each frame, or all
+    beam_threshold: float = 50.0  # hypotheses this much worse than the best are dropped
+    word_score: float = 0.0  # added for each word, with a lexicon
+    # Added for each word that is not in the lexicon; -inf: none may be. Flashlight
+    # reads the starts of known words as unknown words, the last letter of each one
+    # frame long.
     unk_score: float = -math.inf
-    sil_score: float = 0.0
+    sil_score: float = 0.0  # added for each frame of space
+    # Add the probabilities of the paths of a transcript; if not, the best path counts
+    # alone, and without language model the search finds what greedy decoding finds.
     log_add: bool = True
-    punctuation: bool = True
+    punctuation: bool = True  # with a lexicon, a mark may follow each word
 
     @property
     def lm_file(self) -> Path | None:

@@ -15,10 +15,10 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # where labkit is
 
-from bundles import collect, pack, walk
+from bundles import collect, walk
 from starter import ROOT
 
-from labkit.base import LabError, LabParser, run_program
+from labkit.base import LabError, LabParser, run_program, write_zip
 
 BUNDLES = Path("instructor", "bundles")
 GRADER = (
@@ -83,7 +83,7 @@ def main() -> None:
     options = parser.parse_args()
     archive = options.output or ROOT / "dist" / f"{options.system}.zip"
     files = ASSEMBLE[options.system](ROOT)
-    pack(files, archive, programs=True)
+    write_zip(archive, files, programs=True)
     print(f"{archive}: {len(files)} files, {archive.stat().st_size / 1e6:.1f} MB")
 
 

@@ -17,10 +17,10 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # where labkit is
 
-from bundles import collect, pack
+from bundles import collect
 from starter import ROOT
 
-from labkit.base import LabParser, run_program
+from labkit.base import LabParser, run_program, write_zip
 
 TOP = "asr-lab"  # the folder in the archive
 AGENTS = Path("instructor", "handout", "AGENTS.md")  # goes to its top
@@ -40,7 +40,7 @@ def make_handout(root: Path, archive: Path, agents: bool = True) -> None:
     files = collect(root)
     if agents:
         files[AGENTS.name] = (root / AGENTS).read_bytes()
-    pack({f"{TOP}/{name}": content for name, content in files.items()}, archive)
+    write_zip(archive, {f"{TOP}/{name}": content for name, content in files.items()})
     print(f"{archive}: {len(files)} files, {archive.stat().st_size / 1e6:.1f} MB")
     if agents:
         print("with AGENTS.md for coding assistants; --without_agents leaves it out")

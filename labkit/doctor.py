@@ -101,11 +101,7 @@ def install_line(card: tuple[str, float, int] | None) -> str:
 
 
 def main() -> int:
-    """Print what is installed, what is missing and how to install it.
-
-    Returns:
-        0 if everything fits, else 1.
-    """
+    """Print what is installed and missing, and how to install it; 1 if it must be."""
     version = ".".join(map(str, sys.version_info[:3]))
     print(f"Python {version} on {platform.system()} {platform.machine()}")
     troubles = []
@@ -124,9 +120,8 @@ def main() -> int:
         name, capability, driver = card
         print(f"card: {name}, capability {capability}, driver {driver}")
         if driver < _DRIVER_NEEDED:
-            troubles.append(
-                f"driver {driver}: the default torch needs {_DRIVER_NEEDED}"
-            )
+            needed = f"the default torch needs {_DRIVER_NEEDED}"
+            troubles.append(f"driver {driver}: {needed}")
         if capability < _CAPABILITY_NEEDED:
             troubles.append(f"{name}: too old for the default build of torch")
     encoding = (sys.stdout.encoding or "").lower().replace("-", "")

@@ -1,14 +1,13 @@
-"""The files that students get, and a zip that depends on their content only."""
+"""The files that students get."""
 
 from __future__ import annotations
 
-import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 
 from starter import REFERENCE, generate, load, read_source
 
-from labkit.base import LabError, write_atomically
+from labkit.base import LabError
 
 README = "README.md"
 NEEDED_FILES = (
@@ -27,9 +26,6 @@ NOT_FOR_STUDENTS = ("docs/instructors", "docs/maintainers")  # beginnings of pat
 
 OPENING = "<!-- not for students -->"
 CLOSING = "<!-- /not for students -->"
-
-PROGRAM, REGULAR_FILE = 0o100755, 0o100644  # Unix modes
-UNIX = 3  # code of the system of the modes in the archive
 
 
 def cut_regions(text: str, file: str) -> str:
@@ -112,25 +108,3 @@ def collect(root: Path) -> dict[str, bytes]:
     for name, text in generate(exercises, exercises).items():
         files[name] = text.encode()
     return files
-
-
-def pack(files: dict[str, bytes], archive: Path, programs: bool = False) -> None:
-    """Write ``files`` as a zip file that depends on their content only.
-
-    Args:
-        files: Content by path.
-        archive: The zip file.
-        programs: Mark files that begin with ``#!`` as programs.
-    """
-
-    def write(temporary: Path) -> None:
-        with zipfile.ZipFile(temporary, "w", zipfile.ZIP_DEFLATED) as target:
-            for name in sorted(files):
-                entry = zipfile.ZipInfo(name)  # always dated 1980
-                entry.compress_type = zipfile.ZIP_DEFLATED
-                entry.create_system = UNIX
-                is_program = programs and files[name].startswith(b"#!")
-                entry.external_attr = (PROGRAM if is_program else REGULAR_FILE) << 16
-                target.writestr(entry, files[name])
-
-    write_atomically(archive, write)

@@ -1,12 +1,8 @@
 """Errors, files, command lines and cores, for all rooms. No torch at import."""
 
+from labkit.base.archive import write_zip
 from labkit.base.arguments import LabParser, ModuleParser, number, text
-from labkit.base.cores import (
-    available_cores,
-    cores_of_process,
-    local_rank,
-    map_in_threads,
-)
+from labkit.base.cores import cores_of_process, local_rank, map_in_threads
 from labkit.base.desk import PARTS, Lab
 from labkit.base.errors import (
     EXERCISE_ID,
@@ -30,6 +26,7 @@ from labkit.base.paths import (
 from labkit.base.progress import progress
 from labkit.base.quiet import deepcs_module, silent_stderr
 from labkit.base.seeds import draw_seed
+from labkit.base.tsv import Table, read_table
 from labkit.base.version import KIT_VERSION
 
 __all__ = [
@@ -48,9 +45,9 @@ __all__ = [
     "LabError",
     "LabParser",
     "ModuleParser",
+    "Table",
     "as_lab_error",
     "atomic",
-    "available_cores",
     "cores_of_process",
     "deepcs_module",
     "draw_seed",
@@ -58,6 +55,7 @@ __all__ = [
     "map_in_threads",
     "number",
     "progress",
+    "read_table",
     "run_program",
     "show_error",
     "silent_stderr",
@@ -65,4 +63,5 @@ __all__ = [
     "uninterrupted",
     "unwritten_exercise",
     "write_atomically",
+    "write_zip",
 ]

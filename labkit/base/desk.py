@@ -41,9 +41,6 @@ class Lab:
 
     ``lab.models`` imports ``models.py``. So a mistake in ``main_ctc.py`` does not
     affect the exercises of ``data.py``.
-
-    Args:
-        folder: The folder of the scripts.
     """
 
     def __init__(self, folder: Path) -> None:

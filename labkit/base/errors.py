@@ -18,19 +18,11 @@ EXERCISE_ID = re.compile(r"\bE\d\d\b")
 
 
 class LabError(Exception):
-    """An error that the user can fix.
-
-    Args:
-        cause: What is wrong, in one line.
-        remedy: What to do about it, in one line.
-        exit_code: 1 for a failure, 2 for a wrong use of the command line.
-    """
+    """An error that the user can fix: what is wrong and what to do, a line each."""
 
     def __init__(self, cause: str, remedy: str, exit_code: int = FAILURE) -> None:
         super().__init__(cause)
-        self.cause = cause
-        self.remedy = remedy
-        self.exit_code = exit_code
+        self.cause, self.remedy, self.exit_code = cause, remedy, exit_code
 
     def __reduce__(self) -> tuple:
         """Pickle the error with its remedy: it may come from a worker process."""
@@ -60,11 +52,7 @@ def _from_unwritten(error: NotImplementedError, exercise: str) -> LabError:
 
 
 def as_lab_error(error: BaseException) -> LabError | None:
-    """Translate ``error`` into one with a cause and a remedy, where there is one.
-
-    Returns:
-        The error to show, or None for a bug, which needs its traceback.
-    """
+    """Translate ``error`` into one to show; None stands for a bug."""
     if isinstance(error, LabError):
         return error
     exercise = unwritten_exercise(error)
@@ -72,17 +60,12 @@ def as_lab_error(error: BaseException) -> LabError | None:
         return _from_unwritten(error, exercise)
     no_memory = isinstance(error, MemoryError) or "allocate memory" in str(error)
     if no_memory or type(error).__name__ == "OutOfMemoryError":
-        return LabError(
-            "out of memory",
-            "use a smaller --batch_size, --max_duration or --beamwidth, or a smaller "
-            "network",
-        )
+        smaller = "use a smaller --batch_size, --max_duration or --beamwidth"
+        return LabError("out of memory", f"{smaller}, or a smaller network")
     if isinstance(error, OSError) and error.errno:
         where = f"{error.filename}: " if error.filename else ""
-        return LabError(
-            f"{where}{error.strerror}",
-            "check the path, your rights on it and the room left on the disk",
-        )
+        remedy = "check the path, your rights on it and the room left on the disk"
+        return LabError(f"{where}{error.strerror}", remedy)
     return None
 
 
@@ -95,15 +78,11 @@ def show_error(error: LabError) -> None:
 def run_program(program: Callable[[], None], verbose: bool = False) -> int:
     """Run ``program``; print an error that a user can fix as two lines on stderr.
 
-    Args:
-        program: What to run.
-        verbose: Show the traceback of every error.
+    An error that only a programmer can fix passes through; ``verbose`` shows the
+    traceback of all.
 
     Returns:
         The exit code: 0, 1 (failure), 2 (wrong use) or 130 (Ctrl-C).
-
-    Raises:
-        Exception: An error that only a programmer can fix.
     """
     for stream in (sys.stdout, sys.stderr):
         # Printing a transcript must not fail where the terminal lacks a letter.

@@ -32,13 +32,9 @@ def uninterrupted() -> Iterator[None]:
 
 @contextmanager
 def atomic(path: Path) -> Iterator[Path]:
-    """Give a temporary file to fill; it gets the name ``path`` if all goes well.
+    """Yield the path of a file to fill, which gets the name ``path`` if all goes well.
 
-    Args:
-        path: The file to make or replace; its folder is made if it is missing.
-
-    Yields:
-        The path of the temporary file.
+    The folder is made if it is missing.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
@@ -50,11 +46,6 @@ def atomic(path: Path) -> Iterator[Path]:
 
 
 def write_atomically(path: Path, write: Callable[[Path], object]) -> None:
-    """Let ``write`` fill a temporary file, then give it the name ``path``.
-
-    Args:
-        path: The file to make or replace; its folder is made if it is missing.
-        write: Called with the path of the temporary file.
-    """
+    """Let ``write`` fill a file given by its path, then name that ``path``."""
     with atomic(path) as temporary:
         write(temporary)

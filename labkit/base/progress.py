@@ -3,23 +3,26 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Sized
+from collections.abc import Iterable, Iterator, Sized
+from typing import TypeVar
+
+Item = TypeVar("Item")
 
 
 def progress(
-    batches: Iterable, title: str, quiet: bool = False, done: int = 0
-) -> Iterable:
-    """Show a bar with the time left, on a terminal only."""
+    items: Iterable[Item],
+    title: str,
+    quiet: bool = False,
+    done: int = 0,
+    unit: str = "batch",
+    total: int | None = None,
+) -> Iterator[Item]:
+    """Yield items, and show a bar with the time left, on a terminal only.
+
+    ``total`` counts them if they have no length; ``done`` were used before.
+    """
     from tqdm import tqdm  # here: make_starter.py runs without any package
 
+    total = len(items) if isinstance(items, Sized) else total
     hidden = quiet or not sys.stderr.isatty()
-    total = len(batches) if isinstance(batches, Sized) else None
-    return tqdm(
-        batches,
-        desc=title,
-        unit="batch",
-        leave=False,
-        disable=hidden,
-        initial=done,
-        total=total,
-    )
+    yield from tqdm(items, title, total, False, disable=hidden, unit=unit, initial=done)

@@ -18,7 +18,6 @@ from typing import TYPE_CHECKING
 
 from labkit.base import FIGURES, LabError, LabParser, ModuleParser, run_program
 from labkit.options import CTC
-from labkit.text import ALPHABET
 
 if TYPE_CHECKING:
     from labkit.corpus.inspection import Audio, Fold
@@ -33,16 +32,14 @@ _TSV_FILES = ("train", "dev", "test", "validated", "invalidated", "other")
 _FOLDERS = 8  # listed where one must be chosen
 
 
-def _has_tables(folder: Path) -> bool:
-    return any((folder / f"{name}.tsv").is_file() for name in _TSV_FILES)
+def _tables(folder: Path) -> list[str]:
+    return [name for name in _TSV_FILES if (folder / f"{name}.tsv").is_file()]
 
 
 def locate(folder: Path, lang: str | None) -> Path:
-    """Find the folder of a language: the one named, or one within it.
+    """Find the folder of a language, or of the only one, or of French of several.
 
-    Args:
-        folder: ROOT/VERSION, or ROOT/VERSION/LANG, or ROOT with a single release.
-        lang: The language; None takes the only one, or French where there are several.
+    ``folder`` is ROOT/VERSION, or ROOT/VERSION/LANG, or ROOT with a single release.
 
     Raises:
         LabError: There is no corpus, or there are several.
@@ -56,10 +53,10 @@ def locate(folder: Path, lang: str | None) -> Path:
         )
     if folder.name == "clips":
         folder = folder.parent
-    if _has_tables(folder) and lang in (None, folder.name):
+    if _tables(folder) and lang in (None, folder.name):
         return folder
     for pattern in ("*", "*/*"):
-        found = sorted(filter(_has_tables, folder.glob(pattern)))
+        found = sorted(filter(_tables, folder.glob(pattern)))
         wanted = [p for p in found if p.name == (lang or LANGUAGE)]
         if len(found) == 1 and lang is None:
             return found[0]
@@ -80,11 +77,6 @@ def locate(folder: Path, lang: str | None) -> Path:
         if archives
         else "give the folder of a release, ROOT/VERSION, which holds LANG/train.tsv",
     )
-
-
-def _is_known(character: str) -> bool:
-    """Check whether a character is in the alphabet."""
-    return ALPHABET.index[ALPHABET.unknown] not in ALPHABET.encode(character)
 
 
 def _refuse(
@@ -150,7 +142,7 @@ def check(args: argparse.Namespace) -> None:
     folds, errors = open_folds(folder)
     if not folds:
         raise errors[0]
-    report.print_release(folder, folds)
+    report.print_release(folder, folds, _tables(folder))
     report.print_folds(folds, sizes, low, high)
     seconds = {
         name: length
@@ -163,7 +155,7 @@ def check(args: argparse.Namespace) -> None:
     report.print_audio(audio, len(seconds))
     report.print_overlaps(folds)
     n_clips = sum(len(fold.clips) for fold in folds)
-    report.print_characters(*find_unknown_characters(folds, _is_known), n_clips)
+    report.print_characters(*find_unknown_characters(folds), n_clips)
     figure = f"lengths_{folder.parent.name}_{folder.name}.png"
     save_figure(plot_lengths(folds, low, high), FIGURES / figure)
     _refuse(folds, errors, sizes, audio, low, high)
@@ -180,32 +172,14 @@ def _parser() -> LabParser:
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
     checking = commands.add_parser("check", help="check a release")
     checking.set_defaults(answer=check)
-    checking.add_argument(
-        "folder", metavar="FOLDER", type=Path, help="of a release: ROOT/VERSION"
-    )
-    checking.add_argument(
-        "--lang", help=f"folder of one language (default: {LANGUAGE})"
-    )
-    checking.add_argument(
-        "--all", action="store_true", help="read every clip, not a sample"
-    )
-    checking.add_argument(
-        "--min_duration",
-        type=float,
-        default=SHORTEST,
-        metavar="S",
-        help="shortest clip kept",
-    )
-    checking.add_argument(
-        "--max_duration",
-        type=float,
-        default=LONGEST,
-        metavar="S",
-        help="longest clip kept",
-    )
-    checking.add_argument(
-        "--verbose", action="store_true", help="show the traceback of an error"
-    )
+    add = checking.add_argument
+    add("folder", metavar="FOLDER", type=Path, help="of a release: ROOT/VERSION")
+    add("--lang", help=f"folder of one language (default: {LANGUAGE})")
+    add("--all", action="store_true", help="read every clip, not a sample")
+    seconds = {"type": float, "metavar": "S"}
+    add("--min_duration", default=SHORTEST, help="shortest clip kept", **seconds)
+    add("--max_duration", default=LONGEST, help="longest clip kept", **seconds)
+    add("--verbose", action="store_true", help="show the traceback of an error")
     return parser
 
 

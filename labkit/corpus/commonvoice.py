@@ -17,17 +17,8 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from labkit.audio import read_audio
-from labkit.base import EMBEDDED_CORPORA, LabError
-from labkit.corpus.durations import durations_of, read_durations
-from labkit.corpus.tsv import Table, read_table
-
-__all__ = [
-    "CommonVoice",
-    "DatasetFilter",
-    "default_location",
-    "newest_version",
-    "read_durations",
-]
+from labkit.base import EMBEDDED_CORPORA, LabError, Table, read_table
+from labkit.corpus.durations import durations_of
 
 EMBEDDED_VERSION = "mini"
 ROOT_VARIABLE = "COMMONVOICE_ROOT"
@@ -40,11 +31,10 @@ _SPEAKER = "client_id"
 
 
 def default_location(lang: str = "fr") -> tuple[str, str]:
-    """Find the corpus to use when none is named.
+    """Find root and version of the corpus to use when none is named.
 
-    Returns:
-        Root and version: those of the environment's ``COMMONVOICE_ROOT``, with its
-        newest folder that holds clips to train on; else the embedded corpus.
+    They are those of the environment's ``COMMONVOICE_ROOT``, with its newest folder
+    that holds clips to train on; else the embedded corpus.
     """
     root = os.environ.get(ROOT_VARIABLE)
     if root:
@@ -87,14 +77,9 @@ def _ways_out(root: Path) -> str:
 
 
 def read_fold(folder: Path, fold: str) -> tuple[Table, Path]:
-    """Read one fold; make it from ``validated.tsv`` where the release has none.
+    """Read one fold, at least a row, and name the file that it comes from.
 
-    Args:
-        folder: The folder that holds the tsv files.
-        fold: "train", "dev" or "test", or the name of another tsv file.
-
-    Returns:
-        Its rows, at least one, and the file that they come from.
+    It is made from ``validated.tsv`` where the release has none.
 
     Raises:
         LabError: There is no such fold, or a file is damaged.
@@ -117,14 +102,12 @@ def _share(folder: Path, fold: str) -> Table:
     The speakers that no other fold of the release has are divided among the folds
     that it lacks, by a hash of their names, so that the result is always the same.
     """
-    tsvs = {name: folder / f"{name}.tsv" for name in SHARES}
-    tables = {
-        name: read_table(tsv, (_SPEAKER,))
-        for name, tsv in tsvs.items()
-        if tsv.is_file()
-    }
-    present = {name: table for name, table in tables.items() if len(table)}
-    taken = {who for table in present.values() for who in table.column(_SPEAKER)}
+    present, taken = set(), set()
+    for tsv in filter(Path.is_file, (folder / f"{name}.tsv" for name in SHARES)):
+        others = read_table(tsv, (_SPEAKER,)).column(_SPEAKER)
+        if others:
+            present.add(tsv.stem)
+            taken.update(others)
     pool = read_table(folder / POOL, (*_NEEDED_COLUMNS, _SPEAKER))
     speakers = pool.column(_SPEAKER)
     free = sorted(
@@ -149,18 +132,13 @@ def _share(folder: Path, fold: str) -> Table:
 
 
 def _file_name(path: str) -> str:
-    """Name a clip's file: release 1 leaves out the suffix."""
-    return path if "." in path else f"{path}.mp3"
+    return path if "." in path else f"{path}.mp3"  # release 1 leaves out the suffix
 
 
 class CommonVoice(Dataset):
     """One fold of a corpus; items are ``(waveform (1, samples), rate, row)``.
 
-    Args:
-        fold: "train", "dev" or "test", or the name of another tsv file.
-        root: The folder of the corpora.
-        version: The folder of one release.
-        lang: The folder of one language.
+    The fold is "train", "dev" or "test", or the name of another tsv file.
 
     Raises:
         LabError: The fold cannot be read.
@@ -197,24 +175,15 @@ class CommonVoice(Dataset):
         return self.folder / "clips" / _file_name(self.row(index)["path"])
 
     def __getitem__(self, index: int) -> tuple[Tensor, int, dict[str, str]]:
-        """Read one clip.
-
-        Raises:
-            AudioError: The clip is missing, empty or broken.
-        """
+        """Read one clip; AudioError if it is missing, empty or broken."""
         return *read_audio(self.clip_path(index)), self.row(index)
 
 
 class DatasetFilter(Dataset):
-    """The clips of a fold whose duration lies within bounds.
+    """The clips of a fold whose duration lies within bounds, in seconds.
 
     Durations come from the corpus's own table where it has one, else from the
     clips' headers: no audio is decoded.
-
-    Args:
-        dataset: The fold.
-        min_duration: Shortest duration kept, in seconds.
-        max_duration: Longest duration kept, in seconds.
 
     Raises:
         LabError: No clip is left.
@@ -226,11 +195,8 @@ class DatasetFilter(Dataset):
         self.dataset = dataset
         every = durations_of(dataset.folder, dataset.clip_names())
         # 0 s stands for a broken clip: it is kept, and reported where it is read.
-        kept = [
-            i
-            for i, s in enumerate(every)
-            if s == 0 or min_duration <= s <= max_duration
-        ]
+        low, high = min_duration, max_duration
+        kept = [i for i, s in enumerate(every) if s == 0 or low <= s <= high]
         self.indices: Sequence[int] = array("q", kept)
         self.durations: Sequence[float] = array("d", map(every.__getitem__, kept))
         if not kept:

@@ -13,10 +13,8 @@ from array import array
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from tqdm import tqdm
-
 from labkit.audio import duration_of
-from labkit.base import LabError, map_in_threads, write_atomically
+from labkit.base import LabError, map_in_threads, progress, write_atomically
 
 MEASURED = "measured_durations.tsv"  # our own
 TABLES = (MEASURED, "times.txt", "clip_durations.tsv")  # the best last
@@ -46,36 +44,20 @@ def tables_of(folder: Path) -> list[Path]:
     return [path for path in paths if path.is_file()]
 
 
-def _listed(folder: Path) -> Iterator[tuple[str, float]]:
+def read_durations(folder: Path) -> Iterator[tuple[str, float]]:
+    """Yield names and seconds of the tables of a language's folder, the best last."""
     for path in tables_of(folder):
         yield from _read(path)
 
 
-def read_durations(folder: Path) -> dict[str, float]:
-    """Read the tables of durations of a language's folder.
-
-    Args:
-        folder: The folder that holds the tsv files.
-
-    Returns:
-        Seconds of each clip by file name; empty where there is no table.
-    """
-    return dict(_listed(folder))
-
-
 def durations_of(folder: Path, names: Sequence[str]) -> Sequence[float]:
-    """Look the durations of clips up in the tables, else in the clips' headers.
+    """Look the seconds of clips up in the tables, else in the clips' headers.
 
-    Args:
-        folder: The folder that holds the tsv files.
-        names: File names of clips.
-
-    Returns:
-        Seconds of each; 0.0 for a clip that is missing or broken.
+    A clip that is missing or broken has 0.0.
     """
     # Its keys are the names themselves, not copies: there may be a million.
     seconds = dict.fromkeys(names, _UNKNOWN)
-    for name, known in _listed(folder):
+    for name, known in read_durations(folder):
         if name in seconds:
             seconds[name] = known
     unknown = [name for name, known in seconds.items() if known == _UNKNOWN]
@@ -86,21 +68,16 @@ def durations_of(folder: Path, names: Sequence[str]) -> Sequence[float]:
 
 def _measure(folder: Path, names: Sequence[str]) -> dict[str, float]:
     """Read durations from the headers of clips, and keep them beside the corpus."""
-    terminal = sys.stderr.isatty()
-    if len(names) >= _WORTH_SAYING and not terminal:
-        print(f"reading the lengths of {len(names):,} clips", file=sys.stderr)
+    n_clips, few = len(names), len(names) < _WORTH_SAYING
+    if not few and not sys.stderr.isatty():
+        print(f"reading the lengths of {n_clips:,} clips", file=sys.stderr)
     paths = [str(folder / "clips" / name) for name in names]
     found: dict[str, float] = {}
     try:
-        lengths = tqdm(
-            map_in_threads(duration_of, paths),
-            total=len(names),
-            desc="reading the lengths",
-            unit="clip",
-            leave=False,
-            disable=len(names) < _WORTH_SAYING or not terminal,
-        )
-        for name, length in zip(names, lengths):
+        lengths = map_in_threads(duration_of, paths)
+        title = "reading the lengths"
+        shown = progress(lengths, title, quiet=few, unit="clip", total=n_clips)
+        for name, length in zip(names, shown):
             found[name] = round(1000 * length) / 1000  # as it is kept
     finally:  # after an interrupt, what was read is kept
         _keep(folder, found)

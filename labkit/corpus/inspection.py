@@ -4,22 +4,21 @@ from __future__ import annotations
 
 import os
 import random
-import sys
-import unicodedata
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 from matplotlib.figure import Figure
-from tqdm import tqdm
 
 from labkit.audio import read_audio
-from labkit.base import LabError, map_in_threads
+from labkit.base import LabError, map_in_threads, progress
 from labkit.corpus.commonvoice import SHARES, CommonVoice
 from labkit.corpus.durations import durations_of
 from labkit.figures import stack_axes
+from labkit.text import ALPHABET
 
 _SAMPLE = 1_000  # clips that are decoded, of those listed
 _TOLERANCE = 0.5  # s that a clip may be shorter than its table says
@@ -30,29 +29,19 @@ _COLOUR, _OUTSIDE = "#3380cc", "#c8c8c8"
 
 @dataclass
 class Fold:
-    """The clips that one fold lists.
-
-    Attributes:
-        name: "train", "dev" or "test".
-        source: The tsv file that it comes from.
-        columns: The columns of that file.
-        clips: File names of the clips.
-        sentences: What is said in each.
-        speakers: The speaker of each clip; empty if the file does not name them.
-        seconds: How long each clip lasts; 0 for one that is missing or broken.
-    """
+    """The clips that one fold lists."""
 
     name: str
-    source: Path
-    columns: list[str]
-    clips: list[str]
+    source: Path  # the tsv file
+    columns: list[str]  # of that file
+    clips: list[str]  # file names
     sentences: list[str]
-    speakers: set[str]
-    seconds: Sequence[float]
+    speakers: set[str]  # empty if the file does not name them
+    seconds: Sequence[float]  # of each clip; 0 for one that is missing or broken
 
     @property
     def hours(self) -> float:
-        """Return how long all its clips last together."""
+        """How long all its clips last together."""
         return sum(self.seconds) / 3600
 
     def kept(self, low: float, high: float) -> int:
@@ -70,24 +59,11 @@ def open_folds(folder: Path) -> tuple[list[Fold], list[LabError]]:
         except LabError as error:
             errors.append(error)
             continue
-        names = clips.clip_names()
-        folds.append(
-            Fold(
-                name,
-                clips.source,
-                clips.columns,
-                names,
-                clips.column("sentence"),
-                {*clips.column("client_id")},
-                durations_of(folder, names),
-            )
-        )
+        names, sentences = clips.clip_names(), clips.column("sentence")
+        speakers, seconds = {*clips.column("client_id")}, durations_of(folder, names)
+        source, columns = clips.source, clips.columns
+        folds.append(Fold(name, source, columns, names, sentences, speakers, seconds))
     return folds, errors
-
-
-def _bar(label: str, total: int | None = None) -> tqdm:
-    hidden = not sys.stderr.isatty()
-    return tqdm(total=total, desc=label, unit="clip", leave=False, disable=hidden)
 
 
 def list_clips(folder: Path) -> dict[str, int]:
@@ -98,10 +74,9 @@ def list_clips(folder: Path) -> dict[str, int]:
     """
     sizes: dict[str, int] = {}
     if folder.is_dir():
-        with os.scandir(folder) as entries, _bar("listing the clips") as bar:
-            for entry in entries:
+        with os.scandir(folder) as entries:
+            for entry in progress(entries, "listing the clips", unit="clip"):
                 sizes[entry.name] = entry.stat().st_size
-                bar.update()
     if not sizes:
         raise LabError(
             f"no clips in {folder}",
@@ -112,26 +87,17 @@ def list_clips(folder: Path) -> dict[str, int]:
 
 @dataclass
 class Audio:
-    """The result of reading clips.
+    """The result of reading clips."""
 
-    Attributes:
-        read: How many were tried.
-        rates: The number of clips of each sampling rate, in Hz.
-        broken: For each broken clip, why it cannot be used.
-    """
-
-    read: int = 0
-    rates: Counter[int] = field(default_factory=Counter)
-    broken: list[str] = field(default_factory=list)
+    read: int  # how many were tried
+    rates: Counter[int] = field(default_factory=Counter)  # clips of each, in Hz
+    broken: list[str] = field(default_factory=list)  # why each of them is
 
 
 def read_clips(folder: Path, seconds: dict[str, float], every: bool) -> Audio:
     """Decode clips: a sample that is the same each time, or all.
 
-    Args:
-        folder: The folder of the clips.
-        seconds: How long each of them should last, by file name; 0 is not known.
-        every: Read all of them.
+    ``seconds`` says how long each should last, by file name; 0 is not known.
     """
     names = sorted(seconds)
     if not every and len(names) > _SAMPLE:
@@ -148,80 +114,52 @@ def read_clips(folder: Path, seconds: dict[str, float], every: bool) -> Audio:
         return rate
 
     audio = Audio(len(names))
-    with _bar("reading", len(names)) as bar:
-        for result in map_in_threads(read, names):
-            bar.update()
-            if isinstance(result, str):
-                audio.broken.append(result)
-            else:
-                audio.rates[result] += 1
+    results = map_in_threads(read, names)
+    for result in progress(results, "reading", unit="clip", total=len(names)):
+        if isinstance(result, str):
+            audio.broken.append(result)
+        else:
+            audio.rates[result] += 1
     return audio
 
 
-@dataclass
-class UnknownCharacter:
-    """A character outside the alphabet.
-
-    Attributes:
-        character: The character.
-        count: How often it occurs.
-        sentence: The first sentence with it.
-        clip: The clip in which that is said.
-    """
+class UnknownCharacter(NamedTuple):
+    """A character outside the alphabet."""
 
     character: str
     count: int
-    sentence: str
-    clip: str
-
-    @property
-    def name(self) -> str:
-        """Return its code point and its Unicode name."""
-        name = unicodedata.name(self.character, "no name")
-        return f"U+{ord(self.character):04X} {name.lower()}"
+    sentence: str  # the first with it
 
 
 def find_unknown_characters(
-    folds: Sequence[Fold], is_known: Callable[[str], bool]
+    folds: Sequence[Fold],
 ) -> tuple[list[UnknownCharacter], int]:
     """Find the characters that are not in the alphabet.
 
-    Args:
-        folds: The folds.
-        is_known: Says whether a character is in the alphabet.
-
     Returns:
-        The characters, the most frequent first, and how many sentences hold any.
+        They, the most frequent first, and how many sentences hold any.
     """
     every: set[str] = set()
     for fold in folds:
         every.update(*fold.sentences)
-    outside = {character for character in every if not is_known(character)}
-    found: dict[str, UnknownCharacter] = {}
+    unknown = ALPHABET.index[ALPHABET.unknown]
+    outside = {char for char in every if unknown in ALPHABET.encode(char)}
+    counts: Counter[str] = Counter()
+    first: dict[str, str] = {}
     n_sentences = 0
-    for sentence, clip in _spoken(folds) if outside else ():
-        strange = [character for character in sentence if character in outside]
-        n_sentences += bool(strange)
-        for character in strange:
-            found.setdefault(
-                character, UnknownCharacter(character, 0, sentence, clip)
-            ).count += 1
-    return sorted(found.values(), key=lambda s: (-s.count, s.character)), n_sentences
-
-
-def _spoken(folds: Sequence[Fold]) -> Iterator[tuple[str, str]]:
-    for fold in folds:
-        yield from zip(fold.sentences, fold.clips)
+    for sentence in (s for fold in folds for s in fold.sentences):
+        if not outside.isdisjoint(sentence):
+            strange = [char for char in sentence if char in outside]
+            counts.update(strange)
+            for char in strange:
+                first.setdefault(char, sentence)
+            n_sentences += 1
+    order = sorted(counts, key=lambda char: (-counts[char], char))
+    return [UnknownCharacter(c, counts[c], first[c]) for c in order], n_sentences
 
 
 def plot_lengths(folds: Sequence[Fold], low: float, high: float) -> Figure:
-    """Plot a histogram of the lengths of each fold.
-
-    Args:
-        folds: The folds, each with a clip of known length.
-        low: Shortest clip that is kept, in seconds.
-        high: Longest clip that is kept, in seconds.
-    """
+    """Plot a histogram of the lengths of each fold; those kept are in colour."""
     every = np.concatenate([fold.seconds for fold in folds])
     longest = max(np.percentile(every, _SHOWN_SHARE), high)
     edges = np.arange(0, longest + 2 * _BIN, _BIN).tolist()

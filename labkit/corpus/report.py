@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections import Counter
 from collections.abc import Sequence
 from itertools import combinations
@@ -12,7 +13,6 @@ from labkit.corpus.commonvoice import POOL
 from labkit.corpus.durations import tables_of
 from labkit.corpus.inspection import Audio, Fold, UnknownCharacter
 
-_TSV_FILES = (*("train", "dev", "test"), *("validated", "invalidated", "other"))
 _NUMBER = re.compile(r"cv-corpus-(\d+(?:\.\d+)*(?:-delta)?)")
 # The columns that came with a release: if one is there, the release is no older.
 _SINCE = (("sentence_domain", "17 on"), ("variant", "13 to 16"), ("segment", "5 to 12"))
@@ -37,15 +37,14 @@ def _name_some(texts: Sequence[str]) -> None:
         _say("", f"  and {len(texts) - _EXAMPLES:,} more")
 
 
-def print_release(folder: Path, folds: Sequence[Fold]) -> None:
-    """Print which release it is, and which tables it has."""
+def print_release(folder: Path, folds: Sequence[Fold], there: Sequence[str]) -> None:
+    """Print which release it is, and which tables are there."""
     number = _NUMBER.search(folder.parent.name)
     columns = folds[0].columns
     since = next((since for name, since in _SINCE if name in columns), _OLDEST)
     by_name = f"{number[1]} by its name; " if number else ""
     _say("folder", str(folder))
     _say("release", f"{by_name}{len(columns)} columns, as those of release {since}")
-    there = [name for name in _TSV_FILES if (folder / f"{name}.tsv").is_file()]
     _say("tsv files", ", ".join(there))
     made = [fold.name for fold in folds if fold.source.stem != fold.name]
     if made:
@@ -85,21 +84,17 @@ def print_clips(folds: Sequence[Fold], sizes: dict[str, int]) -> bool:
         f"{sum(listed.values()):,} listed; {len(sizes):,} files, {size:.2f} GB"
         + (f", {others:,} of them in no fold" if others else ""),
     )
-    unknown = {
-        name: ""
-        for fold in folds
-        for name, length in zip(fold.clips, fold.seconds)
-        if length == 0 and sizes.get(name)
-    }
+    seconds = {n: s for fold in folds for n, s in zip(fold.clips, fold.seconds)}
     faults = {
         "missing": [name for name in listed if name not in sizes],
         "empty (0 bytes)": [name for name in listed if sizes.get(name) == 0],
-        "of a length that cannot be read": list(unknown),
+        "of a length that cannot be read": [
+            name for name in listed if seconds[name] == 0 and sizes.get(name)
+        ],
     }
     for what, names in faults.items():
         if names:
-            share = _percent(len(names), len(listed))
-            _say("", f"{len(names):,} {what} ({share}):")
+            _say("", f"{len(names):,} {what} ({_percent(len(names), len(listed))}):")
             _name_some(names)
     return any(faults.values())
 
@@ -153,15 +148,19 @@ def print_characters(
     share = _percent(n_sentences, n_clips)
     held = f"{n_sentences:,} sentences ({share}) hold"
     _say("characters", f"{held} {len(unknown)} outside the alphabet")
-    shown = unknown[:_CHARACTERS]
-    wide = max(len(f"{one.count:,}") for one in shown)
-    names = max(len(one.name) for one in shown)
-    for one in shown:
+    shown, rest = unknown[:_CHARACTERS], unknown[_CHARACTERS:]
+    names = [
+        f"U+{ord(one.character):04X} "
+        f"{unicodedata.name(one.character, 'no name').lower()}"
+        for one in shown
+    ]
+    wide, widest = len(f"{shown[0].count:,}"), max(map(len, names))
+    for one, name in zip(shown, names):
         seen = one.character if one.character.isprintable() else " "
         around = _around(one.sentence, one.sentence.index(one.character))
-        _say("", f"  {seen} {one.count:{wide},}  {one.name:{names}}  {around}")
-    if len(unknown) > _CHARACTERS:
-        rest = "".join(one.character for one in unknown[_CHARACTERS:])
+        _say("", f"  {seen} {one.count:{wide},}  {name:{widest}}  {around}")
+    if rest:
+        rest = "".join(one.character for one in rest)
         _say("", f"  and {rest[:_WIDTH]}")
 
 

@@ -19,8 +19,6 @@ from torch import Tensor
 
 from labkit.base import LabError
 
-_ENCODE = "encode it with the alphabet of the network"
-
 Span = tuple[int, int]  # the first frame, and the one after the last
 
 
@@ -29,18 +27,11 @@ class NoPathError(LabError):
 
 
 class Alignment(NamedTuple):
-    """The most probable path of a transcript.
+    """The most probable path of a transcript."""
 
-    Attributes:
-        spans: For each symbol of the transcript, the frames of the path that spell
-            it: ``first <= t < end``. Blanks lie between.
-        path: One index a frame, (T,), on the CPU.
-        log_prob: Log probability of this path alone, in nats.
-    """
-
-    spans: list[Span]
-    path: Tensor
-    log_prob: float
+    spans: list[Span]  # the frames that spell each symbol; blanks lie between
+    path: Tensor  # one index a frame, (T,), on the CPU
+    log_prob: float  # of this path alone, in nats
 
 
 def frames_needed(transcript: Sequence[int]) -> int:
@@ -49,15 +40,7 @@ def frames_needed(transcript: Sequence[int]) -> int:
 
 
 def align(log_probs: Tensor, transcript: Sequence[int], blank: int) -> Alignment:
-    """Find the most probable path that collapses to ``transcript``.
-
-    Args:
-        log_probs: Log-probabilities of each symbol at each frame, (T, V).
-        transcript: Indices, without blanks; at least one.
-        blank: The index of the blank.
-
-    Returns:
-        The path, its log probability, and the frames of each symbol.
+    """Find the most probable path of log_probs (T, V) that collapses to a transcript.
 
     Raises:
         NoPathError: The frames are too few, or every path has probability 0.
@@ -77,15 +60,13 @@ def _check(log_probs: Tensor, transcript: Sequence[int], blank: int) -> None:
     n_frames, n_symbols = log_probs.shape
     if not transcript:
         raise LabError("an empty transcript has no symbol to align", "give it a symbol")
+    remedy = "encode it with the alphabet of the network"
     if blank in transcript:
-        raise LabError("the transcript to align holds the blank", _ENCODE)
+        raise LabError("the transcript to align holds the blank", remedy)
     for index in transcript:
         if not 0 <= index < n_symbols:
-            raise LabError(
-                f"the transcript to align holds {index}, not one of 0 to "
-                f"{n_symbols - 1}",
-                _ENCODE,
-            )
+            known = f"not one of 0 to {n_symbols - 1}"
+            raise LabError(f"the transcript to align holds {index}, {known}", remedy)
     if log_probs.isnan().any():
         raise LabError(
             "the scores hold NaN",
@@ -101,11 +82,7 @@ def _check(log_probs: Tensor, transcript: Sequence[int], blank: int) -> None:
 
 
 def _best_path(scores: Tensor, symbols: Tensor, blank: int) -> Tensor:
-    """Find the best path (T,) over scores (T, V) that spells symbols (U,).
-
-    Raises:
-        NoPathError: Every path has probability 0.
-    """
+    """Find the best path (T,) over scores (T, V) that spells symbols (U,)."""
     states = symbols.new_full((2 * len(symbols) + 1,), blank)  # (S,)
     states[1::2] = symbols
     emitted = scores[:, states]  # (T, S)

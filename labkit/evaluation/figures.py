@@ -7,6 +7,7 @@ import textwrap
 from collections.abc import Sequence
 
 import matplotlib.pyplot as plt
+import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
@@ -24,11 +25,7 @@ _SWEEP_RANGE = 1.25  # times the best rate: the range of the colours of a sweep
 
 
 def _cut_rows(words: Sequence[Word], seconds: float) -> list[tuple[float, float]]:
-    """Cut ``seconds`` into rows of about ``_ROW_SECONDS``, between words.
-
-    Returns:
-        Start and end of each row.
-    """
+    """Cut ``seconds`` into rows of about ``_ROW_SECONDS``, between words."""
     n_rows = max(1, math.ceil(seconds / _ROW_SECONDS))
     gaps = [(a.end + b.start) / 2 for a, b in zip(words, words[1:])]
     cuts = [0.0]
@@ -51,19 +48,10 @@ def _draw_spans(
     for one in spans:
         width = max(one.end - one.start, 0.01)
         shade = (*_SPAN_COLOUR, 0.1 + 0.5 * one.confidence)
-        box = Rectangle(
-            (one.start, bottom), width, 0.8, facecolor=shade, edgecolor="white"
-        )
-        axes.add_patch(box)
-        axes.text(
-            one.start + width / 2,
-            bottom + 0.4,
-            _drawable(one.text.replace(" ", "_")),
-            ha="center",
-            va="center",
-            fontsize=size,
-            parse_math=False,
-        )
+        corner, middle = (one.start, bottom), (one.start + width / 2, bottom + 0.4)
+        axes.add_patch(Rectangle(corner, width, 0.8, facecolor=shade, edgecolor="w"))
+        text = _drawable(one.text.replace(" ", "_"))
+        axes.text(*middle, text, size=size, ha="center", va="center", parse_math=False)
 
 
 def plot_alignment(
@@ -76,17 +64,7 @@ def plot_alignment(
     """Plot a spectrogram, and under it when each character and word was said.
 
     A long clip takes several rows, cut between words; only its first half minute is
-    drawn.
-
-    Args:
-        spectrogram: (T, M), in dB.
-        words: The words of the transcript, with their times.
-        characters: Its characters, with theirs.
-        win_step: Seconds from one frame of the spectrogram to the next.
-        title: The title.
-
-    Returns:
-        The figure.
+    drawn. The spectrogram is (T, M), in dB, with ``win_step`` seconds a frame.
     """
     seconds = min(len(spectrogram) * win_step, _MAX_SECONDS)
     rows = _cut_rows(words, seconds)
@@ -155,29 +133,20 @@ def plot_sweep(
     figure, axes = plt.subplots(
         figsize=(0.9 * WIDTH, 1.8 * ROW_HEIGHT), layout="constrained"
     )
-    shown = [[100 * rate for rate in row] for row in rates]
-    lowest = min(map(min, shown))
+    shown = 100 * np.array(rates)
+    lowest = shown.min()
     # The colours need not distinguish rates far from the best.
-    high = min(max(map(max, shown)), _SWEEP_RANGE * lowest)
+    high = min(shown.max(), _SWEEP_RANGE * lowest)
     image = axes.imshow(
         shown, cmap="viridis_r", origin="lower", aspect="auto", vmin=lowest, vmax=high
     )
     middle = (lowest + high) / 2
-    for row, line in enumerate(shown):
-        for column, rate in enumerate(line):
-            colour = "black" if rate < middle else "white"
-            axes.text(
-                column, row, f"{rate:.1f}", ha="center", va="center", color=colour
-            )
-    best = min(
-        (
-            (row, column)
-            for row in range(len(bonuses))
-            for column in range(len(weights))
-        ),
-        key=lambda place: shown[place[0]][place[1]],
-    )
-    corner = (best[1] - 0.5, best[0] - 0.5)
+    for (row, column), rate in np.ndenumerate(shown):
+        colour = "black" if rate < middle else "white"
+        text = f"{rate:.1f}"
+        axes.text(column, row, text, ha="center", va="center", color=colour)
+    row, column = divmod(int(shown.argmin()), len(weights))
+    corner = (column - 0.5, row - 0.5)
     axes.add_patch(Rectangle(corner, 1, 1, fill=False, edgecolor="red", linewidth=2))
     axes.set_xticks(range(len(weights)), [f"{weight:g}" for weight in weights])
     axes.set_yticks(range(len(bonuses)), [f"{bonus:g}" for bonus in bonuses])

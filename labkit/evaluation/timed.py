@@ -14,68 +14,46 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
-from labkit.decoding import Alignment, Hypothesis, NoPathError, align
+from labkit.decoding import Hypothesis, NoPathError, align
 from labkit.text import ALPHABET, MARKS, Alphabet
 
 _EDGES = (ALPHABET.start, ALPHABET.end)  # never shown
 
 
 class Character(NamedTuple):
-    """A symbol of a hypothesis, and when it was said.
-
-    Attributes:
-        text: The symbol.
-        first: Its first frame.
-        stop: The frame after its last.
-        start: Where it starts, in seconds.
-        end: Where it ends, in seconds.
-        confidence: Its highest posterior within these frames, 0 to 1.
-    """
+    """A symbol of a hypothesis, and when it was said."""
 
     text: str
-    first: int
-    stop: int
-    start: float
+    first: int  # its first frame
+    stop: int  # the frame after its last
+    start: float  # in seconds
     end: float
-    confidence: float
+    confidence: float  # its highest posterior within these frames, 0 to 1
 
 
 class Word(NamedTuple):
-    """A word of a hypothesis, and when it was said.
+    """A word of a hypothesis, and when it was said, in seconds.
 
-    Attributes:
-        text: The word.
-        start: Where its first character starts, in seconds.
-        end: Where its last character that is no mark ends, in seconds: a network
-            writes the mark in the pause that follows.
-        confidence: Geometric mean of the confidences of its characters, 0 to 1.
+    It ends with its last character that is no mark: a network writes the mark in the
+    pause that follows.
     """
 
     text: str
     start: float
     end: float
-    confidence: float
+    confidence: float  # geometric mean of those of its characters
 
 
 @dataclass(frozen=True)
 class TimedHypothesis:
-    """A transcript that a decoder proposes; every score is in nats.
+    """A transcript that a decoder proposes; every score is in nats."""
 
-    Attributes:
-        text: Its symbols, those of start and end included.
-        tokens: Its indices.
-        score: The score that the decoder ranks by.
-        parts: Log probability under each model that scored it, as in ``Hypothesis``.
-        characters: Each token with its times; empty if no path spells the hypothesis.
-        words: The words of ``plain`` with their times; empty likewise.
-    """
-
-    text: str
+    text: str  # its symbols, those of start and end included
     tokens: list[int]
-    score: float
-    parts: dict[str, float]
-    characters: list[Character]
-    words: list[Word]
+    score: float  # the score that the decoder ranks by
+    parts: dict[str, float]  # as in Hypothesis
+    characters: list[Character]  # empty if no path spells the hypothesis
+    words: list[Word]  # of ``plain``; empty likewise
 
     @property
     def plain(self) -> str:
@@ -125,54 +103,51 @@ def describe(
     If a transcript lacks the start or the end marker, that marker's probability is
     added to the blank's, since some decoders treat both as blanks.
 
-    Args:
-        found: The n-best list of an utterance.
-        log_probs: Log-probabilities of each symbol at each frame, (T, V).
-        alphabet: The V symbols.
-        frame_seconds: Seconds from one frame to the next.
-        duration: Seconds of the clip; no time exceeds them.
-
-    Returns:
-        The hypotheses, in the same order.
+    The log-probabilities are (T, V), with ``frame_seconds`` from one frame to the next;
+    no time exceeds the ``duration`` of the clip, in seconds.
 
     Raises:
         LabError: A transcript holds the blank or an unknown index; a log-probability
             is NaN.
     """
     log_probs = log_probs.detach().cpu()
-    return [
-        _describe(one, log_probs, alphabet, frame_seconds, duration) for one in found
-    ]
+    described = []
+    for one in found:
+        timed = _time(one.indices, log_probs, alphabet, frame_seconds, duration)
+        text, words = alphabet.decode(one.indices), _group_words(timed)
+        described.append(
+            TimedHypothesis(text, one.indices, one.score, one.parts, timed, words)
+        )
+    return described
 
 
-def _describe(
-    found: Hypothesis,
+def _time(
+    tokens: Sequence[int],
     log_probs: Tensor,
     alphabet: Alphabet,
     frame_seconds: float,
     duration: float,
-) -> TimedHypothesis:
-    tokens = list(found.indices)
-    characters: list[Character] = []
-    if tokens:
-        try:
-            scores = _silence_edges(log_probs, tokens, alphabet)
-            alignment = align(scores, tokens, alphabet.blank_id)
-        except NoPathError:
-            pass
-        else:
-            symbols = [alphabet.symbols[index] for index in tokens]
-            characters = time_characters(
-                symbols, alignment, log_probs, frame_seconds, duration
-            )
-    return TimedHypothesis(
-        alphabet.decode(tokens),
-        tokens,
-        found.score,
-        found.parts,
-        characters,
-        group_words(characters),
-    )
+) -> list[Character]:
+    """Align a transcript; give no character if no path spells it."""
+    if not tokens:
+        return []
+    try:
+        scores = _silence_edges(log_probs, tokens, alphabet)
+        spans, path, _ = align(scores, tokens, alphabet.blank_id)
+    except NoPathError:
+        return []
+    posteriors = log_probs.gather(1, path.unsqueeze(1)).squeeze(1).exp().tolist()  # T
+    return [
+        Character(
+            alphabet.symbols[token],
+            first,
+            stop,
+            min(first * frame_seconds, duration),
+            min(stop * frame_seconds, duration),
+            min(max(posteriors[first:stop]), 1.0),
+        )
+        for token, (first, stop) in zip(tokens, spans)
+    ]
 
 
 def _silence_edges(
@@ -187,41 +162,7 @@ def _silence_edges(
     return scores
 
 
-def time_characters(
-    symbols: Sequence[str],
-    alignment: Alignment,
-    log_probs: Tensor,
-    frame_seconds: float,
-    duration: float,
-) -> list[Character]:
-    """Give times and confidence to the symbols of an aligned transcript.
-
-    Args:
-        symbols: The symbols of the transcript.
-        alignment: Its alignment.
-        log_probs: The log-probabilities that it was aligned with, (T, V).
-        frame_seconds: Seconds from one frame to the next.
-        duration: Seconds of the clip.
-
-    Returns:
-        One character for each symbol.
-    """
-    path = alignment.path.unsqueeze(1)  # (T, 1)
-    posteriors = log_probs.gather(1, path).squeeze(1).exp().tolist()  # T
-    return [
-        Character(
-            symbol,
-            first,
-            stop,
-            min(first * frame_seconds, duration),
-            min(stop * frame_seconds, duration),
-            min(max(posteriors[first:stop]), 1.0),
-        )
-        for symbol, (first, stop) in zip(symbols, alignment.spans)
-    ]
-
-
-def group_words(characters: Sequence[Character]) -> list[Word]:
+def _group_words(characters: Sequence[Character]) -> list[Word]:
     """Split characters into words at the spaces, leaving start and end markers out."""
     shown = [c for c in characters if c.text not in _EDGES]
     runs = groupby(shown, key=lambda c: c.text == ALPHABET.space)
@@ -229,12 +170,7 @@ def group_words(characters: Sequence[Character]) -> list[Word]:
 
 
 def _word(characters: Sequence[Character]) -> Word:
-    posteriors = [c.confidence for c in characters]
     letters = [c for c in characters if c.text not in MARKS] or characters
-    logs = [math.log(p) if p > 0 else -math.inf for p in posteriors]
-    return Word(
-        "".join(c.text for c in characters),
-        characters[0].start,
-        letters[-1].end,
-        math.exp(sum(logs) / len(logs)),
-    )
+    logs = [math.log(c.confidence) if c.confidence else -math.inf for c in characters]
+    text, mean = "".join(c.text for c in characters), math.exp(sum(logs) / len(logs))
+    return Word(text, characters[0].start, letters[-1].end, mean)

@@ -28,21 +28,13 @@ _PAUSE = 0.7  # s without a word: a cue ends there
 
 @dataclass(frozen=True)
 class Transcript:
-    """The result of a decoder for a clip.
+    """The result of a decoder for a clip."""
 
-    Attributes:
-        clip: Name of the clip.
-        duration: Its length, in seconds.
-        decoder: Name of the decoder.
-        hypotheses: The n-best list, best first.
-        reference: What was said, where that is known.
-    """
-
-    clip: str
-    duration: float
+    clip: str  # its name
+    duration: float  # in seconds
     decoder: str
-    hypotheses: Sequence[TimedHypothesis]
-    reference: str | None = None
+    hypotheses: Sequence[TimedHypothesis]  # best first
+    reference: str | None = None  # what was said, where that is known
 
     @property
     def text(self) -> str:
@@ -106,10 +98,7 @@ def subtitles(transcript: Transcript) -> str:
     """Write the best hypothesis as SubRip subtitles.
 
     Cues do not overlap, and are cut at pauses. A text without times (no path spells
-    it) is one cue as long as the clip.
-
-    Returns:
-        The content of an ``.srt`` file; empty for an empty transcript.
+    it) is one cue as long as the clip; an empty one gives an empty file.
     """
     words = list(transcript.hypotheses[0].words) if transcript.hypotheses else []
     if transcript.text and not words:
@@ -125,14 +114,6 @@ def subtitles(transcript: Transcript) -> str:
         times = f"{_stamp(start)} --> {_stamp(now)}"
         blocks.append("\n".join([str(number), times, *_lines(cue)]) + "\n")
     return "\n".join(blocks)
-
-
-def _content(transcript: Transcript, kind: str) -> str:
-    if kind == "srt":
-        return subtitles(transcript)
-    if kind == "json":
-        return json.dumps(transcript.as_dict(), ensure_ascii=False, indent=2) + "\n"
-    return transcript.text + "\n"
 
 
 class Names:
@@ -155,42 +136,34 @@ class TranscriptFolder:
 
     A file is named after its clip, ``talk.srt`` for ``talk.mp3``, as players expect;
     where an earlier clip of the same folder has taken that name, ``talk.wav.srt``.
-
-    Attributes:
-        folder: The folder; it is made if it is missing.
-        kind: ``txt`` (the best text alone), ``json`` (everything) or ``srt``.
     """
 
-    folder: Path
-    kind: str
+    folder: Path  # it is made if it is missing
+    kind: str  # txt (the best text alone), json (everything) or srt
     _names: Names = field(default_factory=Names, repr=False)
 
     def write(self, transcript: Transcript) -> Path:
-        """Write the transcript of a clip.
-
-        Returns:
-            The path of the file, to be printed.
-        """
+        """Write the transcript of a clip; return the path of the file."""
         clip = Path(transcript.clip)
         path = self.folder / f"{self._names.take(clip.stem, clip.name)}.{self.kind}"
-        content = _content(transcript, self.kind).encode("utf-8")
-        write_atomically(path, lambda temporary: temporary.write_bytes(content))
+        if self.kind == "srt":
+            content = subtitles(transcript)
+        elif self.kind == "json":
+            content = json.dumps(transcript.as_dict(), ensure_ascii=False, indent=2)
+            content += "\n"
+        else:
+            content = transcript.text + "\n"
+        write_atomically(path, lambda new: new.write_bytes(content.encode("utf-8")))
         return path
 
 
 @contextmanager
 def open_fold(path: Path) -> Iterator[Callable[[Transcript], object]]:
-    """Write the transcripts of a fold into one file, clip by clip.
+    """Write the transcripts of a fold into one file, by a function for each.
 
     ``.txt`` is a line ``clip<TAB>text`` for each clip; ``.json`` a list with one clip a
     line. Nothing is kept in memory; the file gets its name when the ``with`` block
     ends without an error.
-
-    Args:
-        path: The file to make or replace; its suffix sets the format.
-
-    Yields:
-        The function to call with each transcript.
 
     Raises:
         LabError: A fold cannot be written in this format.

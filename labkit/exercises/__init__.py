@@ -18,6 +18,7 @@ from labkit.exercises.verdicts import (
     TODO,
     Verdict,
     failure,
+    is_starter_body,
     judge_parts,
     run_probe,
 )
@@ -38,6 +39,7 @@ __all__ = [
     "expect_that",
     "failure",
     "from_bytes",
+    "is_starter_body",
     "judge_parts",
     "main",
     "part",

@@ -35,25 +35,18 @@ _NAMES = {dtype: name for name, dtype in _DTYPES.items()}
 def to_bytes(values: Any, describe: bool = False) -> bytes:  # noqa: ANN401
     """Write text, numbers, lists, tuples, dictionaries and tensors.
 
-    Args:
-        values: What to write.
-        describe: Write the description of anything else, instead of failing.
-
     Raises:
-        TypeError: Something else is among the values.
+        TypeError: Something else is among the values, and is not to be described.
     """
     body = bytearray()
 
-    def written(tensor: Tensor) -> list:
-        if _is_odd(tensor):
-            raise TypeError(f"a tensor of {tensor.dtype} cannot leave the process")
-        start = len(body)
-        body.extend(tensor.detach().cpu().numpy().tobytes())
-        return [_NAMES[tensor.dtype], list(tensor.shape), start]
-
     def plain(value: Any) -> Any:  # noqa: ANN401
         if isinstance(value, Tensor) and not (describe and _is_odd(value)):
-            return {_TENSOR: written(value)}
+            if _is_odd(value):
+                raise TypeError(f"a tensor of {value.dtype} cannot leave the process")
+            start = len(body)
+            body.extend(value.detach().cpu().numpy().tobytes())
+            return {_TENSOR: [_NAMES[value.dtype], list(value.shape), start]}
         if isinstance(value, dict):
             return {str(key): plain(item) for key, item in value.items()}
         if isinstance(value, tuple):

@@ -17,12 +17,8 @@ class MismatchError(Exception):
 
     def __init__(self, called: str, expected: str, got: str, why: str) -> None:
         super().__init__(why)
-        self.lines = (
-            ("called", called),
-            ("expected", expected),
-            ("got", got),
-            ("why", why),
-        )
+        names = ("called", "expected", "got", "why")
+        self.lines = tuple(zip(names, (called, expected, got, why)))
 
 
 PARTS: ContextVar[dict[str, list[Exception]] | None] = ContextVar("parts", default=None)
@@ -34,10 +30,8 @@ def part(name: str) -> Iterator[None]:
 
     In grading, the judge goes on after a wrong part, and each part that is right
     earns its share of the points; a mistake outside of all parts costs all of them.
-    A student sees the first mistake in either case.
-
-    Args:
-        name: Blocks of the same name are one part.
+    A student sees the first mistake in either case. Blocks of the same name are one
+    part.
     """
     parts = PARTS.get()
     if parts is None:
@@ -66,11 +60,7 @@ def shown(value: object) -> str:
 
 
 def expect(called: str, got: object, expected: object, why: str) -> None:
-    """Require that ``got`` equals ``expected`` exactly.
-
-    Raises:
-        MismatchError: It does not.
-    """
+    """Require that ``got`` equals ``expected`` exactly."""
     if isinstance(got, Tensor) and isinstance(expected, Tensor):
         alike = got.shape == expected.shape and got.dtype == expected.dtype
         same = alike and bool((got == expected).all())
@@ -87,38 +77,19 @@ def expect(called: str, got: object, expected: object, why: str) -> None:
         )
 
 
-def expect_that(
-    holds: bool,
-    called: str,
-    expected: str,
-    got: object,
-    why: str,
-) -> None:
-    """Require that ``holds`` is true; ``expected`` says in words what should be.
-
-    Raises:
-        MismatchError: It does not.
-    """
+def expect_that(holds: bool, called: str, expected: str, got: object, why: str) -> None:
+    """Require that ``holds`` is true; ``expected`` says in words what should be."""
     if not holds:
         raise MismatchError(called, expected, shown(got), why)
 
 
 def expect_close(
-    called: str,
-    got: object,
-    expected: Tensor,
-    why: str,
-    tolerance: float = 1e-4,
+    called: str, got: object, expected: Tensor, why: str, tolerance: float = 1e-4
 ) -> None:
-    """Require a tensor of the same shape and, up to ``tolerance``, the same values.
-
-    Raises:
-        MismatchError: It is something else.
-    """
+    """Require a tensor of the same shape and, up to ``tolerance``, the same values."""
     if not isinstance(got, Tensor):
-        raise MismatchError(
-            called, f"a tensor {tuple(expected.shape)}", shown(got), why
-        )
+        wanted = f"a tensor {tuple(expected.shape)}"
+        raise MismatchError(called, wanted, shown(got), why)
     if got.shape != expected.shape:
         shapes = (f"shape {tuple(expected.shape)}", f"shape {tuple(got.shape)}")
         raise MismatchError(called, *shapes, why)

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import argparse
 import csv
-import os
 import sys
-import zipfile
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -20,13 +18,12 @@ from labkit.base import (
     LabError,
     LabParser,
     run_program,
-    write_atomically,
+    write_zip,
 )
-from labkit.exercises.registry import SEED_VARIABLE, Exercises, Milestone, scripts_of
-from labkit.exercises.verdicts import DONE, FAIL, check, render, with_suspects
+from labkit.exercises.registry import Exercises, Milestone, scripts_of
+from labkit.exercises.verdicts import DONE, FAIL, check_next, render
 
 SUBMISSION = Path("submission.zip")
-_ZIP_TIME = (1980, 1, 1, 0, 0, 0)  # the same scripts give the same file
 
 
 def check_all(
@@ -35,11 +32,10 @@ def check_all(
     """Check every exercise and print the list; return whether all is done."""
     lab, verdicts = Lab(folder), {}
     torch.set_num_threads(1)  # the tensors are tiny: threads would slow it down
-    for id_, exercise in exercises.items():
-        verdict = check(exercise, lab, int(os.environ.get(SEED_VARIABLE, "0")))
-        verdicts[id_] = with_suspects(verdict, exercises, id_, verdicts)
+    for exercise in exercises.values():
+        verdict = check_next(exercise, lab, exercises, verdicts)
         if verdict.state == FAIL:
-            print("\n".join(verdicts[id_].lines), end="\n\n")
+            print("\n".join(verdict.lines), end="\n\n")
     print("\n".join(render(exercises, verdicts, milestones)))
     return all(verdict.state == DONE for verdict in verdicts.values())
 
@@ -65,18 +61,15 @@ def list_exercises(exercises: Exercises, milestones: Sequence[Milestone]) -> Non
 
 def best_run(logdir: Path) -> Path | None:
     """Find the run with the lowest CER on its dev fold, if there is any."""
-    best: tuple[bool, float, Path] | None = None
-    for metrics in sorted(logdir.glob("*/metrics.csv")):
+    found = []
+    for metrics in logdir.glob("*/metrics.csv"):
         with metrics.open(encoding="utf-8", newline="") as rows:
             rates = [row["dev_cer"] for row in csv.DictReader(rows) if row["dev_cer"]]
-        if not rates:
-            continue
-        # A --debug run makes no mistake on its one minibatch, so it does not count.
-        debug = metrics.parent.name.startswith(DEBUG_PREFIX)
-        found = (debug, min(map(float, rates)), metrics.parent)
-        if best is None or found[:2] < best[:2]:
-            best = found
-    return best[2] if best else None
+        if rates:
+            # A --debug run makes no mistake on its one minibatch, so it comes last.
+            debug = metrics.parent.name.startswith(DEBUG_PREFIX)
+            found.append((debug, min(map(float, rates)), metrics.parent))
+    return min(found)[2] if found else None
 
 
 def scripts_to_submit(exercises: Exercises, folder: Path) -> list[str]:
@@ -100,11 +93,7 @@ def scripts_to_submit(exercises: Exercises, folder: Path) -> list[str]:
 
 
 def submit(exercises: Exercises, folder: Path, logdir: Path) -> None:
-    """Zip the scripts of ``folder`` with the summary and metrics of the best run.
-
-    Raises:
-        LabError: A script is missing.
-    """
+    """Zip the scripts of ``folder`` with the summary and metrics of the best run."""
     members = [folder / name for name in scripts_to_submit(exercises, folder)]
     run = best_run(logdir)
     if run is None:
@@ -112,27 +101,14 @@ def submit(exercises: Exercises, folder: Path, logdir: Path) -> None:
     else:
         print(f"best run: {run}")
         members += [run / "summary.txt", run / "metrics.csv"]
-
-    def write(temporary: Path) -> None:
-        with zipfile.ZipFile(temporary, "w", zipfile.ZIP_DEFLATED) as archive:
-            for path in members:
-                archive.writestr(
-                    zipfile.ZipInfo(path.name, _ZIP_TIME), path.read_bytes()
-                )
-
-    write_atomically(folder / SUBMISSION, write)
+    write_zip(folder / SUBMISSION, {path.name: path.read_bytes() for path in members})
     print(f"to hand in: {folder / SUBMISSION}")
 
 
 def main(
     exercises: Exercises, milestones: Sequence[Milestone], description: str | None
 ) -> int:
-    """Answer the command line.
-
-    Args:
-        exercises: The registry.
-        milestones: The milestones.
-        description: What the program does, with commands to paste.
+    """Answer the command line, which ``description`` describes.
 
     Returns:
         The exit code: 0 only when every exercise is done, or the request is met.

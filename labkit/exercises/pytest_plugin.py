@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -11,22 +11,29 @@ import pytest
 import torch
 
 from labkit.base import Lab
-from labkit.exercises.registry import SEED_VARIABLE, Exercise, Exercises, Milestone
+from labkit.exercises.registry import Exercise, Exercises, Milestone
 from labkit.exercises.verdicts import (
     BLOCKED,
     DONE,
     FAIL,
     TODO,
     Verdict,
-    check,
+    check_next,
     render,
-    with_suspects,
 )
 
-_LAB = pytest.StashKey[Lab]()
-_VERDICTS = pytest.StashKey[dict[str, Verdict]]()
-_EXERCISES = pytest.StashKey[Exercises]()
-_MILESTONES = pytest.StashKey[tuple[Milestone, ...]]()
+
+@dataclass
+class _Session:
+    """The exercises of a run of pytest, and their verdicts so far."""
+
+    lab: Lab
+    exercises: Exercises = field(default_factory=dict)
+    milestones: Sequence[Milestone] = ()
+    verdicts: dict[str, Verdict] = field(default_factory=dict)
+
+
+_SESSION = pytest.StashKey[_Session]()
 
 
 class _NotDoneError(Exception):
@@ -51,25 +58,20 @@ def pytest_configure(config: pytest.Config) -> None:
     folder = Path(config.getoption("--lab") or config.rootpath)
     if not folder.is_dir():
         raise pytest.UsageError(f"--lab {folder}: no such folder; give that of data.py")
-    config.stash[_LAB] = Lab(folder)
-    config.stash[_VERDICTS] = {}
-    config.stash[_EXERCISES] = {}
-    config.stash[_MILESTONES] = ()
+    config.stash[_SESSION] = _Session(Lab(folder))
     torch.set_num_threads(1)  # the tensors are tiny: threads would slow it down
 
 
 @pytest.fixture
 def report(request: pytest.FixtureRequest) -> Callable[[Exercise], None]:
     """Check an exercise, and hand its verdict to pytest."""
-    stash = request.config.stash
+    session = request.config.stash[_SESSION]
+    session.exercises = request.module.EXERCISES
+    session.milestones = request.module.MILESTONES
 
     def check_and_report(exercise: Exercise) -> None:
-        seed = int(os.environ.get(SEED_VARIABLE, "0"))
-        verdict = check(exercise, stash[_LAB], seed)
-        exercises = stash[_EXERCISES] = request.module.EXERCISES
-        stash[_MILESTONES] = request.module.MILESTONES
-        verdict = with_suspects(verdict, exercises, exercise.id, stash[_VERDICTS])
-        stash[_VERDICTS][exercise.id] = verdict
+        lab, exercises, verdicts = session.lab, session.exercises, session.verdicts
+        verdict = check_next(exercise, lab, exercises, verdicts)
         if verdict.state == FAIL:
             pytest.fail("\n".join(verdict.lines), pytrace=False)
         if verdict.state != DONE:
@@ -92,9 +94,7 @@ def pytest_runtest_makereport(
         verdict.lab_state = error.verdict.state
 
 
-def pytest_report_teststatus(
-    report: pytest.TestReport,
-) -> tuple[str, str, str] | None:
+def pytest_report_teststatus(report: pytest.TestReport) -> tuple[str, str, str] | None:
     """Give todo and blocked their own letter and count."""
     state = getattr(report, "lab_state", None)
     letters = {TODO: "t", BLOCKED: "b"}
@@ -103,17 +103,16 @@ def pytest_report_teststatus(
 
 def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
     """Fail a run in which an exercise is not done."""
-    verdicts = session.config.stash[_VERDICTS]
-    left = any(verdict.state != DONE for verdict in verdicts.values())
+    verdicts = session.config.stash[_SESSION].verdicts.values()
+    left = any(verdict.state != DONE for verdict in verdicts)
     if exitstatus == pytest.ExitCode.OK and left:
         session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """Print the list of exercises, the points and what to do next."""
-    stash = terminalreporter.config.stash
-    if stash[_VERDICTS]:
+    session = terminalreporter.config.stash[_SESSION]
+    if session.verdicts:
         terminalreporter.section("exercises")
-        shown = stash[_EXERCISES], stash[_VERDICTS], stash[_MILESTONES]
-        for line in render(*shown):
+        for line in render(session.exercises, session.verdicts, session.milestones):
             terminalreporter.write_line(line)

@@ -36,33 +36,32 @@ class Check:
 
 @dataclass(frozen=True)
 class Exercise:
-    """One exercise, as its author states it.
+    """One exercise, as its author states it."""
 
-    Attributes:
-        id: "E" and two digits.
-        title: What is to be written.
-        points: What it is worth.
-        minutes: How long it takes.
-        difficulty: 1 (easy) to 5 (hard).
-        where: ``file.py:function`` or ``file.py:Class.method``.
-        needs: The exercises that its function calls.
-        hint: A question or a worked number, never the line of code.
-        inputs: Draws what the check uses, from a seeded generator.
-        probe: Calls the student's code on them.
-        judge: Compares the result with the oracles.
-    """
-
-    id: str
-    title: str
+    id: str  # "E" and two digits
+    title: str  # what is to be written
     points: int
     minutes: int
-    difficulty: int
-    where: str
-    needs: tuple[str, ...]
-    hint: str
-    inputs: Callable[[torch.Generator], Values]
-    probe: Callable[[Lab, Values], Values]
-    judge: Callable[[Values, Values], None]
+    difficulty: int  # 1 (easy) to 5 (hard)
+    where: str  # file.py:function or file.py:Class.method
+    check: type[Check]
+    hint: str  # a question or a worked number, never the line of code
+    needs: tuple[str, ...] = ()  # the exercises that its function calls
+
+    @property
+    def inputs(self) -> Callable[[torch.Generator], Values]:
+        """Draws what the check uses, from a seeded generator."""
+        return self.check.inputs
+
+    @property
+    def probe(self) -> Callable[[Lab, Values], Values]:
+        """Calls the student's code on them."""
+        return self.check.probe
+
+    @property
+    def judge(self) -> Callable[[Values, Values], None]:
+        """Compares the result with the oracles."""
+        return self.check.judge
 
     @property
     def file(self) -> str:
@@ -80,49 +79,16 @@ class Exercise:
         return f"{self.function} ({self.id})"
 
 
+exercise = Exercise  # as a row of the registry states it
 Exercises = dict[str, Exercise]
-
-
-def exercise(
-    id_: str,
-    title: str,
-    *,
-    points: int,
-    minutes: int,
-    difficulty: int,
-    where: str,
-    check: type[Check],
-    hint: str,
-    needs: tuple[str, ...] = (),
-) -> Exercise:
-    """State an exercise; the arguments are the attributes of ``Exercise``."""
-    return Exercise(
-        id_,
-        title,
-        points,
-        minutes,
-        difficulty,
-        where,
-        needs,
-        hint,
-        inputs=check.inputs,
-        probe=check.probe,
-        judge=check.judge,
-    )
 
 
 @dataclass(frozen=True)
 class Milestone:
-    """A command that works once some exercises are done.
+    """A command that works once some exercises are done."""
 
-    Attributes:
-        upto: The id of the last of them; all smaller ids count too.
-        what: What it shows, in a few words.
-        command: The command to run.
-    """
-
-    upto: str
-    what: str
+    upto: str  # the id of the last of them; all smaller ids count too
+    what: str  # what it shows, in a few words
     command: str
 
     def needs(self, exercises: Iterable[str]) -> list[str]:

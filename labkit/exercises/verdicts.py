@@ -9,6 +9,7 @@ student code is, and holds the oracles. They exchange JSON and plain bytes
 from __future__ import annotations
 
 import ast
+import os
 import traceback
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -18,7 +19,13 @@ import torch
 
 from labkit.base import Lab, unwritten_exercise
 from labkit.exercises.expect import PARTS, MismatchError, shown
-from labkit.exercises.registry import Exercise, Exercises, Milestone, Values
+from labkit.exercises.registry import (
+    SEED_VARIABLE,
+    Exercise,
+    Exercises,
+    Milestone,
+    Values,
+)
 
 _DEFINED = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
 DONE, TODO, BLOCKED, FAIL = "done", "todo", "blocked", "fail"
@@ -26,41 +33,16 @@ DONE, TODO, BLOCKED, FAIL = "done", "todo", "blocked", "fail"
 
 @dataclass(frozen=True)
 class Verdict:
-    """The state of an exercise, and why.
+    """The state of an exercise, and why."""
 
-    Attributes:
-        state: done, todo, blocked or fail.
-        lines: What to print of a failure, line by line.
-        waits_for: The exercise that a blocked one ran into.
-        share: Of the points, 0 to 1: a failure may have parts that are right.
-    """
-
-    state: str
-    lines: tuple[str, ...] = ()
-    waits_for: str = ""
-    share: float = 0.0
+    state: str  # done, todo, blocked or fail
+    lines: tuple[str, ...] = ()  # what to print of a failure
+    waits_for: str = ""  # the exercise that a blocked one ran into
+    share: float = 0.0  # of the points: a failure may have parts that are right
 
 
-def is_unwritten(path: Path, function: str, exercise_id: str) -> bool:
-    """Check in the source whether a body is still the starter's raise.
-
-    Args:
-        path: The script.
-        function: ``function`` or ``Class.method``.
-        exercise_id: The id that the starter's body raises.
-
-    Returns:
-        True if the body, its docstring apart, is ``raise NotImplementedError(id)``.
-
-    Raises:
-        SyntaxError: The script is not Python.
-    """
-    body = ast.parse(path.read_text(encoding="utf-8")).body
-    for name in function.split("."):
-        found = [n for n in body if isinstance(n, _DEFINED) and n.name == name]
-        if not found:
-            return False
-        body = found[-1].body
+def is_starter_body(body: Sequence[ast.stmt], exercise_id: str) -> bool:
+    """Check whether a body is ``raise NotImplementedError(id)``, strings apart."""
     statements = [
         n
         for n in body
@@ -70,6 +52,16 @@ def is_unwritten(path: Path, function: str, exercise_id: str) -> bool:
         return False
     raised = ast.unparse(statements[0])
     return "NotImplementedError" in raised and exercise_id in raised
+
+
+def _is_unwritten(path: Path, exercise: Exercise) -> bool:
+    body = ast.parse(path.read_text(encoding="utf-8")).body
+    for name in exercise.function.split("."):
+        found = [n for n in body if isinstance(n, _DEFINED) and n.name == name]
+        if not found:
+            return False
+        body = found[-1].body
+    return is_starter_body(body, exercise.id)
 
 
 def run_probe(exercise: Exercise, lab: Lab, inputs: Values) -> Values:
@@ -101,14 +93,10 @@ def judge_outcome(exercise: Exercise, inputs: Values, outcome: Values) -> Verdic
             return Verdict(BLOCKED, waits_for=outcome["blocked_by"])
         if outcome["blocked_by"] == exercise.id:
             return Verdict(TODO)
-        got = f"{outcome['raised']}: {outcome['message']}"
-        return failure(
-            exercise,
-            ("called", exercise.function),
-            ("expected", "a result"),
-            ("got", shown(got)),
-            ("why", f"the exception comes from {outcome['place']}"),
-        )
+        got = shown(f"{outcome['raised']}: {outcome['message']}")
+        why = f"the exception comes from {outcome['place']}"
+        mistake = MismatchError(exercise.function, "a result", got, why)
+        return failure(exercise, *mistake.lines)
     try:
         exercise.judge(inputs, outcome["result"])
     except Exception as error:
@@ -133,15 +121,12 @@ def judge_parts(exercise: Exercise, inputs: Values, outcome: Values) -> Verdict:
 
 def _mistake(exercise: Exercise, outcome: Values, error: Exception) -> Verdict:
     """Describe a mismatch, or a result that the judge could not read."""
-    if isinstance(error, MismatchError):
-        return failure(exercise, *error.lines)
-    return failure(
-        exercise,
-        ("called", exercise.function),
-        ("expected", "a result of the kind that the docstring promises"),
-        ("got", shown(outcome.get("result"))),
-        ("why", f"reading it failed with {type(error).__name__}: {error}"),
-    )
+    if not isinstance(error, MismatchError):
+        expected = "a result of the kind that the docstring promises"
+        got = shown(outcome.get("result"))
+        why = f"reading it failed with {type(error).__name__}: {error}"
+        error = MismatchError(exercise.function, expected, got, why)
+    return failure(exercise, *error.lines)
 
 
 def failure(exercise: Exercise, *pairs: tuple[str, str]) -> Verdict:
@@ -156,19 +141,9 @@ def failure(exercise: Exercise, *pairs: tuple[str, str]) -> Verdict:
 
 
 def check(exercise: Exercise, lab: Lab, seed: int) -> Verdict:
-    """Check one exercise of a student's scripts.
-
-    Args:
-        exercise: The exercise.
-        lab: The scripts.
-        seed: Seed of the inputs.
-
-    Returns:
-        The verdict.
-    """
-    path = lab.folder / exercise.file
+    """Check one exercise of a student's scripts, on inputs of a seed."""
     try:
-        if is_unwritten(path, exercise.function, exercise.id):
+        if _is_unwritten(lab.folder / exercise.file, exercise):
             return Verdict(TODO)
     except (SyntaxError, OSError, ValueError):
         pass  # the probe meets the same error, and reports it with its place
@@ -177,26 +152,24 @@ def check(exercise: Exercise, lab: Lab, seed: int) -> Verdict:
     return judge_outcome(exercise, inputs, run_probe(exercise, lab, inputs))
 
 
-def with_suspects(
-    verdict: Verdict, exercises: Exercises, id_: str, verdicts: dict[str, Verdict]
+def check_next(
+    exercise: Exercise, lab: Lab, exercises: Exercises, verdicts: dict[str, Verdict]
 ) -> Verdict:
-    """Add "perhaps from collate (E05)" to a failure that a needed exercise explains.
+    """Check an exercise and add its verdict to ``verdicts``, of those before it.
 
-    Args:
-        verdict: The verdict on one exercise.
-        exercises: The registry.
-        id_: The id of that exercise.
-        verdicts: The verdicts on the exercises before it.
+    A failure that a needed exercise explains ends in "perhaps from collate (E05)".
     """
+    verdict = check(exercise, lab, int(os.environ.get(SEED_VARIABLE, "0")))
     suspects = [
         exercises[needed].name
-        for needed in exercises[id_].needs
+        for needed in exercise.needs
         if needed in verdicts and verdicts[needed].state == FAIL
     ]
-    if verdict.state != FAIL or not suspects:
-        return verdict
-    head = f"{verdict.lines[0]}   perhaps from {', '.join(suspects)}"
-    return replace(verdict, lines=(head, *verdict.lines[1:]))
+    if verdict.state == FAIL and suspects:
+        head = f"{verdict.lines[0]}   perhaps from {', '.join(suspects)}"
+        verdict = replace(verdict, lines=(head, *verdict.lines[1:]))
+    verdicts[exercise.id] = verdict
+    return verdict
 
 
 def render(
@@ -234,12 +207,9 @@ def _what_next(exercises: Exercises, verdicts: dict[str, Verdict]) -> list[str]:
     for state in (FAIL, TODO, BLOCKED):
         for id_, verdict in verdicts.items():
             if verdict.state == state:
-                following = exercises[id_]
-                return [
-                    f"next: {following.id} in {following.file} {following.function}"
-                    f"   ({following.minutes} min)   re-run: pytest -k {following.id}",
-                    f"hint: {following.hint}",
-                ]
+                one = exercises[id_]
+                where = f"{id_} in {one.file} {one.function}   ({one.minutes} min)"
+                return [f"next: {where}   re-run: pytest -k {id_}", f"hint: {one.hint}"]
     if len(verdicts) == len(exercises):
         return ["all done"]
     return ["done; what is next: pytest"]

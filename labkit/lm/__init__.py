@@ -1,6 +1,6 @@
 """n-gram language models: estimating, reading and writing them; those of the kit."""
 
-from labkit.lm.arpa import read_arpa
+from labkit.lm.arpa import is_kenlm_binary, open_arpa, read_arpa
 from labkit.lm.ngram import END, MAX_ORDER, SPACE, START, UNKNOWN, NGram
 from labkit.lm.shipped import SHIPPED, load_language_model, shipped
 
@@ -12,7 +12,9 @@ __all__ = [
     "START",
     "UNKNOWN",
     "NGram",
+    "is_kenlm_binary",
     "load_language_model",
+    "open_arpa",
     "read_arpa",
     "shipped",
 ]

@@ -15,9 +15,10 @@ import argparse
 import math
 import shlex
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from labkit.base import USAGE, LabError, LabParser, ModuleParser, run_program
 from labkit.lm.arpa import write_arpa
@@ -36,28 +37,19 @@ from labkit.lm.shipped import SHIPPED, load_language_model
 from labkit.options import CTC
 
 _NAMES = {"char": "character", "word": "word"}
-DEFAULT_ORDERS = {"char": 6, "word": 3}
+_ORDERS = {"char": 6, "word": 3}  # by default
 
 
 @dataclass
 class Measure:
-    """The score of a model on a text; logarithms in nats.
-
-    Attributes:
-        sentences: How many there are.
-        words: How many there are.
-        symbols: Characters or words, without ``</s>``.
-        unknown: How many of the symbols the model does not know.
-        log_prob: ln p of the text.
-        known_log_prob: The part of it that is not of unknown symbols.
-    """
+    """The score of a model on a text; logarithms in nats."""
 
     sentences: int
     words: int
-    symbols: int
-    unknown: int
-    log_prob: float
-    known_log_prob: float
+    symbols: int  # characters or words, without </s>
+    unknown: int  # of the symbols
+    log_prob: float  # of the text
+    known_log_prob: float  # the part of it that is not of unknown symbols
 
     def lines(self, units: str) -> list[str]:
         """Format the figures for printing."""
@@ -81,12 +73,7 @@ def _perplexity(log_prob: float, n: int) -> str:
 
 
 def measure(model: NGram, sentences: Sequence[Sequence[str]]) -> Measure:
-    """Measure a model on a text that it was not made from.
-
-    Args:
-        model: The model.
-        sentences: The symbols of each sentence, at least one.
-    """
+    """Measure a model on the symbols of sentences, at least one."""
     known = {*model.vocabulary} - {UNKNOWN}
     total = known_total = 0.0
     for symbols in sentences:
@@ -117,7 +104,7 @@ def _table(model: NGram) -> str:
 def build(args: argparse.Namespace) -> None:
     """Answer ``build``."""
     output = Path(args.output)
-    order = args.order or DEFAULT_ORDERS[args.units]
+    order = args.order or _ORDERS[args.units]
     if not output.name.endswith((".arpa", ".arpa.gz")):
         raise LabError(
             f"{output}: not a file name of a language model",
@@ -127,11 +114,8 @@ def build(args: argparse.Namespace) -> None:
     if output.is_dir():
         raise LabError(f"{output}: a folder", "give the name of a file", USAGE)
     if args.units == "word" and order == 1:
-        raise LabError(
-            "a word model of order 1: no decoder here can use it",
-            "give --order 2",
-            USAGE,
-        )
+        cause = "a word model of order 1: no decoder here can use it"
+        raise LabError(cause, "give --order 2", USAGE)
     # Read all texts first, so that a missing one is reported before the long work.
     texts = read_sentences(args.text)
     held_out = read_sentences([args.held_out]) if args.held_out else []
@@ -186,44 +170,33 @@ def _parser() -> LabParser:
     )
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
     common = ModuleParser(add_help=False)
-    common.add_argument(
-        "--verbose", action="store_true", help="show the traceback of an error"
+    verbose = "show the traceback of an error"
+    common.add_argument("--verbose", action="store_true", help=verbose)
+
+    def command(answer: Callable, what: str) -> Callable[..., Any]:
+        parser = commands.add_parser(answer.__name__, parents=[common], help=what)
+        parser.set_defaults(answer=answer)
+        return parser.add_argument
+
+    add = command(build, "build a model")
+    add("text", metavar="TEXT", nargs="+", help="sentences")
+    add("--units", choices=SHIPPED, required=True)
+    longest = "longest n-gram (default: 6 characters, 3 words)"
+    add("--order", type=int, choices=range(1, MAX_ORDER + 1), help=longest)
+    add("-o", "--output", required=True, help=".arpa or .arpa.gz")
+    rare = (
+        "drop n-grams rarer than this: one number for each order, the last one for "
+        "all that follow (default: 1, keep all)"
     )
-    building = commands.add_parser("build", parents=[common], help="build a model")
-    building.set_defaults(answer=build)
-    building.add_argument("text", metavar="TEXT", nargs="+", help="sentences")
-    building.add_argument("--units", choices=SHIPPED, required=True)
-    building.add_argument(
-        "--order",
-        type=int,
-        choices=range(1, MAX_ORDER + 1),
-        help="longest n-gram (default: 6 characters, 3 words)",
-    )
-    building.add_argument("-o", "--output", required=True, help=".arpa or .arpa.gz")
-    building.add_argument(
-        "--min_count",
-        type=int,
-        nargs="+",
-        default=[1],
-        metavar="N",
-        help="drop n-grams rarer than this: one number for each order, the last one "
-        "for all that follow (default: 1, keep all)",
-    )
-    building.add_argument("--held_out", metavar="TEXT", help="measure on this text")
-    building.add_argument(
-        "--digits",
-        type=int,
-        choices=range(2, 10),
-        default=7,
-        help="decimals in the file: 3 make a small one (default: 7)",
-    )
-    scoring = commands.add_parser("score", parents=[common], help="measure a model")
-    scoring.set_defaults(answer=score)
-    scoring.add_argument("model", metavar="FILE", help="ARPA file, char or word")
-    scoring.add_argument("text", metavar="TEXT", help="sentences")
-    telling = commands.add_parser("info", parents=[common], help="describe a model")
-    telling.set_defaults(answer=info)
-    telling.add_argument("model", metavar="FILE", help="ARPA file, char or word")
+    add("--min_count", type=int, nargs="+", default=[1], metavar="N", help=rare)
+    add("--held_out", metavar="TEXT", help="measure on this text")
+    decimals = "decimals in the file: 3 make a small one (default: 7)"
+    add("--digits", type=int, choices=range(2, 10), default=7, help=decimals)
+    add = command(score, "measure a model")
+    add("model", metavar="FILE", help="ARPA file, char or word")
+    add("text", metavar="TEXT", help="sentences")
+    add = command(info, "describe a model")
+    add("model", metavar="FILE", help="ARPA file, char or word")
     return parser
 
 

@@ -13,46 +13,40 @@ import math
 import re
 import zlib
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import BinaryIO, NoReturn
+from typing import BinaryIO, NoReturn, Union
 
-from labkit.base import LabError, write_atomically
+from labkit.base import LabError, atomic
 from labkit.lm.ngram import END, MAX_ORDER, START, NGram
 
 _LN10 = math.log(10)
 _GZIP = b"\x1f\x8b"
+_KENLM = b"mmap lm http://kheafield.com"  # how its binary files start
 _LONGEST_LINE = 1 << 16  # bytes; a longer line is no ARPA, and might fill the memory
 _COUNT = re.compile(r"ngram +([0-9]) *= *([0-9]{1,12})")
 _BUILD = "build one: python -m labkit.lm build TEXT -o FILE.arpa.gz"
 _AGAIN = "copy or build the file again"
 
+Binary = Union[BinaryIO, gzip.GzipFile]
+
 
 def write_arpa(model: NGram, path: Path, digits: int = 7) -> None:
     """Write a model; the same model always gives the same bytes.
 
-    Args:
-        model: The model.
-        path: The file, ``.arpa`` or ``.arpa.gz``.
-        digits: Decimals of each log10. Few make a small compressed file: 3 change
-            a probability by 0.1 %.
-
-    Raises:
-        OSError: The file cannot be written.
+    ``digits`` are the decimals of each log10. Few make a small compressed file: 3
+    change a probability by 0.1 %.
     """
-
-    def write(temporary: Path) -> None:
-        with temporary.open("wb") as raw:
-            if path.suffix == ".gz":
-                # No name and no time in the header: equal models give equal files.
-                with gzip.GzipFile("", "wb", 9, raw, mtime=0) as packed:
-                    _write_text(model, packed, digits)
-            else:
-                _write_text(model, raw, digits)
-
-    write_atomically(path, write)
+    with atomic(path) as temporary, temporary.open("wb") as raw:
+        if path.suffix == ".gz":
+            # No name and no time in the header: equal models give equal files.
+            with gzip.GzipFile("", "wb", 9, raw, mtime=0) as packed:
+                _write_text(model, packed, digits)
+        else:
+            _write_text(model, raw, digits)
 
 
-def _write_text(model: NGram, binary: BinaryIO | gzip.GzipFile, digits: int) -> None:
+def _write_text(model: NGram, binary: Binary, digits: int) -> None:
     grams: list[list[tuple[str, ...]]] = [[] for _ in range(model.order)]
     for gram in model.log_probs:
         grams[len(gram) - 1].append(gram)
@@ -63,16 +57,26 @@ def _write_text(model: NGram, binary: BinaryIO | gzip.GzipFile, digits: int) -> 
     for n, section in enumerate(grams, start=1):
         text.write(f"\n\\{n}-grams:\n")
         for gram in sorted(section):
-            text.write(_line(model, gram, digits))
+            log_prob, backoff = model.log_probs[gram] / _LN10, model.backoffs.get(gram)
+            end = "" if backoff is None else f"\t{backoff / _LN10:.{digits}f}"
+            text.write(f"{log_prob:.{digits}f}\t{' '.join(gram)}{end}\n")
     text.write("\n\\end\\\n")
     text.flush()
     text.detach()
 
 
-def _line(model: NGram, gram: tuple[str, ...], digits: int) -> str:
-    log_prob, backoff = model.log_probs[gram] / _LN10, model.backoffs.get(gram)
-    end = "" if backoff is None else f"\t{backoff / _LN10:.{digits}f}"
-    return f"{log_prob:.{digits}f}\t{' '.join(gram)}{end}\n"
+def is_kenlm_binary(path: Path) -> bool:
+    """Check whether a file is a binary one of KenLM."""
+    with path.open("rb") as raw:
+        return raw.read(len(_KENLM)) == _KENLM
+
+
+@contextmanager
+def open_arpa(path: Path) -> Iterator[Binary]:
+    """Open a model for reading, compressed or not."""
+    with path.open("rb") as raw:
+        packed = raw.peek(2)[:2] == _GZIP
+        yield gzip.GzipFile(fileobj=raw) if packed else raw
 
 
 def read_arpa(path: Path) -> NGram:
@@ -82,14 +86,11 @@ def read_arpa(path: Path) -> NGram:
         LabError: The file cannot be read, or is no ARPA file of order 1 to 6.
     """
     try:
-        with path.open("rb") as raw:
-            packed = raw.peek(2)[:2] == _GZIP
-            stream = io.BufferedReader(gzip.GzipFile(fileobj=raw)) if packed else raw
+        with open_arpa(path) as stream:
             return _Reader(path, stream).read()
     except (EOFError, zlib.error, gzip.BadGzipFile) as error:
-        raise LabError(
-            f"{path}: the compressed file is damaged or cut short", _AGAIN
-        ) from error
+        cause = f"{path}: the compressed file is damaged or cut short"
+        raise LabError(cause, _AGAIN) from error
     except OSError as error:
         raise LabError(f"{path}: {error.strerror}", _BUILD) from error
 
@@ -97,16 +98,16 @@ def read_arpa(path: Path) -> NGram:
 class _Reader:
     """Reads one file line by line, so that every error names its line."""
 
-    def __init__(self, path: Path, stream: BinaryIO) -> None:
+    def __init__(self, path: Path, stream: Binary) -> None:
         self.path = path
         self.number = 0
         self.lines = self._decode(stream)
 
-    def _decode(self, stream: BinaryIO) -> Iterator[str]:
+    def _decode(self, stream: Binary) -> Iterator[str]:
         """Yield the lines that are not empty."""
         pieces = iter(lambda: stream.readline(_LONGEST_LINE), b"")
         for self.number, raw in enumerate(pieces, start=1):
-            if self.number == 1 and raw.startswith(b"mmap lm http://kheafield.com"):
+            if self.number == 1 and raw.startswith(_KENLM):
                 raise LabError(
                     f"{self.path}: a binary file of KenLM",
                     "give the .arpa or .arpa.gz that it was made from",

@@ -35,16 +35,14 @@ Ngram = tuple[str, ...]
 Counts = Mapping[Ngram, int]
 
 
-def symbols_of(text: str, units: str, unknown: str = ALPHABET.unknown) -> list[str]:
-    """Cut a normalised text into the symbols of a language model.
+def symbols_of(text: str, units: str) -> list[str]:
+    """Cut a normalised text, without start and end markers, into a model's symbols.
 
-    Args:
-        text: Text of the alphabet, without its start and end markers.
-        units: "char", where the space becomes ``|``; or "word", where full stops and
-            commas count as spaces.
-        unknown: What stands for characters outside the alphabet; it, or the word
-            that holds it, becomes ``<unk>``.
+    With the units "char" the space becomes ``|``; with "word", full stops and commas
+    count as spaces. A character outside the alphabet, or the word that holds one,
+    becomes ``<unk>``.
     """
+    unknown = ALPHABET.unknown
     if units == "char":
         special = {" ": SPACE, unknown: UNKNOWN}
         return [special.get(char, char) for char in text]
@@ -79,13 +77,10 @@ class NGram:
         return all(len(w) == 1 for w in self.vocabulary if w not in (END, UNKNOWN))
 
     def log_prob(self, context: Sequence[str], symbol: str) -> float:
-        """Return ln p(symbol | context).
+        """Return ln p(symbol | context); unknown symbols count as ``<unk>``.
 
-        Args:
-            context: The symbols before, ``<s>`` first where the sentence starts
-                among them; more than ``order - 1`` may be given.
-            symbol: The symbol to predict. One that the model does not know counts
-                as ``<unk>``, here and in the context.
+        The context starts with ``<s>`` where the sentence does; more than
+        ``order - 1`` symbols may be given.
         """
         symbols = (*context[max(0, len(context) - self.order + 1) :], symbol)
         ngram = tuple(w if (w,) in self.log_probs else UNKNOWN for w in symbols)
@@ -146,11 +141,8 @@ def estimate(
 def _checked(order: int, min_counts: Sequence[int]) -> list[int]:
     """Return one minimal count for each order."""
     if not 1 <= order <= MAX_ORDER:
-        raise LabError(
-            f"no model of order {order}",
-            f"choose an order from 1 to {MAX_ORDER}",
-            USAGE,
-        )
+        remedy = f"choose an order from 1 to {MAX_ORDER}"
+        raise LabError(f"no model of order {order}", remedy, USAGE)
     counts = [*min_counts, *[min_counts[-1]] * (order - len(min_counts))]
     falls = any(low > high for low, high in zip(counts[1:], counts[2:]))
     if len(min_counts) > order or min(counts) < 1 or falls:
@@ -165,8 +157,6 @@ def _checked(order: int, min_counts: Sequence[int]) -> list[int]:
 
 def _limit_vocabulary(text: list[Ngram], min_count: int) -> list[Ngram]:
     """Read the symbols that occur less than ``min_count`` times as ``<unk>``."""
-    if min_count == 1:
-        return text
     counts = Counter(w for sentence in text for w in sentence)
     return [
         tuple(w if counts[w] >= min_count else UNKNOWN for w in sentence)
@@ -175,7 +165,6 @@ def _limit_vocabulary(text: list[Ngram], min_count: int) -> list[Ngram]:
 
 
 def _raw_counts(text: list[Ngram], order: int) -> list[Counter[Ngram]]:
-    """Count the n-grams of each order, 1 to ``order``, of sentences."""
     if not text:
         raise LabError("no sentence to learn from", "give a text that is not empty")
     counts: list[Counter[Ngram]] = [Counter() for _ in range(order)]
@@ -238,9 +227,8 @@ def _discount(
 ) -> tuple[dict[Ngram, float], dict[Ngram, float]]:
     """Discount the n-grams of one order.
 
-    Returns:
-        The discounted share of its context's count that each kept n-gram has, and
-        the share that is left to each context.
+    Returns the discounted share of its context's count that each kept n-gram has, and
+    the share that is left to each context.
     """
     discounts = (0.0, *_discounts(counts.values()))
     totals: dict[Ngram, int] = defaultdict(int)

@@ -14,10 +14,6 @@ SHIPPED = ("char", "word")
 def shipped(name: str, lang: str = "fr") -> Path:
     """Find a language model that comes with the lab.
 
-    Args:
-        name: "char" or "word".
-        lang: Its language.
-
     Raises:
         LabError: There is no such model.
     """

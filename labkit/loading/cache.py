@@ -24,7 +24,7 @@ import numpy as np
 import soundfile
 import torch
 from torch import Tensor
-from torch.utils.data import DataLoader, Dataset
+from torch.utils.data import DataLoader
 from tqdm import tqdm
 
 from labkit.base import LabError, as_lab_error, write_atomically
@@ -32,6 +32,7 @@ from labkit.loading.clips import (
     FLOAT_BYTES,
     FRAMES_PER_SECOND,
     PLAIN,
+    Calls,
     ClipReader,
     one_thread,
     workers_for,
@@ -80,10 +81,6 @@ def describe_key(reader: ClipReader, speed: float) -> dict[str, object]:
     }
 
 
-def _human(n_bytes: float) -> str:
-    return f"{n_bytes / 1e9:.1f} GB" if n_bytes > 1e9 else f"{n_bytes / 1e6:.1f} MB"
-
-
 def _size_of(path: Path) -> int:
     try:
         return os.stat(path).st_size
@@ -91,8 +88,7 @@ def _size_of(path: Path) -> int:
         return -1
 
 
-def _written(path: Path) -> int | None:
-    """Return when a file was written, in ns; None if there is no such file."""
+def _written_ns(path: Path) -> int | None:
     try:
         return path.stat().st_mtime_ns
     except OSError:
@@ -108,14 +104,11 @@ class _Entry:
     def __init__(
         self, root: Path, reader: ClipReader, speed: float, n_mels: int
     ) -> None:
-        self.reader = reader
-        self.speed = speed
-        self.n_mels = n_mels
+        self.reader, self.speed, self.n_mels = reader, speed, n_mels
         key = describe_key(reader, speed)
-        text = json.dumps(key, indent=1, ensure_ascii=False)
-        name = f"{key['fold']}-{speed:g}-{_digest(text.encode())}"
-        self.folder = root / name
-        self.key_text = text
+        self.key_text = json.dumps(key, indent=1, ensure_ascii=False)
+        digest = _digest(self.key_text.encode())
+        self.folder = root / f"{key['fold']}-{speed:g}-{digest}"
         self.indices = np.asarray(reader.dataset.indices)  # rows of the clips asked for
         self.scan()
 
@@ -133,7 +126,7 @@ class _Entry:
         self.size = np.zeros(n_rows, dtype=np.int64)  # bytes of the clip
         self.broken: dict[int, str] = {}
         self._maps: dict[int, np.ndarray] = {}
-        self.seen = {path: _written(path) for path in self.folder.glob("*.index")}
+        self.seen = {path: _written_ns(path) for path in self.folder.glob("*.index")}
         # If two shards hold a clip, the newer one counts.
         for path in sorted(self.seen, key=lambda path: (self.seen[path], path)):
             self._add(path)
@@ -156,10 +149,9 @@ class _Entry:
         self.frames[rows] = frames
         self.size[rows] = sizes
         self.shards.append(data)
-        whys = {int(row): why for row, why in index["broken"].items()}
-        for row in self.broken.keys() & set(rows.tolist()):
-            del self.broken[row]
-        self.broken.update(whys)
+        for row in rows.tolist():
+            self.broken.pop(row, None)
+        self.broken.update({int(row): why for row, why in index["broken"].items()})
 
     def _forget_changed_clips(self) -> None:
         """Count clips as missing if they have changed since they were read."""
@@ -195,7 +187,7 @@ class _Entry:
         rows = self.indices[indices]
         name = f"{rows[0] // _ROWS:06d}-{_digest(rows.tobytes(), 4)}"
         index_path = self.folder / f"{name}.index"
-        if _written(index_path) != self.seen.get(index_path):
+        if _written_ns(index_path) != self.seen.get(index_path):
             return
         log_mels, frames, broken = [], [], {}
         for index, row in zip(indices.tolist(), rows.tolist()):
@@ -226,45 +218,30 @@ class _Entry:
             mapped = np.memmap(self.shards[shard], dtype=np.float32, mode="c")
             self._maps[shard] = np.asarray(mapped).reshape(-1, self.n_mels)
         start = int(self.start[row])
-        return torch.from_numpy(
-            self._maps[shard][start : start + int(self.frames[row])]
+        end = start + int(self.frames[row])
+        return torch.from_numpy(self._maps[shard][start:end])
+
+
+def _write_shard(job: tuple[_Entry, np.ndarray]) -> int | LabError:
+    """Write one shard; return its clips, or the error of the disk."""
+    entry, indices = job
+    try:
+        with one_thread():
+            entry.write(indices)
+    except OSError as error:
+        if error.errno not in _FULL:
+            return as_lab_error(error) or LabError(str(error), "check the disk")
+        return LabError(
+            f"{entry.folder}: the disk is full",
+            "free some room and start again: what is computed is kept",
         )
-
-
-class _Shards(Dataset):
-    """The shards to write, for worker processes."""
-
-    def __init__(self, jobs: list[tuple[_Entry, np.ndarray]]) -> None:
-        self.jobs = jobs
-
-    def __len__(self) -> int:
-        return len(self.jobs)
-
-    def __getitem__(self, number: int) -> int | LabError:
-        """Write one shard; return its clips, or the error of the disk."""
-        entry, indices = self.jobs[number]
-        try:
-            with one_thread():
-                entry.write(indices)
-        except OSError as error:
-            if error.errno not in _FULL:
-                return as_lab_error(error) or LabError(str(error), "check the disk")
-            return LabError(
-                f"{entry.folder}: the disk is full",
-                "free some room and start again: what is computed is kept",
-            )
-        return len(indices)
+    return len(indices)
 
 
 class FeatureCache:
     """The log-mels of a fold at several speeds, computed if they are missing.
 
-    Args:
-        folder: Folder of the cache; it may hold many folds and settings.
-        reader: Reads the clips.
-        speeds: The speeds at which the clips are played.
-        n_mels: Mel bands M.
-        n_threads: Worker processes at most.
+    The folder may hold many folds and settings; ``n_mels`` is M.
 
     Raises:
         LabError: The disk is too small, or has become full.
@@ -310,7 +287,7 @@ class FeatureCache:
         # Of two runs at once, each skips the shards that the other has finished.
         random.SystemRandom().shuffle(jobs)
         loader = DataLoader(
-            _Shards(jobs),
+            Calls(_write_shard, jobs),
             batch_size=None,
             num_workers=workers_for(n_clips, n_threads),
             generator=torch.Generator(),
@@ -337,13 +314,15 @@ class FeatureCache:
         self.folder.mkdir(parents=True, exist_ok=True)
         free = shutil.disk_usage(self.folder).free
         fold = self.reader.dataset.dataset.fold
-        size = f"about {_human(needed)}"
+        size, left = (
+            f"{n / 1e9:.1f} GB" if n > 1e9 else f"{n / 1e6:.1f} MB"
+            for n in (needed, free)
+        )
         if needed > free:
             raise LabError(
-                f"{self.folder}: the log-mels of {fold} take {size}, and "
-                f"{_human(free)} are free",
+                f"{self.folder}: the log-mels of {fold} take about {size}, and {left} "
+                "are free",
                 "free some room, or name a folder of another disk with --cache",
             )
-        print(
-            f"cache: {n_clips} log-mels of {fold} to compute, {size} in {self.folder}"
-        )
+        what = f"{n_clips} log-mels of {fold}"
+        print(f"cache: {what} to compute, about {size} in {self.folder}")

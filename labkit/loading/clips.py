@@ -4,6 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
+from itertools import chain
+from typing import Any
 
 import numpy as np
 import torch
@@ -37,30 +41,18 @@ def workers_for(n_clips: int, n_threads: int) -> int:
     return n_threads if n_threads > 1 and n_clips >= _WORTH_WORKERS else 0
 
 
+@dataclass(frozen=True)
 class ClipReader:
-    """Reads the clips of a fold as log-mels.
+    """Reads clips by a function ``(waveform (1, samples), rate)`` to (T, M) in dB."""
 
-    Args:
-        dataset: The clips, ``(waveform, rate, row)`` each.
-        to_log_mel: Turns ``(waveform (1, samples), rate)`` into (T, M) in dB.
-    """
-
-    def __init__(
-        self,
-        dataset: DatasetFilter,
-        to_log_mel: Callable[[Tensor, int], Tensor],
-    ) -> None:
-        self.dataset = dataset
-        self.to_log_mel = to_log_mel
+    dataset: DatasetFilter
+    to_log_mel: Callable[[Tensor, int], Tensor]
 
     def read(self, index: int, speeds: Sequence[float]) -> list[Tensor] | str:
-        """Read one clip at several speeds.
+        """Read the log-mel (T, M) of a clip at each speed, or say why it is left out.
 
         To play a clip ``speed`` times as fast, its rate is declared to be so many
         times as high: tempo and pitch change together.
-
-        Returns:
-            A log-mel (T, M) for each speed; or why the clip is left out.
         """
         try:
             waveform, rate, _ = self.dataset[index]
@@ -78,28 +70,33 @@ class ClipReader:
                 for index in range(len(self.dataset)):
                     yield self.read(index, speeds)
             return
-        loader = DataLoader(
-            _Reads(self, speeds), batch_size=16, num_workers=workers, collate_fn=list
-        )
-        for results in loader:
-            for result in results:
-                if isinstance(result, str):
-                    yield result
-                else:
-                    yield [torch.from_numpy(log_mel) for log_mel in result]
+        reads = Calls(partial(self._read_arrays, speeds), range(len(self.dataset)))
+        loader = DataLoader(reads, 16, num_workers=workers, collate_fn=list)
+        for result in chain.from_iterable(loader):
+            if isinstance(result, str):
+                yield result
+            else:
+                yield [torch.from_numpy(log_mel) for log_mel in result]
 
-
-class _Reads(Dataset):
-    """The results of a reader, for worker processes."""
-
-    def __init__(self, reader: ClipReader, speeds: Sequence[float]) -> None:
-        self.reader = reader
-        self.speeds = speeds
-
-    def __len__(self) -> int:
-        return len(self.reader.dataset)
-
-    def __getitem__(self, index: int) -> list[np.ndarray] | str:
-        result = self.reader.read(index, self.speeds)
+    def _read_arrays(
+        self, speeds: Sequence[float], index: int
+    ) -> list[np.ndarray] | str:
+        result = self.read(index, speeds)
         # Sending a tensor takes a file descriptor, of which a process has few.
         return result if isinstance(result, str) else [x.numpy() for x in result]
+
+
+@dataclass(frozen=True)
+class Calls(Dataset):
+    """The results of a function, called on each item by worker processes."""
+
+    function: Callable[[Any], Any]
+    items: Sequence
+
+    def __len__(self) -> int:
+        """Return the number of items."""
+        return len(self.items)
+
+    def __getitem__(self, number: int) -> Any:  # noqa: ANN401
+        """Return the result of one item."""
+        return self.function(self.items[number])

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
@@ -12,7 +13,7 @@ from torch import Tensor
 from torch.utils.data import Dataset
 from tqdm import tqdm
 
-from labkit.base import LabError, draw_seed
+from labkit.base import LabError, draw_seed, progress
 from labkit.corpus import DatasetFilter
 from labkit.loading.cache import FeatureCache
 from labkit.loading.clips import FLOAT_BYTES, FRAMES_PER_SECOND, PLAIN, ClipReader
@@ -31,6 +32,7 @@ class Utterance(NamedTuple):
     clip: str = ""  # name of the file
 
 
+@dataclass(eq=False, repr=False)
 class UtteranceSet(Dataset):
     """The utterances of one fold that can be used, and their log-mels.
 
@@ -41,43 +43,28 @@ class UtteranceSet(Dataset):
 
     An utterance keeps the index of its clip in ``dataset``, whichever are left out.
 
-    Args:
-        dataset: The clips, ``(waveform, rate, row)`` each.
-        to_log_mel: Turns ``(waveform (1, samples), rate)`` into (T, M) in dB.
-        fits: Says from T and the sentence whether the loss is defined; or None.
-        n_mels: Mel bands M, to estimate the memory.
-        limit: Keep only the first so many usable utterances.
-        n_threads: Worker processes at most.
-        seed: Seed of the run.
-        speeds: Each epoch plays each utterance at one of these; 1 is among them.
-        cache: Folder of the feature cache, or None.
     """
 
-    def __init__(
-        self,
-        dataset: DatasetFilter,
-        to_log_mel: Callable[[Tensor, int], Tensor],
-        fits: Callable[[int, str], bool] | None,
-        n_mels: int,
-        limit: int | None,
-        n_threads: int,
-        seed: int,
-        speeds: Sequence[float] = (PLAIN,),
-        cache: str | Path | None = None,
-    ) -> None:
-        self.dataset = dataset
-        self.reader = ClipReader(dataset, to_log_mel)
-        self.fits = fits
-        self.n_mels = n_mels
-        self.limit = limit
-        self.n_threads = n_threads
-        self.seed = seed
-        self.speeds = tuple(speeds)
-        self.cache = cache
+    dataset: DatasetFilter  # the clips
+    to_log_mel: Callable[[Tensor, int], Tensor]  # (waveform (1, samples), rate): (T, M)
+    fits: (
+        Callable[[int, str], bool] | None
+    )  # whether T frames are enough for a sentence
+    n_mels: int  # M
+    limit: int | None  # keep only the first so many usable utterances
+    n_threads: int  # worker processes at most
+    seed: int  # of the run
+    speeds: Sequence[float] = (PLAIN,)  # each epoch draws one for each utterance
+    cache: str | Path | None = None  # folder of the feature cache
+
+    def __post_init__(self) -> None:
+        """Decide where the log-mels are kept."""
+        self.reader = ClipReader(self.dataset, self.to_log_mel)
         self.skipped: list[str] = []
-        longest = sorted(dataset.durations, reverse=True)[:limit]
+        longest = sorted(self.dataset.durations, reverse=True)[: self.limit]
         frames = sum(longest) * FRAMES_PER_SECOND * sum(1 / s for s in self.speeds)
-        self.in_memory = not cache and frames * n_mels * FLOAT_BYTES <= _MEMORY_BUDGET
+        small = frames * self.n_mels * FLOAT_BYTES <= _MEMORY_BUDGET
+        self.in_memory = not self.cache and small
         # Once prepared: the utterances that can be used, and their log-mels by index
         # and number of the speed.
         self._usable: list[int] | None = None
@@ -91,7 +78,7 @@ class UtteranceSet(Dataset):
 
     @property
     def usable(self) -> Sequence[int]:
-        """Return the indices of the utterances (once prepared, of the usable ones)."""
+        """The indices of the utterances (once prepared, of the usable ones)."""
         return range(len(self.dataset)) if self._usable is None else self._usable
 
     def __len__(self) -> int:
@@ -110,8 +97,7 @@ class UtteranceSet(Dataset):
     def seconds(self, epoch: int) -> Tensor:
         """Return how long each clip of ``dataset`` lasts in an epoch, (N,).
 
-        They come from the table or the headers, so that they do not depend on
-        whether the clips have been read.
+        This does not depend on whether the clips have been read.
         """
         durations = torch.as_tensor(self.dataset.durations, dtype=torch.float64)
         return durations / torch.tensor(self.speeds)[self.speeds_of(epoch)]
@@ -120,9 +106,7 @@ class UtteranceSet(Dataset):
         return self.dataset.dataset.row(self.dataset.indices[index])["sentence"]
 
     def prepare(self) -> None:
-        """Read the fold into memory, if it fits; or make sure of its cache.
-
-        This happens once, at first use.
+        """Read the fold into memory, if it fits; or make sure of its cache. Once.
 
         Raises:
             LabError: Not one utterance can be used, or the cache cannot be written.
@@ -133,17 +117,18 @@ class UtteranceSet(Dataset):
             self._features = FeatureCache(
                 self.cache, self.reader, self.speeds, self.n_mels, self.n_threads
             )
-            results = self._with_bar(self._features.lengths(), "checking")
+            doing, results = "checking", self._features.lengths()
         else:
             self._features = {}
-            results = self._read_into_memory(self._features)
-        usable = []
-        for index, result in enumerate(results):
+            doing, results = "reading", self._read_into_memory(self._features)
+        usable, n_clips = [], self.limit or len(self.dataset)
+        title = f"{doing} {self.dataset.dataset.fold}"
+        shown = progress(results, title, unit="clip", total=n_clips)
+        for index, result in enumerate(shown):
             if isinstance(result, str):
                 self._skip(result)
             elif self.fits and not self.fits(result, self._sentence(index)):
-                path = self.dataset.clip_path(index)
-                self._skip(f"{path}: too short for its transcript ({result} frames)")
+                self._skip(self._too_short(index, result))
             else:
                 usable.append(index)
             if len(usable) == self.limit:
@@ -162,7 +147,7 @@ class UtteranceSet(Dataset):
         """Fill ``features``; yield the frames T of each clip, or why it has none."""
         wanted = self.limit or len(self.dataset)
         results = self.reader.read_all(self.speeds, wanted, self.n_threads)
-        for index, result in enumerate(self._with_bar(results, "reading")):
+        for index, result in enumerate(results):
             if isinstance(result, str):
                 yield result
             else:
@@ -170,15 +155,9 @@ class UtteranceSet(Dataset):
                     features[index, speed] = log_mel
                 yield len(result[self.speeds.index(PLAIN)])
 
-    def _with_bar(self, results: Iterable, doing: str) -> Iterable:
-        return tqdm(
-            results,
-            total=self.limit or len(self.dataset),
-            desc=f"{doing} {self.dataset.dataset.fold}",
-            unit="clip",
-            leave=False,
-            disable=not sys.stderr.isatty(),
-        )
+    def _too_short(self, index: int, n_frames: int) -> str:
+        path = self.dataset.clip_path(index)
+        return f"{path}: too short for its transcript ({n_frames} frames)"
 
     def _skip(self, why: str) -> None:
         if why in self.skipped:  # in an epoch before
@@ -211,16 +190,14 @@ class UtteranceSet(Dataset):
                 clip = self.dataset.clip_path(index).name
                 seed = draw_seed(self.seed, epoch, index)
                 return Utterance(log_mel, sentence, seed, clip)
-            path = self.dataset.clip_path(index)
-            why = f"{path}: too short for its transcript ({len(log_mel)} frames)"
+            why = self._too_short(index, len(log_mel))
         self._skip(why)
         return None
 
     def normalization(self) -> tuple[float, float]:
         """Measure the mean and the standard deviation of the log-mels, in dB.
 
-        They are taken over frames and bands of a random sample of the fold, at plain
-        speed.
+        They are those of a random sample of the fold, at plain speed.
 
         Raises:
             LabError: There is no sound in the sample.
@@ -228,10 +205,8 @@ class UtteranceSet(Dataset):
         self.prepare()
         generator = torch.Generator().manual_seed(self.seed)
         order = torch.randperm(len(self), generator=generator).tolist()
-        plain, usable = self.speeds.index(PLAIN), self.usable
-        sample = (
-            self._log_mel(usable[i], plain) for i in order[:_NORMALIZATION_SAMPLE]
-        )
+        plain, chosen = self.speeds.index(PLAIN), order[:_NORMALIZATION_SAMPLE]
+        sample = [self._log_mel(self.usable[i], plain) for i in chosen]
         values = [x.flatten() for x in sample if not isinstance(x, str)]
         values = torch.cat(values) if values else torch.zeros(2)
         mean, std = values.mean().item(), values.std().item()

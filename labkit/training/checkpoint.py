@@ -4,34 +4,74 @@ from __future__ import annotations
 
 import argparse
 import io
+import os
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from labkit.base import DEBUG_PREFIX, KIT_VERSION, USAGE, LabError, write_atomically
+from labkit.base import DEBUG_PREFIX, KIT_VERSION, USAGE, LabError, atomic
 from labkit.options import CTC, PARTS, Part
+from labkit.text import Characters
 
+STAMP = {"format": 1, "kit": KIT_VERSION}
 _ENCODER = "encoder."  # what the weights of part one are called in part two
-_FORMAT = 1
 _CONTENT = {"weights", "architecture", "alphabet", "normalization", "metrics"}
 _GATES = {3: "GRU", 4: "LSTM"}  # number of gates, from the height of the weights
 
 Weights = dict[str, Tensor]
 
 
-def checkpoint_content(
-    args: argparse.Namespace,
-    alphabet: list[str],
-    normalization: tuple[float, float],
-) -> dict[str, Any]:
-    """Collect the content of a checkpoint besides the weights.
+def save_tensors(
+    path: Path, content: Mapping[str, Any], previous: Path | None = None
+) -> None:
+    """Write tensors and plain types, or raise OSError and harm nothing.
 
-    Args:
-        args: The options of the training.
-        alphabet: The symbols.
-        normalization: Mean and standard deviation of the log-mels, in dB.
+    What was there is kept as ``previous``, if that is named.
+    """
+    buffer = io.BytesIO()  # unlike torch.save, Python reports a full disk
+    torch.save(content, buffer)
+    with atomic(path) as temporary:
+        temporary.write_bytes(buffer.getbuffer())
+        if previous and path.exists():
+            os.replace(path, previous)
+
+
+def check_stamp(content: Mapping[str, Any], path: Path, todo: str) -> None:
+    """Refuse a file of another version of the kit; ``todo`` begins the remedy."""
+    if content.get("format") != STAMP["format"]:
+        raise LabError(
+            f"{path}: written by another version of the kit ({content.get('kit')})",
+            f"{todo} that version, or train again",
+        )
+
+
+def newest_of(part: Part, paths: Iterable[Path]) -> Path | None:
+    """Find the newest checkpoint or state that a part wrote, not reading weights."""
+    for path in sorted(paths, key=lambda path: path.stat().st_mtime, reverse=True):
+        try:
+            content = torch.load(path, map_location="cpu", mmap=True, weights_only=True)
+            if part_of(content) == part.name:
+                return path
+        except Exception:  # damaged bytes may raise anything
+            return path  # loading it will report the damage
+    return None
+
+
+def part_of(content: Mapping[str, Any]) -> str:
+    """Return the name of the part that wrote a checkpoint or a state."""
+    options = content.get("options", content)  # a state keeps it among these
+    return options.get("part", CTC.name)  # old ones name no part
+
+
+def checkpoint_content(
+    args: argparse.Namespace, alphabet: list[str], normalization: tuple[float, float]
+) -> dict[str, Any]:
+    """Collect what a checkpoint holds besides weights and metrics.
+
+    ``normalization`` is the mean and standard deviation of the log-mels, in dB.
     """
     part: Part = args.part
     return {
@@ -43,35 +83,13 @@ def checkpoint_content(
 
 
 def save_checkpoint(path: Path, model: nn.Module, content: dict[str, Any]) -> None:
-    """Write a checkpoint, whole or not at all.
-
-    Args:
-        path: The file.
-        model: The network, whose weights are kept on the CPU.
-        content: What ``checkpoint_content`` returns, and "metrics".
-    """
+    """Write the weights, with ``checkpoint_content`` and "metrics" as ``content``."""
     weights = {name: value.cpu() for name, value in model.state_dict().items()}
-    whole = {"format": _FORMAT, "kit": KIT_VERSION, **content, "weights": weights}
-    save_tensors(path, whole)
-
-
-def save_tensors(path: Path, content: dict[str, Any]) -> None:
-    """Write tensors and plain types, whole or not at all.
-
-    Raises:
-        OSError: They cannot be written; what was there is unharmed.
-    """
-    buffer = io.BytesIO()  # unlike torch.save, Python reports a full disk
-    torch.save(content, buffer)
-    write_atomically(path, lambda temporary: temporary.write_bytes(buffer.getbuffer()))
+    save_tensors(path, {**STAMP, **content, "weights": weights})
 
 
 def load_checkpoint(path: Path, part: Part = CTC) -> dict[str, Any]:
-    """Read a checkpoint.
-
-    Args:
-        path: The file.
-        part: The part of the lab that asks, for the message.
+    """Read a checkpoint for a part of the lab.
 
     Returns:
         What ``save_checkpoint`` was given, and "weights". A bare ``state_dict``
@@ -94,56 +112,12 @@ def load_checkpoint(path: Path, part: Part = CTC) -> dict[str, Any]:
     except Exception as error:  # any other file may raise anything
         raise LabError(f"{path}: not a checkpoint, or a damaged one", remedy) from error
     if isinstance(found, dict) and set(found) >= _CONTENT:
-        if found.get("format") != _FORMAT:
-            raise LabError(
-                f"{path}: written by another version of the kit ({found.get('kit')})",
-                "test it with that version, or train again",
-            )
+        check_stamp(found, path, "test it with")
         return found
     named = found.items() if isinstance(found, dict) else ()
     if named and all(isinstance(n, str) and isinstance(v, Tensor) for n, v in named):
         return {"weights": found}
     raise LabError(f"{path}: it holds no network", remedy)
-
-
-def check_options(
-    checkpoint: dict[str, Any],
-    args: argparse.Namespace,
-    charmap: Any,  # noqa: ANN401
-    path: Path,
-) -> None:
-    """Check that a checkpoint agrees with the options given and with the alphabet.
-
-    Args:
-        checkpoint: What ``load_checkpoint`` returned.
-        args: The options; ``args.given`` names those of the command line.
-        charmap: The alphabet of the scripts.
-        path: The file, for the message.
-
-    Raises:
-        LabError: They disagree, or the checkpoint is of another part of the lab.
-    """
-    part, found = args.part, part_of(checkpoint)
-    if found != part.name:
-        raise LabError(
-            f"{path}: a network of the part {found}, not of {part.name}",
-            f"use main_{found}.py for it; {part.script} takes those of its own runs",
-            USAGE,
-        )
-    architecture = checkpoint["architecture"]
-    for name in args.given & set(part.shape) & set(architecture):
-        if getattr(args, name) != architecture[name]:
-            raise LabError(
-                f"{path}: --{name} {getattr(args, name)} contradicts the checkpoint, "
-                f"whose {name} is {architecture[name]}",
-                "leave out the network's options: the checkpoint knows them",
-                USAGE,
-            )
-    if checkpoint["alphabet"] != charmap.idx2char:
-        raise LabError(
-            f"{path}: trained with another alphabet",
-            "use the CharMap that it was trained with, or train again",
-        )
 
 
 def take_encoder(
@@ -195,7 +169,7 @@ def take_encoder(
 def adopt_checkpoint(
     checkpoint: dict[str, Any],
     args: argparse.Namespace,
-    charmap: Any,  # noqa: ANN401
+    charmap: Characters,
     path: Path,
 ) -> None:
     """Give ``args`` the architecture and the normalisation of a checkpoint.
@@ -204,10 +178,11 @@ def adopt_checkpoint(
     are those of the command line where they were given.
 
     Raises:
-        LabError: They contradict the options given, or bare weights lack them.
+        LabError: It is of another part of the lab, contradicts the options given or
+            the alphabet, or holds bare weights and the options lack what they need.
     """
     if "architecture" in checkpoint:
-        check_options(checkpoint, args, charmap, path)
+        _check_checkpoint(checkpoint, args, charmap, path)
         debug = path.parent.name.startswith(DEBUG_PREFIX)
         measured = "CER of its one minibatch" if debug else "dev CER"
         rate = 100 * checkpoint["metrics"]["dev_cer"]
@@ -220,11 +195,41 @@ def adopt_checkpoint(
         raise LabError(
             f"{path}: bare weights, without their normalisation",
             "pass --normalization MEAN STD and the options of its training "
-            f"({describe_weights(checkpoint['weights'])})",
+            f"({_describe_weights(checkpoint['weights'])})",
             USAGE,
         )
     else:
         print(f"network: {path}, bare weights")
+
+
+def _check_checkpoint(
+    checkpoint: dict[str, Any],
+    args: argparse.Namespace,
+    charmap: Characters,
+    path: Path,
+) -> None:
+    part, found = args.part, part_of(checkpoint)
+    if found != part.name:
+        raise LabError(
+            f"{path}: a network of the part {found}, not of {part.name}",
+            f"use main_{found}.py for it; {part.script} takes those of its own runs",
+            USAGE,
+        )
+    architecture = checkpoint["architecture"]
+    for name in args.given & set(part.shape) & set(architecture):
+        asked, known = getattr(args, name), architecture[name]
+        if asked != known:
+            raise LabError(
+                f"{path}: --{name} {asked} contradicts the checkpoint, whose {name} is "
+                f"{known}",
+                "leave out the network's options: the checkpoint knows them",
+                USAGE,
+            )
+    if checkpoint["alphabet"] != charmap.idx2char:
+        raise LabError(
+            f"{path}: trained with another alphabet",
+            "use the CharMap that it was trained with, or train again",
+        )
 
 
 def load_weights(model: nn.Module, weights: Weights, path: Path) -> None:
@@ -238,7 +243,7 @@ def load_weights(model: nn.Module, weights: Weights, path: Path) -> None:
     except RuntimeError as error:
         raise LabError(
             f"{path}: its weights are not those of the network asked for",
-            f"the checkpoint holds {describe_weights(weights)}; check --nmels too",
+            f"the checkpoint holds {_describe_weights(weights)}; check --nmels too",
             USAGE,
         ) from error
     if not all(value.isfinite().all() for value in model.state_dict().values()):
@@ -247,7 +252,7 @@ def load_weights(model: nn.Module, weights: Weights, path: Path) -> None:
         )
 
 
-def describe_weights(weights: Weights) -> str:
+def _describe_weights(weights: Weights) -> str:
     """Infer from its weights which network a bare ``state_dict`` belongs to."""
     recurrent = weights.get("rnn.weight_hh_l0")
     if recurrent is None or recurrent.dim() != 2 or not recurrent.numel():
@@ -259,46 +264,20 @@ def describe_weights(weights: Weights) -> str:
     return f"--cell_type {cell} --nlayers_rnn {nlayers} --nhidden_rnn {nhidden}"
 
 
-def part_of(content: dict[str, Any]) -> str:
-    """Return the name of the part that wrote a checkpoint or a state."""
-    options = content.get("options", content)  # a state keeps it among these
-    return options.get("part", CTC.name)  # old ones name no part
-
-
-def belongs_to(part: Part, path: Path) -> bool:
-    """Check whether a part wrote a checkpoint or a state, without reading weights."""
-    try:
-        content = torch.load(path, map_location="cpu", mmap=True, weights_only=True)
-        return part_of(content) == part.name
-    except Exception:  # damaged bytes may raise anything
-        return True  # loading it will report the damage
-
-
 def newest_checkpoint(logdir: Path, part: Part = CTC) -> Path:
     """Find the checkpoint to test if none is named.
 
-    Args:
-        logdir: The folder of the runs.
-        part: The part of the lab whose runs count.
-
-    Returns:
-        That of the newest run, of a ``--debug`` run only if there is no other; else
-        the network of the kit.
+    It is that of the part's newest run under ``logdir``, of a ``--debug`` run only if
+    there is no other; else the network of the kit.
 
     Raises:
         LabError: There is none at all.
     """
-    paths = sorted(
-        logdir.glob("*/best_model.pt"),
-        key=lambda path: (
-            not path.parent.name.startswith(DEBUG_PREFIX),
-            path.stat().st_mtime,
-        ),
-        reverse=True,
-    )
-    for path in paths:
-        if belongs_to(part, path):
-            return path
+    paths = {*logdir.glob("*/best_model.pt")}
+    debug = {path for path in paths if path.parent.name.startswith(DEBUG_PREFIX)}
+    path = newest_of(part, paths - debug) or newest_of(part, debug)
+    if path:
+        return path
     if part.pretrained and part.pretrained.is_file():
         print(f"no run under {logdir}: the network of the kit (pretrained/README.md)")
         return part.pretrained

@@ -22,10 +22,6 @@ class UpdateGuard:
     Within ``with guard:``, the optimiser finds no gradient in that case, and the
     statistics of batch normalisation from before the minibatch are restored.
     All processes decide alike, since all have the same gradient.
-
-    Args:
-        model: The network.
-        optimizer: Its optimiser.
     """
 
     def __init__(self, model: nn.Module, optimizer: torch.optim.Optimizer) -> None:
@@ -55,12 +51,7 @@ class UpdateGuard:
                 buffer.copy_(before)
 
     def reason(self, losses: Tensor, scores: Tensor) -> str:
-        """Say why the last update was skipped; "" if it was not.
-
-        Args:
-            losses: Of each utterance, (B,).
-            scores: The scores that the network gave, of any shape.
-        """
+        """Say why the last update was skipped, from losses (B,); "" if it was not."""
         if self.passed:
             return ""
         # Finite scores with an infinite loss: no path of the transcript fits.
@@ -70,30 +61,20 @@ class UpdateGuard:
 
 @dataclass
 class SkippedUpdates:
-    """Counts the minibatches whose update was skipped.
+    """Counts the minibatches whose update was skipped."""
 
-    Attributes:
-        total: Their number in the whole run.
-        in_a_row: Their number up to the last minibatch, without a gap.
-    """
-
-    total: int = 0
-    in_a_row: int = 0
+    total: int = 0  # in the whole run
+    in_a_row: int = 0  # up to the last minibatch, without a gap
 
     def accepted(self) -> None:
         """Count an update that was made."""
         self.in_a_row = 0
 
     def refused(self, diverged: bool, epoch: int, saved: str) -> None:
-        """Count an update that was skipped.
-
-        Args:
-            diverged: Whether the scores were wrong, not a transcript too long.
-            epoch: The number of the epoch.
-            saved: What the run keeps, for the message.
+        """Count an update that was skipped: diverged, or a transcript too long.
 
         Raises:
-            LabError: Several in a row were skipped.
+            LabError: Several in a row were skipped; ``saved`` says what the run keeps.
         """
         self.total += 1
         self.in_a_row += 1

@@ -32,11 +32,8 @@ _DEBUG_LINES_EVERY = 10  # epochs
 class Record:
     """Writes the output of a run; of several processes, only the first does.
 
-    Args:
-        args: The options; ``normalization`` becomes that of the run.
-        model: The network.
-        normalization: Mean and standard deviation of the log-mels, in dB, or None.
-        win_step: Seconds from one frame T to the next.
+    ``normalization`` holds mean and standard deviation of the log-mels, in dB, and
+    ``win_step`` the seconds from one frame T to the next.
 
     Attributes:
         folder: The folder of the run.
@@ -83,11 +80,9 @@ class Record:
         return f"{kept} is usable" if kept.exists() else "no network is kept"
 
     def keep_if_best(self, score: FoldScore, row: dict[str, Any]) -> bool:
-        """Write the checkpoint if ``score`` is the best so far: lowest CER, then loss.
+        """Write a checkpoint, with the metrics of the epoch, if it is the best so far.
 
-        Args:
-            score: The score of the dev fold.
-            row: The metrics of the epoch, to store with the weights.
+        That is the one with the lowest CER on the dev fold, then the lowest loss.
         """
         self.stale += 1
         rank = (score.cer.rate, score.loss)
@@ -98,8 +93,8 @@ class Record:
             args = self._args
             alphabet = cast(Any, self._model).charmap.idx2char
             content = checkpoint_content(args, alphabet, args.normalization)
-            path, content = self.folder.best_model, {**content, "metrics": row}
-            save_checkpoint(path, self._model, content)
+            content["metrics"] = row
+            save_checkpoint(self.folder.best_model, self._model, content)
         return True
 
     def write_epoch(
@@ -112,12 +107,8 @@ class Record:
     ) -> None:
         """Write the metrics and pictures of an epoch, keep the best network.
 
-        Args:
-            epoch: Its number.
-            train: The score of the training fold, in training.
-            dev: The score of the dev fold; without utterances if it was not decoded.
-            seconds: The time that the epoch took.
-            dev_loader: The dev fold, of which one utterance is drawn.
+        ``dev`` has no utterances if the fold was not decoded; one utterance of
+        ``dev_loader`` is drawn.
 
         Raises:
             LabError: The dev loss is not finite, and no network has been kept.
@@ -135,8 +126,11 @@ class Record:
             best = scored and self.keep_if_best(dev, row)
             if scored:
                 self.folder.log_decodings(epoch, dev.shown)
-            if drawn or epoch == self._args.num_epochs:
-                self._draw(dev_loader, epoch)
+            if self._first and (drawn or epoch == self._args.num_epochs):
+                device = self._args.device
+                figures = plot_first(self._model, dev_loader, device, self._win_step)
+                for name, figure in figures.items():
+                    self.folder.log_figure(name, figure, epoch)
         line = f"{epoch:5d} {train.loss:11.2f} {train.cer!s:>7} {train.wer!s:>7} "
         if debug:
             if scored or epoch % _DEBUG_LINES_EVERY == 0:
@@ -151,14 +145,6 @@ class Record:
             )
         if epoch == 1 and not any(hypothesis for _, hypothesis in dev.shown):
             print("       only blanks so far: every CTC network starts like this")
-
-    def _draw(self, loader: DataLoader, epoch: int) -> None:
-        """Draw what the network makes of the first utterance of a fold."""
-        if self._first:
-            device = self._args.device
-            drawn = plot_first(self._model, loader, device, self._win_step)
-            for name, figure in drawn.items():
-                self.folder.log_figure(name, figure, epoch)
 
     def write_state(self, state: State) -> None:
         """Write the state that is needed to continue the run."""

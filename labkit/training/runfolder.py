@@ -10,6 +10,9 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy
+import torch
+import torchaudio
 from matplotlib.figure import Figure
 from torch import nn
 from torch.utils.tensorboard import SummaryWriter
@@ -29,7 +32,7 @@ class RunFolder:
         logdir: The folder of all runs.
         name: The first part of the folder's name, or its whole name to resume it.
         resumed_in: The epoch in which a run is resumed: entries of that epoch and
-        later ones are removed from its files. None makes a new folder.
+            later ones are removed from its files. None makes a new folder.
     """
 
     def __init__(self, logdir: Path, name: str, resumed_in: int | None = None) -> None:
@@ -105,11 +108,7 @@ class RunFolder:
 
 
 class SilentRun:
-    """Replaces the folder of a run in the processes that do not write to it.
-
-    Args:
-        path: The folder.
-    """
+    """Replaces the folder of a run in the processes that do not write to it."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -117,18 +116,11 @@ class SilentRun:
 
     def __getattr__(self, name: str) -> Callable[..., None]:
         """Return a method that does nothing."""
-        return _nothing
-
-
-def _nothing(*_: object) -> None:
-    pass
+        return lambda *_: None
 
 
 def _replace(path: Path, text: str) -> None:
-    def write(temporary: Path) -> None:
-        temporary.write_bytes(text.encode())
-
-    write_atomically(path, write)
+    write_atomically(path, lambda temporary: temporary.write_bytes(text.encode()))
 
 
 def _forget_metrics(path: Path, epoch: int) -> list[str] | None:
@@ -160,12 +152,6 @@ def _new_folder(logdir: Path, name: str) -> Path:
 
 
 def _versions() -> str:
-    import numpy
-    import torch
-    import torchaudio
-
     packages = (torch, torchaudio, numpy)
-    named = ", ".join(
-        f"{package.__name__} {package.__version__}" for package in packages
-    )
-    return f"{named}, Python {sys.version.split()[0]}"
+    named = [f"{package.__name__} {package.__version__}" for package in packages]
+    return ", ".join([*named, f"Python {sys.version.split()[0]}"])

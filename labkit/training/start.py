@@ -12,6 +12,7 @@ import torch
 from torch import nn
 
 from labkit.base import USAGE, LabError, cores_of_process
+from labkit.text import Characters
 from labkit.training.checkpoint import (
     adopt_checkpoint,
     load_checkpoint,
@@ -53,19 +54,13 @@ def begin(args: argparse.Namespace) -> None:
 def load_network(
     args: argparse.Namespace,
     make_model: MakeModel[Model],
-    charmap: Any,  # noqa: ANN401
+    charmap: Characters,
     name: str | None = None,
 ) -> Model:
-    """Load a network; ``args`` takes its architecture and normalisation.
+    """Load a network to its device, in evaluation mode.
 
-    Args:
-        args: The options.
-        make_model: Makes a network of that architecture.
-        charmap: The alphabet.
-        name: Its checkpoint; None for the one that the options name for testing.
-
-    Returns:
-        The network on its device, in evaluation mode.
+    It is that of the checkpoint ``name``, else the one to test; ``args`` takes its
+    architecture and normalisation.
 
     Raises:
         LabError: There is no checkpoint, or it contradicts the options given.
@@ -82,17 +77,12 @@ def load_network(
 
 
 def open_network(
-    args: argparse.Namespace,
-    make_model: MakeModel[Model],
-    charmap: Any,  # noqa: ANN401
+    args: argparse.Namespace, make_model: MakeModel[Model], charmap: Characters
 ) -> Model:
-    """Make the network of a program: the one to test, or the one to train.
+    """Make the network of a program, on its device: the one to test, or to train.
 
     A training starts from a new network, or from that of ``--init_from``. A part with
     an encoder of another part starts, unless told otherwise, from a network of that.
-
-    Returns:
-        The network on its device.
     """
     if args.command == "test" or (args.init_from and args.state is None):
         return load_network(args, make_model, charmap, args.init_from)
@@ -118,12 +108,8 @@ def acoustic(model: nn.Module) -> nn.Module:
 def prepare(model: nn.Module, args: argparse.Namespace) -> nn.Module:
     """Prepare a network, which is on its device, for training.
 
-    Args:
-        model: The network; it keeps the weights.
-        args: Options: device, amp, compile.
-
     Returns:
-        The network itself, or a module that contains it.
+        The network itself, or a module that contains it; the network keeps the weights.
     """
     if args.device.type == "cpu":
         run_densely(model)

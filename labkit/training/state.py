@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import io
 import os
 import shlex
 import signal
@@ -15,11 +14,16 @@ from typing import Any
 
 import torch
 
-from labkit.base import INTERRUPTED, KIT_VERSION, USAGE, LabError, write_atomically
+from labkit.base import INTERRUPTED, USAGE, LabError
 from labkit.options import CTC, Part
-from labkit.training.checkpoint import belongs_to, part_of
+from labkit.training.checkpoint import (
+    STAMP,
+    check_stamp,
+    newest_of,
+    part_of,
+    save_tensors,
+)
 
-_FORMAT = 1
 _NAMES = ("last.pt", "last.previous.pt")  # the newest first
 # Attributes of the options that are no options.
 NO_OPTIONS = ("part", "given", "world", "run", "state")
@@ -29,25 +33,26 @@ State = dict[str, Any]
 
 
 def write_state(folder: Path, state: State) -> None:
-    """Write the state of a run; the state before it is kept too.
-
-    Args:
-        folder: The folder of the run.
-        state: Tensors and plain types.
+    """Write the state of a run, tensors and plain types; the one before is kept too.
 
     Raises:
         OSError: It cannot be written; the states that were there are unharmed.
     """
-    buffer = io.BytesIO()  # unlike torch.save, Python reports a full disk
-    torch.save({"format": _FORMAT, "kit": KIT_VERSION, **state}, buffer)
     last, previous = (folder / name for name in _NAMES)
+    save_tensors(last, {**STAMP, **state}, previous)
 
-    def write(temporary: Path) -> None:
-        temporary.write_bytes(buffer.getbuffer())
-        if last.exists():
-            os.replace(last, previous)
 
-    write_atomically(last, write)
+def _load(path: Path) -> State | None:
+    """Read a state; None if it is damaged."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            if archive.testzip() is None:  # torch.load ignores the checksums
+                return torch.load(path, map_location="cpu", weights_only=True)
+    except OSError:
+        raise  # another problem, such as missing permission
+    except Exception:  # damaged bytes may raise anything
+        pass
+    return None
 
 
 def read_state(folder: Path) -> State:
@@ -56,28 +61,14 @@ def read_state(folder: Path) -> State:
     Raises:
         LabError: There is none.
     """
-    for name in _NAMES:
-        path = folder / name
-        if not path.is_file():
-            continue
-        try:
-            with zipfile.ZipFile(path) as archive:
-                # torch.load itself ignores the checksums.
-                if archive.testzip() is not None:
-                    raise zipfile.BadZipFile
-            found = torch.load(path, map_location="cpu", weights_only=True)
-        except OSError:
-            raise  # another problem, such as missing permission
-        except Exception:  # damaged bytes may raise anything
-            print(f"{path}: damaged, not used", file=sys.stderr)
-            continue
-        if found.get("format") != _FORMAT:
-            raise LabError(
-                f"{path}: written by another version of the kit ({found.get('kit')})",
-                "go on with that version, or train again",
-            )
-        return found
-    if any((folder / name).exists() for name in _NAMES):
+    there = [folder / name for name in _NAMES if (folder / name).is_file()]
+    for path in there:
+        found = _load(path)
+        if found is not None:
+            check_stamp(found, path, "go on with")
+            return found
+        print(f"{path}: damaged, not used", file=sys.stderr)
+    if there:
         raise LabError(f"{folder}: every state of the run is damaged", "train again")
     if (folder / "best_model.pt").exists():
         raise LabError(
@@ -93,14 +84,8 @@ def repair_states(folder: Path) -> None:
     for temporary in folder.glob(".*.tmp"):
         temporary.unlink()
     last, previous = (folder / name for name in _NAMES)
-    if last.exists() and previous.exists():
-        try:
-            with zipfile.ZipFile(last) as archive:
-                sound = archive.testzip() is None
-        except (zipfile.BadZipFile, OSError):
-            sound = False
-        if not sound:
-            os.replace(previous, last)
+    if last.exists() and previous.exists() and _load(last) is None:
+        os.replace(previous, last)
 
 
 def remove_states(folder: Path) -> None:
@@ -112,11 +97,8 @@ def remove_states(folder: Path) -> None:
 def find_run(name: str, logdir: Path, part: Part = CTC) -> Path:
     """Find the folder of the run to resume.
 
-    Args:
-        name: A folder, or its name within ``logdir``; empty for the newest run there
-            that is unfinished.
-        logdir: The folder of the runs.
-        part: The part of the lab whose runs count.
+    ``name`` is a folder, or its name within ``logdir``; or empty for the newest run
+    there that a part of the lab has not finished.
 
     Raises:
         LabError: There is none.
@@ -126,16 +108,14 @@ def find_run(name: str, logdir: Path, part: Part = CTC) -> Path:
             if folder.is_dir():
                 return folder
         raise LabError(f"{name}: no such run", f"look into {logdir}", USAGE)
-    states = [path for name in _NAMES for path in logdir.glob(f"*/{name}")]
-    states.sort(key=lambda path: path.stat().st_mtime, reverse=True)
-    for path in states:
-        if belongs_to(part, path):
-            return path.parent
-    raise LabError(
-        f"no unfinished run under {logdir}",
-        f"start one (python {part.script} train), or pass --resume RUN",
-        USAGE,
-    )
+    path = newest_of(part, (p for n in _NAMES for p in logdir.glob(f"*/{n}")))
+    if path is None:
+        raise LabError(
+            f"no unfinished run under {logdir}",
+            f"start one (python {part.script} train), or pass --resume RUN",
+            USAGE,
+        )
+    return path.parent
 
 
 def options_of(args: argparse.Namespace) -> dict[str, Any]:
@@ -215,14 +195,13 @@ def leave_stops_to_the_parent(_worker: int) -> None:
 
 def stopped(number: int, epoch: int, folder: Path) -> LabError:
     """Make the error that ends a run on request, once its state is written."""
-    name = signal.Signals(number).name if number else "another process"
-    name = "Ctrl-C" if number == signal.SIGINT else name
+    names = {0: "another process", signal.SIGINT: "Ctrl-C", signal.SIGTERM: "SIGTERM"}
     best = folder / "best_model.pt"
     kept = f"; best network so far: {best}" if best.exists() else ""
-    code = INTERRUPTED if number == signal.SIGINT else _TERMINATED
-    command = shlex.join(["python", Path(sys.argv[0]).name, "train", "--resume"])
+    script = Path(sys.argv[0]).name
+    command = shlex.join(["python", script, "train", "--resume", str(folder)])
     return LabError(
-        f"stopped by {name} in epoch {epoch}{kept}",
-        f"go on with: {command} {shlex.quote(str(folder))}",
-        code,
+        f"stopped by {names[number]} in epoch {epoch}{kept}",
+        f"go on with: {command}",
+        INTERRUPTED if number == signal.SIGINT else _TERMINATED,
     )

@@ -352,7 +352,7 @@ def test_what_was_measured_outlives_an_interruption(
     monkeypatch.setattr(durations, "duration_of", interrupted)
     with pytest.raises(RuntimeError):
         DatasetFilter(clips, 1, 5)
-    known = durations.read_durations(clips.folder)
+    known = dict(durations.read_durations(clips.folder))
     assert 1000 < len(known) <= 2000 and {*known.values()} == {3.0}
     monkeypatch.setattr(durations, "duration_of", lambda path: 2.0)
     assert {*DatasetFilter(clips, 1, 5).durations} == {2.0, 3.0}
@@ -373,7 +373,7 @@ def test_the_index_of_a_release_opens_no_clip_and_is_small(
     kept = DatasetFilter(clips, 1, 5)
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
-    listed = durations.read_durations(clips.folder)
+    listed = dict(durations.read_durations(clips.folder))
     wanted = [n for n in clips.clip_names() if 1 <= listed[n] <= 5]
     assert [kept.clip_path(i).name for i in range(len(kept))] == wanted
     assert len(clips) == n_clips and 0.3 < len(kept) / n_clips < 0.5

@@ -96,7 +96,8 @@ def best_text(
 
 def make(alphabet: Sequence[str] = LETTERS, **options: object) -> FlashlightDecoder:
     symbols = Alphabet((*alphabet,), blank=alphabet[0])
-    return FlashlightDecoder(symbols, FlashlightOptions(**options))
+    settings = {"lm_weight": 1.0, **options}
+    return FlashlightDecoder(symbols, FlashlightOptions(**settings))
 
 
 def make_wide(alphabet: Sequence[str] = SMALL, **options: object) -> FlashlightDecoder:
@@ -153,7 +154,7 @@ def test_a_wide_beam_finds_all_paths_as_the_exact_search_does(
     log_probs = random_log_probs(n_frames, n_frames, 5)
     decoder = FlashlightDecoder(
         Alphabet((*alphabet,), blank="-"),
-        FlashlightOptions(beam_size=WIDE, beam_threshold=math.inf),
+        FlashlightOptions(0.0, beam_size=WIDE, beam_threshold=math.inf),
     )
     found = decode(decoder, log_probs)
     # Texts that start or end with a space, or hold two, are texts as others are.

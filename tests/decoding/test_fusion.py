@@ -271,7 +271,7 @@ def test_weights_of_zero_change_nothing(hot: bool) -> None:
 
 
 def test_a_word_bonus_needs_no_language_model() -> None:
-    fusion = Fusion(word_bonus=1.5, space=2)
+    fusion = Fusion(None, 0.0, word_bonus=1.5, space=2)
     log_probs = random_log_probs(4, 5, 1, 4)
     (nbest,) = prefix_beam_search(log_probs, whole(log_probs), UNBOUNDED, 0, fusion)
     for one in nbest:
@@ -322,7 +322,7 @@ def test_a_hot_word_wins_and_leaves_others_as_they_are() -> None:
     plain = best_two(None)
     assert [text for text, _ in plain[0]] == ["il voit miquelan", "il voit miquelon"]
     hotwords = compile_hotwords(["Saint-Pierre", "Miquelon"], CHARMAP.alphabet, WEIGHT)
-    hot = best_two(Fusion(hotwords=hotwords))
+    hot = best_two(Fusion(None, 0.0, hotwords=hotwords))
     assert [text for text, _ in hot[0]] == ["il voit miquelon", "il voit miquelan"]
     assert_close(hot[0][0][1], plain[0][1][1] + WEIGHT)
     assert hot[1] == plain[1]
@@ -332,7 +332,10 @@ def test_a_beam_of_one_keeps_what_may_become_a_hot_word() -> None:
     # Were the weight given at the end alone, the beam would have lost the word.
     log_probs = spoken("mikuelon", "miquelon")
     hotwords = compile_hotwords(["miquelon"], CHARMAP.alphabet, 16.0)
-    for fusion, text in ((None, "mikuelon"), (Fusion(hotwords=hotwords), "miquelon")):
+    for fusion, text in (
+        (None, "mikuelon"),
+        (Fusion(None, 0.0, hotwords=hotwords), "miquelon"),
+    ):
         ((best,),) = prefix_beam_search(log_probs, whole(log_probs), 1, 0, fusion)
         assert CHARMAP.decode(best.indices) == text
 
@@ -365,7 +368,7 @@ def test_automata_of_another_alphabet_are_refused_by_the_search() -> None:
         Case("¬ ab", 2, hot=True).fusion.lm,
         compile_hotwords(["a"], Alphabet((*"¬a",)), 1),
     )
-    for fusion in (Fusion(lm), Fusion(hotwords=hotwords)):
+    for fusion in (Fusion(lm, 1.0), Fusion(None, 0.0, hotwords=hotwords)):
         with pytest.raises(LabError, match="symbols for scores of 5"):
             prefix_beam_search(torch.zeros(2, 1, 5), torch.tensor([2]), 3, 0, fusion)
 
@@ -374,7 +377,7 @@ def test_automata_of_another_alphabet_are_refused_by_the_search() -> None:
 def test_weights_that_are_no_numbers_are_refused(number: float) -> None:
     for name in ("lm_weight", "word_bonus"):
         with pytest.raises(LabError, match="must be finite"):
-            Fusion(**{name: number})
+            Fusion(None, **{"lm_weight": 1.0, name: number})
 
 
 def test_scores_and_lengths_that_cannot_be_are_refused() -> None:

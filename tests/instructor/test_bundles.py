@@ -13,10 +13,11 @@ import zipfile
 from pathlib import Path
 
 import pytest
-from bundles import pack
 from make_bundles import ASSEMBLE, GRADER
 from shared import REFERENCE, ROOT
 from starter import generate, load
+
+from labkit.base import write_zip
 
 # Both systems run Linux; elsewhere their programs lack bash or GNU's timeout.
 posix = pytest.mark.skipif(
@@ -32,7 +33,7 @@ TEMPLATES = ROOT / "instructor" / "autograder" / "output" / "templates"
 def unpacked(system: str, folder: Path) -> Path:
     """Assemble a bundle and unpack it as its system does."""
     archive = folder / f"{system}.zip"
-    pack(ASSEMBLE[system](ROOT), archive, programs=True)
+    write_zip(archive, ASSEMBLE[system](ROOT), programs=True)
     target = folder / system
     with zipfile.ZipFile(archive) as source:
         for entry in source.infolist():
@@ -53,8 +54,8 @@ def starter(folder: Path) -> Path:
 @pytest.mark.parametrize("system", ASSEMBLE)
 def test_same_files_give_the_same_bundle(system: str, tmp_path: Path) -> None:
     files = ASSEMBLE[system](ROOT)
-    pack(files, tmp_path / "a.zip", programs=True)
-    pack(dict(reversed(files.items())), tmp_path / "b.zip", programs=True)
+    write_zip(tmp_path / "a.zip", files, programs=True)
+    write_zip(tmp_path / "b.zip", dict(reversed(files.items())), programs=True)
     assert (tmp_path / "a.zip").read_bytes() == (tmp_path / "b.zip").read_bytes()
 
 

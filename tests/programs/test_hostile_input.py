@@ -75,7 +75,7 @@ def test_a_tsv_that_is_not_utf8_is_named_and_a_mark_is_read_over(corpus: Path) -
 def test_garbage_in_the_durations_is_passed_over(tmp_path: Path) -> None:
     rows = ("clip\tduration[ms]", "123", "a\tabc\t12", "b\t²", "c\t-5", "d\t2500")
     (tmp_path / "clip_durations.tsv").write_text("\n".join(rows), encoding="utf-8")
-    assert read_durations(tmp_path) == {"d": 2.5}
+    assert dict(read_durations(tmp_path)) == {"d": 2.5}
 
 
 def test_a_root_that_is_no_folder_has_no_version(tmp_path: Path) -> None:

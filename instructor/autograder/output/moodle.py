@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import re
 import unicodedata
-import zipfile
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -29,7 +28,7 @@ from autograder.output.text import (
 )
 from autograder.output.worksheet import Cell, Worksheet, fold, is_number
 from autograder.records import ExerciseRecord, SubmissionRecord
-from labkit.base import write_atomically
+from labkit.base import write_atomically, write_zip
 
 _NO = ("no", "non", "nein", "não", "nee")
 _MAX_FEEDBACK = 8000  # characters
@@ -37,7 +36,6 @@ _NO_COMMENTS = (
     "the worksheet has no column for comments: switch Feedback comments on in the "
     "assignment's settings to upload them too"
 )
-_ZIP_TIME = (1980, 1, 1, 0, 0, 0)  # the same pages give the same file
 
 
 @dataclass(frozen=True)
@@ -232,11 +230,5 @@ def zip_feedback(
             pages[entry] = page.read_bytes()
     if not pages:
         return None
-
-    def write(part: Path) -> None:
-        with zipfile.ZipFile(part, "w", zipfile.ZIP_DEFLATED) as archive:
-            for entry, content in pages.items():
-                archive.writestr(zipfile.ZipInfo(entry, _ZIP_TIME), content)
-
-    write_atomically(path, write)
+    write_zip(path, pages)
     return path

@@ -33,15 +33,10 @@ if TYPE_CHECKING:
 
 
 class Timed(NamedTuple):
-    """A transcript with the frame at which each of its symbols starts.
-
-    Attributes:
-        found: The transcript.
-        frames: The first frame of each symbol, on the best path that the beam kept.
-    """
+    """A transcript with the frame at which each of its symbols starts."""
 
     found: Hypothesis
-    frames: list[int]
+    frames: list[int]  # on the best path that the beam kept
 
 
 class FlashlightDecoder:
@@ -65,35 +60,29 @@ class FlashlightDecoder:
     *Last word.* A word ends with the space, which no network finds at the end of an
     utterance, so a last frame of space is added where there is a lexicon.
 
-    Args:
-        alphabet: The tokens.
-        options: What to search with.
-
     Raises:
         LabError: There is no Flashlight for this Python; or the options, the lexicon
             or the language model cannot be used.
-        OSError: A file cannot be read.
 
     Attributes:
-        lexicon: The words that can be found, with their spellings; None without a
-            lexicon.
+        lexicon: The words that can be found; None without a lexicon.
     """
 
-    def __init__(
-        self, alphabet: Alphabet, options: FlashlightOptions | None = None
-    ) -> None:
-        self.options = options or FlashlightOptions()
-        self.options.check()
+    def __init__(self, alphabet: Alphabet, options: FlashlightOptions) -> None:
+        self.options = options
         make = import_decoder()
         names = name_tokens(alphabet)
-        lm_file = self.options.lm_file
-        self.lexicon = choose_lexicon(self.options.lexicon, lm_file, alphabet)
-        if self.lexicon is None:
-            self.options.check_lexicon_free()
+        self.lexicon = choose_lexicon(options.lexicon, options.lm_file, alphabet)
+        options.check(self.lexicon)
         self._blank = alphabet.blank_id
         self._n_symbols = len(names)
         self._space = names.index(SPACE) if SPACE in names else None
-        self._silent = self._find_silent(alphabet)
+        silent = []  # their probability goes to the blank
+        if self.lexicon is not None or options.lm is not None:
+            silent += [alphabet.start, alphabet.end]
+        if self.lexicon is not None:
+            silent.append(alphabet.unknown)
+        self._silent = [alphabet.index[s] for s in silent if s in alphabet.index]
         # Flashlight starts a search as if after a silence, so that the first space of
         # a transcript would cost nothing. Without a lexicon the blank serves as
         # silence; with one, the silence must be another token.
@@ -103,18 +92,9 @@ class FlashlightDecoder:
         self._n_columns = len(names)
         self._closing = self._make_closing()
         self._decoder = build_decoder(
-            make, self.options, self.lexicon, names, names[self._blank], silence
+            make, options, self.lexicon, names, names[self._blank], silence
         )
         self._streamed: int | None = None  # frames of the open stream
-
-    def _find_silent(self, alphabet: Alphabet) -> list[int]:
-        """List the symbols whose probability goes to the blank."""
-        silent = []
-        if self.lexicon is not None or self.options.lm is not None:
-            silent += [alphabet.start, alphabet.end]
-        if self.lexicon is not None:
-            silent.append(alphabet.unknown)
-        return [alphabet.index[s] for s in silent if s in alphabet.index]
 
     def _make_closing(self) -> Tensor | None:
         """Make the frame (1, V) that ends the last word, where words end in a space.
@@ -131,16 +111,14 @@ class FlashlightDecoder:
     def search(self, log_probs: Tensor, lengths: Tensor) -> list[list[Hypothesis]]:
         """Find the most probable transcripts of each utterance of a batch.
 
-        Args:
-            log_probs: (T, B, V), log-probabilities of each symbol at each frame; of
-                any floating type, on any device.
-            lengths: Frames of each utterance, (B,).
+        The log-probabilities are (T, B, V), of any floating type, on any device; the
+        lengths, (B,), are in frames.
 
         Returns:
-            For each utterance its n-best list, best first. The part ``lm`` is the
-            model's log probability in nats, the end of the sentence included;
-            ``ctc`` is what the score has besides it and the scores of words, that
-            is, the sum over the paths that the beam has kept.
+            The n-best list of each, best first. The part ``lm`` is the model's log
+            probability in nats, the end of the sentence included; ``ctc`` is what the
+            score has besides it and the scores of words, that is, the sum over the
+            paths that the beam has kept.
 
         Raises:
             LabError: A log-probability is NaN or +inf, or the shapes do not fit.
@@ -149,15 +127,7 @@ class FlashlightDecoder:
         return [[found for found, _ in nbest] for nbest in nbests]
 
     def search_timed(self, log_probs: Tensor, lengths: Tensor) -> list[list[Timed]]:
-        """Find the transcripts as ``search`` does, with the frames of their symbols.
-
-        Args:
-            log_probs: As for ``search``.
-            lengths: As for ``search``.
-
-        Returns:
-            For each utterance its n-best list, best first.
-        """
+        """Find what ``search`` finds, with the frames of the symbols."""
         n_frames, n_utterances, _ = log_probs.shape
         if lengths.shape != (n_utterances,) or (lengths > n_frames).any():
             raise LabError(
@@ -182,21 +152,14 @@ class FlashlightDecoder:
     def begin(self) -> None:
         """Open a stream: an utterance whose frames arrive in pieces.
 
-        ``begin``, ``step`` for each piece and ``end`` find what ``search`` finds.
+        ``begin``, ``step`` for each piece and ``end`` find what ``search`` finds; the
+        others raise LabError if no stream is open.
         """
         self._decoder.decode_begin()
         self._streamed = 0
 
     def step(self, log_probs: Tensor) -> None:
-        """Search on through the next frames of the stream.
-
-        Args:
-            log_probs: (T, V), as for ``search``; T may be 0.
-
-        Raises:
-            LabError: No stream is open, a log-probability is NaN or +inf, or the
-                shape does not fit.
-        """
+        """Search on through the next frames (T, V) of the stream; T may be 0."""
         n_frames = self._frames_so_far()
         emissions = self._prepare(log_probs)
         self._decoder.decode_step(emissions)
@@ -206,9 +169,6 @@ class FlashlightDecoder:
         """Return the best transcript of the stream so far.
 
         Its last word may be incomplete; the end of the sentence is not scored.
-
-        Raises:
-            LabError: No stream is open.
         """
         n_frames = self._frames_so_far()
         results = self._decoder.decoder.get_all_final_hypothesis() if n_frames else []
@@ -218,14 +178,7 @@ class FlashlightDecoder:
         return self._to_timed(best, n_frames, 0.0).found
 
     def end(self) -> list[Hypothesis]:
-        """Close the stream.
-
-        Returns:
-            Its n-best list, best first.
-
-        Raises:
-            LabError: No stream is open.
-        """
+        """Close the stream; return its n-best list, best first."""
         n_frames = self._frames_so_far()
         self._streamed = None
         if self._closing is not None:
@@ -265,7 +218,7 @@ class FlashlightDecoder:
         return emissions
 
     def _to_nbest(self, results: Sequence[DecodeResult], n_frames: int) -> list[Timed]:
-        """Read results of Flashlight, which are sorted."""
+        # They are sorted.
         nbest: dict[tuple[int, ...], Timed] = {}
         for result in results:
             if len(nbest) == (self.options.nbest or len(results)):
@@ -280,15 +233,10 @@ class FlashlightDecoder:
         return list(nbest.values())
 
     def _to_timed(self, result: DecodeResult, n_frames: int, owed: float) -> Timed:
-        """Read one result.
+        """Read one result; the frame that ends the last word has added ``owed``.
 
         Flashlight puts a token before the first frame: those of the frames are 1 to
         ``n_frames`` of its list.
-
-        Args:
-            result: Tokens and words frame by frame, and the parts of the score.
-            n_frames: Frames of the utterance.
-            owed: What the frame that ends the last word has added to the score.
         """
         options = self.options
         score = result.score - owed

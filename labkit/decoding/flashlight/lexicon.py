@@ -8,19 +8,25 @@ letter. A word may have several lines.
 from __future__ import annotations
 
 import gzip
-import mmap
 import re
 import zlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from mmap import ACCESS_READ, mmap
 from pathlib import Path
-from typing import BinaryIO
 
 from labkit.base import LabError
-from labkit.lm import END, MAX_ORDER, SPACE, START, UNKNOWN
+from labkit.lm import (
+    END,
+    MAX_ORDER,
+    SPACE,
+    START,
+    UNKNOWN,
+    is_kenlm_binary,
+    open_arpa,
+)
 from labkit.text import MARKS, Alphabet, normalise
 
-_KENLM = b"mmap lm http://kheafield.com"  # how its binary files start
 _BUILD = "build one: python -m labkit.lm build"
 _SHOWN = 5  # characters that an error shows
 _SPECIAL = {START, END, UNKNOWN, "<UNK>"}
@@ -31,11 +37,7 @@ Spelling = tuple[str, ...]
 def name_tokens(alphabet: Alphabet) -> list[str]:
     """Name each token so that it can stand in a lexicon and in an ARPA file.
 
-    Args:
-        alphabet: The tokens.
-
-    Returns:
-        The tokens, the space as ``|``.
+    The space becomes ``|``.
 
     Raises:
         LabError: Two tokens would have one name, or a token holds a space.
@@ -51,24 +53,20 @@ def name_tokens(alphabet: Alphabet) -> list[str]:
 
 
 def _spellable(alphabet: Alphabet) -> set[str]:
-    """Return the names of the tokens that a word can hold."""
     silent = {alphabet.blank, alphabet.start, alphabet.end, alphabet.unknown}
     return {*name_tokens(alphabet)} - silent
 
 
 @dataclass
 class Lexicon:
-    """Words with their spellings.
+    """Words with their spellings, in names of tokens.
 
-    Attributes:
-        spellings: The spellings of each word, in names of tokens. A word's place
-            here is its index for a language model written in Python; that of
-            ``<unk>`` is the number of words.
-        left_out: Words that the alphabet cannot spell.
+    A word's place is its index for a language model written in Python; that of
+    ``<unk>`` is the number of words.
     """
 
     spellings: dict[str, list[Spelling]] = field(default_factory=dict)
-    left_out: list[str] = field(default_factory=list)
+    left_out: list[str] = field(default_factory=list)  # the alphabet cannot spell them
 
     def add(self, word: str, spelling: Spelling) -> None:
         """Give a word one more spelling."""
@@ -82,11 +80,7 @@ class Lexicon:
         return [*self.spellings, UNKNOWN]
 
     def text(self, marks: Sequence[str]) -> str:
-        """Write the lexicon as Flashlight reads it, with the variants it needs.
-
-        Args:
-            marks: The marks of which one may follow each word.
-        """
+        """Write the lexicon as Flashlight reads it; a mark may follow each word."""
         return "".join(
             f"{word}\t{' '.join(variant)}\n"
             for word, spellings in self.spellings.items()
@@ -97,10 +91,6 @@ class Lexicon:
 
 def spell_words(words: Iterable[str], alphabet: Alphabet) -> Lexicon:
     """Spell the vocabulary of a word model; leave out words with other letters.
-
-    Args:
-        words: The words; ``<s>``, ``</s>`` and ``<unk>`` may be among them.
-        alphabet: The tokens, the space among them.
 
     Raises:
         LabError: The alphabet spells not one of them, or it is one of word pieces.
@@ -134,14 +124,9 @@ def read_lexicon(path: Path, alphabet: Alphabet) -> Lexicon:
     A word alone on its line is normalised, as the transcripts are, and spelled. The
     ``|`` that ends a spelling may be left out where the tokens have a space.
 
-    Args:
-        path: The file, UTF-8.
-        alphabet: The tokens.
-
     Raises:
         LabError: It holds no word, a word has a token that the alphabet lacks, or it
             is not UTF-8.
-        OSError: It cannot be read.
     """
     names = _spellable(alphabet)
     try:
@@ -168,10 +153,7 @@ def read_lexicon(path: Path, alphabet: Alphabet) -> Lexicon:
 def _entries(line: str, spaced: bool, where: str) -> list[tuple[str, Spelling]]:
     """Read a line: a word and its spelling, or a word alone.
 
-    Args:
-        line: The line.
-        spaced: Whether the tokens have a space, and so are letters.
-        where: File and number of the line.
+    The tokens are letters if they are ``spaced``, that is, have a space.
     """
     word, *spelling = line.split() or [""]
     if word in ("", *_SPECIAL):
@@ -216,24 +198,16 @@ def _variants(spelling: Spelling, marks: Sequence[str]) -> list[Spelling]:
 
 
 def choose_lexicon(
-    given: str | Path | Lexicon | None,
-    model: Path | None,
-    alphabet: Alphabet,
+    given: str | Path | Lexicon | None, model: Path | None, alphabet: Alphabet
 ) -> Lexicon | None:
     """Find the words to search for; check that the model scores them.
 
-    Args:
-        given: A lexicon or its file; None for the words of a word model.
-        model: The file of the language model, if there is one.
-        alphabet: The tokens.
-
-    Returns:
-        The lexicon; None to search without one.
+    They are those of the lexicon ``given``, else those of a word model; None, where
+    there is neither, stands for any characters.
 
     Raises:
         LabError: The file of the lexicon cannot be used, or the model is not one of
             its words, or without lexicon not one of these tokens.
-        OSError: A file cannot be read.
     """
     if isinstance(given, (str, Path)):
         given = read_lexicon(Path(given), alphabet)
@@ -263,23 +237,20 @@ def choose_lexicon(
 def _read_vocabulary(path: Path) -> list[str] | None:
     """Read the symbols of a model without reading its n-grams, which may be many.
 
-    Returns:
-        None for a binary file of KenLM made without its symbols.
-
-    Raises:
-        LabError: It is no model, or of an order that KenLM does not read.
-        OSError: The file cannot be read.
+    A binary file of KenLM may be without symbols: None.
     """
-    with path.open("rb") as raw:
-        start = raw.peek(2)[:2]
-        if is_binary_model(path):
-            return _read_binary_vocabulary(raw)
-        lines = gzip.GzipFile(fileobj=raw) if start == b"\x1f\x8b" else raw
-        try:
+    if is_kenlm_binary(path):
+        with path.open("rb") as raw:
+            content = mmap(raw.fileno(), 0, access=ACCESS_READ)
+        first = content.rfind(b"<unk>\0")  # the symbols are at its end
+        symbols = content[first:] if first >= 0 else b""
+        return symbols.decode("utf-8", errors="replace").split("\0")[:-1] or None
+    try:
+        with open_arpa(path) as lines:
             header = _lines_until(b"\\1-grams:", lines)
             unigrams = _lines_until(b"\\", lines)
-        except (EOFError, zlib.error, gzip.BadGzipFile, UnicodeDecodeError) as error:
-            raise LabError(f"{path}: damaged, or no text", _BUILD) from error
+    except (EOFError, zlib.error, gzip.BadGzipFile, UnicodeDecodeError) as error:
+        raise LabError(f"{path}: damaged, or no text", _BUILD) from error
     order = sum(bool(re.match(r"ngram +\d+ *=", line)) for line in header)
     symbols = [fields[1] for fields in map(str.split, unigrams) if len(fields) > 1]
     if header[:1] != ["\\data\\"] or not order or not symbols:
@@ -291,24 +262,6 @@ def _read_vocabulary(path: Path) -> list[str] | None:
             "build one of such an order: python -m labkit.lm build",
         )
     return symbols
-
-
-def is_binary_model(path: Path) -> bool:
-    """Check whether a file is a binary one of KenLM.
-
-    Raises:
-        OSError: It cannot be read.
-    """
-    with path.open("rb") as raw:
-        return raw.read(len(_KENLM)) == _KENLM
-
-
-def _read_binary_vocabulary(raw: BinaryIO) -> list[str] | None:
-    """Read the symbols that KenLM writes at the end of a file, ``<unk>`` first."""
-    with mmap.mmap(raw.fileno(), 0, access=mmap.ACCESS_READ) as content:
-        first = content.rfind(b"<unk>\0")
-        end = content[first:] if first >= 0 else b""
-    return end.decode("utf-8", errors="replace").split("\0")[:-1] or None
 
 
 def _lines_until(start: bytes, lines: Iterable[bytes]) -> list[str]:

@@ -15,8 +15,8 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 from labkit.base import LabError, silent_stderr
-from labkit.decoding.flashlight.lexicon import Lexicon, is_binary_model
-from labkit.lm import UNKNOWN, read_arpa
+from labkit.decoding.flashlight.lexicon import Lexicon
+from labkit.lm import UNKNOWN, is_kenlm_binary, read_arpa
 from labkit.text import MARKS
 
 if TYPE_CHECKING:
@@ -30,43 +30,29 @@ _LN10 = math.log(10)  # KenLM's scores are decimal logarithms
 
 @dataclass
 class FlashlightOptions:
-    """The options of a search; scores are in nats.
+    """The options of a search; scores are in nats."""
 
-    Attributes:
-        lexicon: File of the words that may be found (see ``lexicon``), or a
-            ``Lexicon``. None: with a word model its own words, else any characters.
-        lm: Language model: an ARPA file (``.gz`` or not), a binary file of KenLM, or
-            an object that scores words, or without lexicon the indices of tokens.
-        nbest: Hypotheses to return at most; None for all of the beam.
-        beam_size: Hypotheses kept at each frame.
-        beam_size_token: Tokens that may follow at each frame, the likeliest; None
-            for all.
-        beam_threshold: Hypotheses this much worse than the best are dropped.
-        lm_weight: Weight of the language model's log probability. An object's own
-            scores are taken to be nats.
-        word_score: Added for each word, with a lexicon.
-        unk_score: Added for each word that is not in the lexicon; -inf: none may be.
-            Flashlight reads the starts of known words as unknown words, the last
-            letter of each one frame long.
-        sil_score: Added for each frame of space.
-        log_add: Add the probabilities of the paths of a transcript; if not, the best
-            path counts alone, and without language model the search finds what
-            greedy decoding finds.
-        punctuation: With a lexicon, let a comma or a full stop follow each word.
-    """
-
+    lm_weight: float  # of the model's ln p; an object's own scores are taken for nats
+    # The words that may be found, or their file (see ``lexicon``). None: with a word
+    # model its own words, else any characters.
     lexicon: str | Path | Lexicon | None = None
+    # A language model: an ARPA file (``.gz`` or not), a binary file of KenLM, or an
+    # object that scores words, or without lexicon the indices of tokens.
     lm: str | Path | CTCDecoderLM | None = None
-    nbest: int | None = None
-    beam_size: int = 50
-    beam_size_token: int | None = None
-    beam_threshold: float = 50.0
-    lm_weight: float = 1.0
-    word_score: float = 0.0
+    nbest: int | None = None  # hypotheses to return at most; None for all of the beam
+    beam_size: int = 50  # hypotheses kept at each frame
+    beam_size_token: int | None = None  # the likeliest tokens at each frame, or all
+    beam_threshold: float = 50.0  # hypotheses this much worse than the best are dropped
+    word_score: float = 0.0  # added for each word, with a lexicon
+    # Added for each word that is not in the lexicon; -inf: none may be. Flashlight
+    # reads the starts of known words as unknown words, the last letter of each one
+    # frame long.
     unk_score: float = -math.inf
-    sil_score: float = 0.0
+    sil_score: float = 0.0  # added for each frame of space
+    # Add the probabilities of the paths of a transcript; if not, the best path counts
+    # alone, and without language model the search finds what greedy decoding finds.
     log_add: bool = True
-    punctuation: bool = True
+    punctuation: bool = True  # with a lexicon, a mark may follow each word
 
     @property
     def lm_file(self) -> Path | None:
@@ -78,18 +64,13 @@ class FlashlightOptions:
         """The unit of the language model's scores, in nats."""
         return _LN10 if self.lm_file else 1.0
 
-    def check(self) -> None:
-        """Refuse numbers that no search can use.
-
-        Raises:
-            LabError: There is one.
-        """
+    def check(self, lexicon: Lexicon | None) -> None:
+        """Refuse numbers that no search can use, or none without a lexicon."""
         for name in ("beam_size", "beam_size_token", "nbest"):
             size = getattr(self, name)
             if size is not None and size < 1:
-                raise LabError(
-                    f"a {name} of {size} keeps no hypothesis", "use 1 or more"
-                )
+                cause = f"a {name} of {size} keeps no hypothesis"
+                raise LabError(cause, "use 1 or more")
         if not self.beam_threshold > 0:
             raise LabError(
                 f"a beam_threshold of {self.beam_threshold} keeps no hypothesis",
@@ -99,35 +80,13 @@ class FlashlightOptions:
             if not math.isfinite(getattr(self, name)):
                 raise LabError(f"{name}: not a finite number", "use a number of nats")
         if not self.unk_score < math.inf:
-            raise LabError(
-                "unk_score: not a score", "use a number of nats, or -inf for no words"
-            )
-
-    def check_lexicon_free(self) -> None:
-        """Refuse options that need a lexicon.
-
-        Raises:
-            LabError: There is something.
-        """
-        if self.word_score or self.unk_score > -math.inf:
+            remedy = "use a number of nats, or -inf for no words"
+            raise LabError("unk_score: not a score", remedy)
+        if lexicon is None and (self.word_score or self.unk_score > -math.inf):
             raise LabError(
                 "Flashlight counts words, known and unknown, with a lexicon only",
                 "give a lexicon or a word model, or use --decoder beam",
             )
-
-
-def _write_entries(
-    folder: Path, lexicon: Lexicon | None, names: list[str], marks: list[str]
-) -> tuple[Path, Path]:
-    """Write the entries of the language model, and the lexicon if there is one."""
-    # Without the first file, Flashlight numbers a model's symbols in the order of a
-    # hash table, and scores one letter as if it were another.
-    units, words = folder / "units.txt", folder / "words.txt"
-    entries = lexicon.words if lexicon else names
-    units.write_text("\n".join(entries) + "\n", encoding="utf-8")
-    if lexicon:
-        words.write_text(lexicon.text(marks), encoding="utf-8")
-    return units, words
 
 
 def build_decoder(
@@ -138,23 +97,24 @@ def build_decoder(
     blank: str,
     silence: str,
 ) -> CTCDecoder:
-    """Make torchaudio's decoder; the files that it reads are removed at once.
+    """Call ``make`` (``ctc_decoder``); the files that it reads are removed at once.
 
-    Args:
-        make: ``ctc_decoder``.
-        options: What to search with.
-        lexicon: The words to search for, if any.
-        names: The names of the tokens in the order of the scores' columns.
-        blank: The name of the blank.
-        silence: The name of the token that Flashlight may add between words.
+    ``names`` are those of the tokens in the order of the scores' columns, ``silence``
+    that of the token which Flashlight may add between words.
 
     Raises:
         LabError: KenLM cannot read the language model, or not its path.
     """
     lm = str(options.lm_file) if options.lm_file else options.lm
     with TemporaryDirectory() as folder, silent_stderr():
-        marks = [m for m in MARKS if options.punctuation and m in names]
-        units, words = _write_entries(Path(folder), lexicon, names, marks)
+        units, words = Path(folder, "units.txt"), Path(folder, "words.txt")
+        # Without this file, Flashlight numbers a model's symbols in the order of a
+        # hash table, and scores one letter as if it were another.
+        entries = lexicon.words if lexicon else names
+        units.write_text("\n".join(entries) + "\n", encoding="utf-8")
+        if lexicon:
+            marks = [m for m in MARKS if options.punctuation and m in names]
+            words.write_text(lexicon.text(marks), encoding="utf-8")
         try:
             return make(
                 lexicon=str(words) if lexicon else None,
@@ -181,7 +141,7 @@ def build_decoder(
                 "rename the file or its folder",
             ) from error
         except RuntimeError as error:
-            if options.lm_file and not is_binary_model(options.lm_file):
+            if options.lm_file and not is_kenlm_binary(options.lm_file):
                 read_arpa(options.lm_file)  # says what is wrong, and in which line
             raise LabError(
                 f"{lm}: KenLM cannot read this language model",

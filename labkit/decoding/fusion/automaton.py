@@ -14,18 +14,12 @@ class Automaton:
     """S states; in each, every symbol has a gain and leads to a state.
 
     The column of the blank is never used: no transcript holds one.
-
-    Attributes:
-        start: The first state.
-        next: The state that each symbol leads to, (S, V), int32.
-        gain: What each symbol adds, in nats, (S, V).
-        final: What is added where a transcript ends, in nats, (S,).
     """
 
-    start: int
-    next: Tensor
-    gain: Tensor
-    final: Tensor
+    start: int  # the first state
+    next: Tensor  # the state that each symbol leads to, (S, V), int32
+    gain: Tensor  # what each symbol adds, in nats, (S, V)
+    final: Tensor  # what is added where a transcript ends, in nats, (S,)
     _rows: dict[int, list[tuple[float, int]]] = field(
         default_factory=dict, init=False, repr=False
     )
@@ -40,11 +34,10 @@ class Automaton:
 
     def step(self, state: int, symbol: int) -> tuple[float, int]:
         """Return the gain of a symbol and the next state."""
-        row = self._rows.get(state)
-        if row is None:
-            row = list(zip(self.gain[state].tolist(), self.next[state].tolist()))
-            self._rows[state] = row
-        return row[symbol]
+        if state not in self._rows:
+            row = zip(self.gain[state].tolist(), self.next[state].tolist())
+            self._rows[state] = list(row)
+        return self._rows[state][symbol]
 
     def end(self, state: int) -> float:
         """Return what is added where a transcript ends in ``state``."""
@@ -53,12 +46,7 @@ class Automaton:
         return self._finals[state]
 
     def total(self, indices: Sequence[int], finish: bool = True) -> float:
-        """Return what a transcript gains.
-
-        Args:
-            indices: The transcript.
-            finish: Whether it ends there; otherwise it may continue.
-        """
+        """Return what a transcript gains, with its end unless it may continue."""
         total, state = 0.0, self.start
         for symbol in indices:
             gain, state = self.step(state, symbol)
@@ -66,14 +54,9 @@ class Automaton:
         return total + self.end(state) if finish else total
 
     def totals(self, transcripts: Tensor, lengths: Tensor) -> Tensor:
-        """Return what many transcripts gain, each with its end.
+        """Return what transcripts (N, U) of lengths (N,) gain, with their ends.
 
-        Args:
-            transcripts: (N, U), padded with any symbol.
-            lengths: Symbols of each transcript, (N,).
-
-        Returns:
-            The totals, (N,), in double precision.
+        They may be padded with any symbol; the totals, (N,), are in double precision.
         """
         device = self.gain.device
         transcripts, lengths = transcripts.to(device), lengths.to(device)

@@ -30,24 +30,18 @@ _LONGEST = 100  # characters; the time to compile one grows with their square
 def compile_hotwords(
     words: Iterable[str], alphabet: Alphabet, weight: float
 ) -> Automaton:
-    """Compile hot words to an automaton.
+    """Normalise hot words and compile them to an automaton.
 
     A state is a text that may still become a hot word (empty, at the start of a
-    word), or the inside of another word.
-
-    Args:
-        words: The hot words; they are normalised to the letters of the alphabet.
-        alphabet: The V symbols of the network.
-        weight: The gain of each word, in nats.
+    word), or the inside of another word. Each word gains ``weight``, in nats.
 
     Raises:
         LabError: A hot word has no letter, is too long or not of the alphabet, or the
             weight is not finite.
     """
     if not math.isfinite(weight):
-        raise LabError(
-            f"a weight of {weight} for hot words", "give a finite number", USAGE
-        )
+        cause = f"a weight of {weight} for hot words"
+        raise LabError(cause, "give a finite number", USAGE)
     index = {char: i for char, i in alphabet.index.items() if char != alphabet.blank}
     worth = {}
     for word in words:
@@ -91,17 +85,8 @@ def _give_up(
     """Find the state after a prefix of a hot word that continues differently.
 
     If it starts with a whole hot word, that counts, and the rest is read again; else
-    its first word is not hot, and the rest is read again.
-
-    Args:
-        prefix: What has been read.
-        worth: What each hot word gains.
-        index: The index of each character.
-        next_: The table of the next states, ready for all shorter prefixes.
-        gain: The table of the gains, likewise.
-
-    Returns:
-        Its gain in the end, and the state that it leads to.
+    its first word is not hot, and the rest is read again. The tables are ready for
+    all shorter prefixes. Returns its gain in the end, and that state.
     """
     cuts = [n for n, char in enumerate(prefix) if char in _BETWEEN_WORDS]
     cut = max((n for n in cuts if prefix[:n] in worth), default=0)
@@ -113,7 +98,6 @@ def _give_up(
 
 
 def _normalise_hotword(word: str, alphabet: Alphabet) -> str:
-    """Normalise a hot word to the letters of the alphabet."""
     phrase = normalise(word).strip(alphabet.space + MARKS)
     letters = {*alphabet.symbols} - {alphabet.blank, *MARKS}
     letters -= {alphabet.start, alphabet.end, alphabet.unknown}
@@ -136,10 +120,8 @@ def _normalise_hotword(word: str, alphabet: Alphabet) -> str:
 def _credit(phrases: Iterable[str], weight: float) -> dict[str, float]:
     """Divide the gain of each word among its letters.
 
-    Returns:
-        For each prefix of the phrases what it has gained: ``weight`` for each whole
-        word, and a part for the word that has begun; if the prefix begins several
-        words, the part of the shortest.
+    A prefix of the phrases has gained ``weight`` for each whole word, and a part for
+    the word that has begun; if it begins several words, the part of the shortest.
     """
     parts = {"": 0.0}
     for phrase in phrases:

@@ -9,6 +9,7 @@ frames.
 from __future__ import annotations
 
 import math
+from collections.abc import Collection
 from dataclasses import dataclass, field
 
 import torch
@@ -31,18 +32,12 @@ class Fusion:
     The gain of a symbol is ``lm_weight`` ln p(symbol | those before), plus
     ``word_bonus`` if it is the space, plus what it gains in hot words.
 
-    Attributes:
-        lm: A language model; its gains are ln p.
-        lm_weight: The weight of its ln p.
-        word_bonus: The word insertion bonus of each space, in nats.
-        space: The index of the space.
-        hotwords: The hot words.
     """
 
-    lm: Automaton | None = None
-    lm_weight: float = 1.0
-    word_bonus: float = 0.0
-    space: int = 1
+    lm: Automaton | None  # its gains are ln p
+    lm_weight: float
+    word_bonus: float = 0.0  # word insertion bonus of each space, in nats
+    space: int = 1  # its index
     hotwords: Automaton | None = None
     _placed: dict[tuple[int, torch.device], list[Automaton]] = field(
         default_factory=dict, init=False, repr=False
@@ -61,18 +56,13 @@ class Fusion:
     def scorers(self, n_symbols: int, device: torch.device) -> list[Automaton]:
         """Return the automata whose gains add up to that of a symbol.
 
-        Args:
-            n_symbols: V, of the scores that are searched.
-            device: The device of the tables.
-
         Raises:
-            LabError: An automaton is of another alphabet.
+            LabError: An automaton is of another alphabet than the ``n_symbols`` V of
+                the scores that are searched.
         """
         key = (n_symbols, device)
         if key not in self._placed:
-            self._placed[key] = [
-                scorer.to(device) for scorer in self._weighted(n_symbols)
-            ]
+            self._placed[key] = [x.to(device) for x in self._weighted(n_symbols)]
         return self._placed[key]
 
     def _weighted(self, n_symbols: int) -> list[Automaton]:
@@ -93,10 +83,8 @@ class Fusion:
             lm = Automaton(0, nothing.int(), nothing, torch.zeros(1))
         gain = self.lm_weight * lm.gain
         gain[:, self.space] += self.word_bonus
-        return [
-            Automaton(lm.start, lm.next, gain, self.lm_weight * lm.final),
-            *hotwords,
-        ]
+        weighted = Automaton(lm.start, lm.next, gain, self.lm_weight * lm.final)
+        return [weighted, *hotwords]
 
 
 def compile_ngram(model: NGram, alphabet: Alphabet) -> Automaton:
@@ -109,15 +97,19 @@ def compile_ngram(model: NGram, alphabet: Alphabet) -> Automaton:
     follows is unknown, as if a new one started. Without ``¦`` the end gains
     ln p(</s>).
 
-    Args:
-        model: A model of characters, whose space is ``|``.
-        alphabet: The V symbols of the network.
-
     Raises:
         LabError: It is a model of words or of another alphabet, or too large.
     """
-    _check_model(model, alphabet)
-    columns = _columns(alphabet)
+    # The start is <s> where a transcript starts, and unknown elsewhere.
+    names = {
+        **{alphabet.space: SPACE, alphabet.end: END},
+        **{alphabet.start: UNKNOWN, alphabet.unknown: UNKNOWN},
+    }
+    named = [names.get(char, char) for char in alphabet.symbols]
+    scored = [name for name in named if name != alphabet.blank]
+    every = dict.fromkeys([*scored, END, UNKNOWN, START])
+    columns = {name: column for column, name in enumerate(every)}
+    _check_model(model, columns)
     contexts = _contexts(model)
     if (len(contexts) + 1) * len(alphabet.symbols) * _BYTES_PER_CELL > _MAX_BYTES:
         raise LabError(
@@ -131,10 +123,9 @@ def compile_ngram(model: NGram, alphabet: Alphabet) -> Automaton:
     def column(name: str) -> int:
         return columns[name if name in known else UNKNOWN]
 
-    start, end = contexts[(START,)], len(contexts)
+    start, end, blank = contexts[(START,)], len(contexts), alphabet.blank_id
     final, unknown = gain[:, column(END)].clone(), gain[start, column(UNKNOWN)]
-    names, blank = _names(alphabet), alphabet.blank_id
-    chosen = [column(names.get(char, char)) for char in alphabet.symbols]
+    chosen = [column(name) for name in named]
     next_, gain = next_[:, chosen], gain[:, chosen]
     gain[end], next_[end], final[end] = unknown, start, 0.0
     for char, symbol in alphabet.index.items():
@@ -146,27 +137,7 @@ def compile_ngram(model: NGram, alphabet: Alphabet) -> Automaton:
     return Automaton(start, next_, gain, final)
 
 
-def _names(alphabet: Alphabet) -> dict[str, str]:
-    """Name a symbol as the model does.
-
-    The start is ``<s>`` where a transcript starts, and unknown elsewhere.
-    """
-    return {
-        alphabet.space: SPACE,
-        alphabet.start: UNKNOWN,
-        alphabet.end: END,
-        alphabet.unknown: UNKNOWN,
-    }
-
-
-def _columns(alphabet: Alphabet) -> dict[str, int]:
-    """Number the symbols that a model of this alphabet can score."""
-    names = _names(alphabet)
-    scored = [names.get(c, c) for c in alphabet.symbols if c != alphabet.blank]
-    return {w: i for i, w in enumerate(dict.fromkeys([*scored, END, UNKNOWN, START]))}
-
-
-def _check_model(model: NGram, alphabet: Alphabet) -> None:
+def _check_model(model: NGram, columns: Collection[str]) -> None:
     """Refuse a model of words, or of symbols that are not in the alphabet."""
     if not model.is_character_model:
         raise LabError(
@@ -174,7 +145,6 @@ def _check_model(model: NGram, alphabet: Alphabet) -> None:
             "use --lm char; or --decoder flashlight, on Python 3.12 or older",
             USAGE,
         )
-    columns = _columns(alphabet)
     unknown = [symbol for symbol in model.vocabulary if symbol not in columns]
     if unknown:
         more = len(unknown) - _SHOWN

@@ -8,19 +8,15 @@ from array import array
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from labkit.base import LabError
+from labkit.base.errors import LabError
 
 
 class Table:
     """The rows of a tsv file; each is decoded when it is read.
 
     Half a million rows of thirteen columns take little more memory than their file,
-    and processes that are forked share it.
-
-    Args:
-        columns: The names of the columns.
-        data: Lines of UTF-8, well-formed.
-        starts: Where each row starts in ``data``, in bytes.
+    and processes that are forked share it. ``data`` are lines of well-formed UTF-8,
+    in which each row starts at the byte that ``starts`` gives.
     """
 
     def __init__(self, columns: list[str], data: bytes, starts: Sequence[int]) -> None:
@@ -42,11 +38,7 @@ class Table:
         return dict(zip(self.columns, self._line(index).decode().split("\t")))
 
     def column(self, name: str) -> list[str]:
-        """Return the cells of one column.
-
-        Raises:
-            ValueError: There is no such column.
-        """
+        """Return the cells of one column, which must be there."""
         place = self.columns.index(name)
         lines = map(self._line, range(len(self)))
         return [line.split(b"\t", place + 1)[place].decode() for line in lines]
@@ -62,18 +54,11 @@ class Table:
 
 
 def read_table(path: Path, needed: Sequence[str]) -> Table:
-    """Read a tsv file of Common Voice, of whatever release.
-
-    Args:
-        path: The file.
-        needed: Columns that it must have.
-
-    Returns:
-        Its rows; there may be none.
+    """Read a tsv file of Common Voice, of whatever release; it may have no row.
 
     Raises:
-        LabError: The file is not UTF-8, lacks a column, or a row has too few or too
-            many cells.
+        LabError: The file is not UTF-8, lacks a ``needed`` column, or a row has too
+            few or too many cells.
         OSError: It cannot be read.
     """
     data = path.read_bytes()

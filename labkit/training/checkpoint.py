@@ -23,14 +23,15 @@ Weights = dict[str, Tensor]
 def checkpoint_content(
     args: argparse.Namespace,
     alphabet: list[str],
-    normalization: tuple[float, float],
+    normalization: tuple[float, float] | str,
 ) -> dict[str, Any]:
     """Collect the content of a checkpoint besides the weights.
 
     Args:
         args: The options of the training.
         alphabet: The symbols.
-        normalization: Mean and standard deviation of the log-mels, in dB.
+        normalization: Mean and standard deviation of the log-mels, in dB; or
+            "utterance".
     """
     part: Part = args.part
     return {

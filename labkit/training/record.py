@@ -36,7 +36,7 @@ class Record:
     Args:
         args: The options; ``normalization`` becomes that of the run.
         model: The network.
-        normalization: Mean and standard deviation of the log-mels, in dB, or None.
+        normalization: How the log-mels are normalised.
         win_step: Seconds from one frame T to the next.
 
     Attributes:
@@ -50,7 +50,7 @@ class Record:
         self,
         args: argparse.Namespace,
         model: nn.Module,
-        normalization: tuple[float, float] | None,
+        normalization: tuple[float, float] | str | None,
         win_step: float,
     ) -> None:
         args.normalization = normalization  # a resumed run does not measure it again

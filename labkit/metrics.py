@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, field
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-import jiwer
 import numpy as np
 from torch import Tensor
+
+if TYPE_CHECKING:
+    import jiwer
 
 _SHOWN = 4  # utterances of a fold whose transcripts are kept, to be shown
 _DRAWS = 10_000  # of the bootstrap
@@ -66,11 +68,15 @@ def character_error_rate(
     references: Sequence[str], hypotheses: Sequence[str]
 ) -> ErrorRate:
     """Compare texts character by character (CER)."""
+    import jiwer  # here, because transcribing a clip does without it
+
     return _count(jiwer.process_characters(list(references), list(hypotheses)))
 
 
 def word_error_rate(references: Sequence[str], hypotheses: Sequence[str]) -> ErrorRate:
     """Compare texts word by word (WER)."""
+    import jiwer
+
     return _count(jiwer.process_words(list(references), list(hypotheses)))
 
 

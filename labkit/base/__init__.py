@@ -31,6 +31,7 @@ from labkit.base.progress import progress
 from labkit.base.quiet import deepcs_module, silent_stderr
 from labkit.base.seeds import draw_seed
 from labkit.base.version import KIT_VERSION
+from labkit.base.waiting import choose_waiting
 
 __all__ = [
     "DEBUG_PREFIX",
@@ -51,6 +52,7 @@ __all__ = [
     "as_lab_error",
     "atomic",
     "available_cores",
+    "choose_waiting",
     "cores_of_process",
     "deepcs_module",
     "draw_seed",

@@ -61,6 +61,7 @@ benchmarks: $(VENV)/.installed ## tables of ratios, as README states them
 	$(BIN)/python benchmarks/index.py
 	$(BIN)/python benchmarks/loading.py
 	$(BIN)/python benchmarks/epoch.py
+	$(BIN)/python benchmarks/waiting.py
 
 clean: ## remove runs and what was built; the environments stay
 	rm -rf logs dist build .pytest_cache .ruff_cache

@@ -47,7 +47,7 @@ N_SLOW = 10
 ROUNDS = 5
 LM_WEIGHT = 1.0  # in nats, the same for every decoder
 PRUNED = {"beam_size_token": 10, "beam_threshold": 25.0, "nbest": 1}
-BARS = {"batched": 0.65, "language model": 2.0}
+BARS = {"batched": 0.65, "one at a time": 2.0, "language model": 2.0}
 BEAMS = (1, 2, 4, 8, 16, 32, 64, 128)
 TARGETS = (0.25, 0.1, 0.06, 0.05)  # WER
 
@@ -315,6 +315,11 @@ def main() -> None:
         "batched / Flashlight with equal results",
         exact / of["Flashlight, beam 10"].ms,
         BARS["batched"],
+    )
+    judge(
+        "one utterance at a time / Flashlight with equal results",
+        of["batched, beam 10, one at a time"].ms / of["Flashlight, beam 10"].ms,
+        BARS["one at a time"],
     )
     judge(
         "batched with / without the character model",

@@ -39,7 +39,15 @@ SIZE = 16
 N_BATCHES = 2
 ROUNDS = 5
 THRESHOLDS = (0.5, 0.7, 0.8, 0.9, 0.95, 0.99)
-NAMES = ("greedy", "beam", "attention", "joint", "rescore", "verify", "par")
+NAMES: tuple[str, ...] = (
+    "greedy",
+    "beam",
+    "attention",
+    "joint",
+    "rescore",
+    "verify",
+    "par",
+)
 N_FRAMES, BEAM, N_SYMBOLS = 125, 10, 44  # of the made-up posteriors: 5 s
 MEMORY = "--memory"  # measures one decoder on 16 utterances of 10 s, in a new process
 
@@ -136,7 +144,9 @@ def compare_prefix_scores() -> None:
     own = time_of(ours, 20)
     print(f"prefix scores, a step of {SIZE} x {BEAM} hypotheses: {own:.2f} ms")
     try:
-        from speechbrain.decoders.ctc import CTCPrefixScore
+        from speechbrain.decoders.ctc import (  # pyright: ignore[reportMissingImports] (optional)
+            CTCPrefixScore,
+        )
     except ImportError as error:
         print(f"SpeechBrain's: not timed ({error})")
         return

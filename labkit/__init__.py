@@ -5,7 +5,7 @@ door, ``__init__.py``, names.
 
     base         errors, files, command lines, cores, seeds: no torch at import
     text         written language: the alphabet, normalising
-    audio        reading clips, SpecAugment
+    audio        reading clips, normalising, SpecAugment
     figures      pictures of spectrograms and posteriors
     metrics      error rates
     options      the command lines of the scripts, the parts; no torch at import

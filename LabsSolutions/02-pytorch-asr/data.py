@@ -23,7 +23,7 @@ from torch.nn.utils.rnn import (
 from torch.utils.data import DataLoader
 from torchaudio.transforms import AmplitudeToDB, MelSpectrogram
 
-from labkit.audio import SpecAugment, resample
+from labkit.audio import NormalizeAndMask, resample
 from labkit.base import run_program
 from labkit.corpus import CommonVoice, default_location
 from labkit.figures import plot_spectrograms, save_figure
@@ -36,8 +36,6 @@ _DEFAULT_RATE = 16000  # Hz
 _DEFAULT_WIN_LENGTH = 40  # ms
 _DEFAULT_WIN_STEP = 10  # ms
 _DEFAULT_NUM_MELS = 20  # bands
-_MAX_MASKED_SECONDS = 0.1  # longest time mask of SpecAugment
-_MAX_MASKED_BANDS = 5  # widest frequency mask of SpecAugment
 QUESTION_SENTENCE = "Je vais m'éclater avec des RNNS!"
 
 Minibatch = tuple[PackedSequence, PackedSequence]
@@ -77,8 +75,10 @@ class WaveformProcessor:
         win_length: Window of the Fourier transform, in seconds.
         win_step: Step between two frames, in seconds.
         nmels: Mel bands M.
-        augment: Mask random times and bands: SpecAugment (Park et al. 2019).
-        spectro_normalization: Mean and standard deviation in dB, or None.
+        augment: Mask random times and bands: SpecAugment (Park et al. 2019);
+            "strong" for more and wider masks.
+        spectro_normalization: Mean and standard deviation in dB; or "utterance", for
+            those of each band of each utterance; or None.
     """
 
     def __init__(
@@ -87,19 +87,19 @@ class WaveformProcessor:
         win_length: float,
         win_step: float,
         nmels: int,
-        augment: bool,
-        spectro_normalization: tuple[float, float] | None,
+        augment: bool | str,
+        spectro_normalization: tuple[float, float] | str | None,
     ) -> None:
         self.rate = rate
         self.hop_length = round(win_step * rate)  # samples
-        self.augment = augment
         self.spectro_normalization = spectro_normalization
         n_fft = round(win_length * rate)  # samples
         self.transform_tospectro = self.build_tospectro(
             rate, n_fft, self.hop_length, nmels
         )
-        most_frames = round(_MAX_MASKED_SECONDS / win_step)
-        self.transform_augment = SpecAugment(_MAX_MASKED_BANDS, most_frames)
+        self.transform_finish = NormalizeAndMask(
+            spectro_normalization, augment, nmels, win_step
+        )
 
     @staticmethod
     def build_tospectro(
@@ -139,10 +139,7 @@ class WaveformProcessor:
         Returns:
             What the network reads, (T, M); ``seed`` decides the masks.
         """
-        if self.spectro_normalization:
-            mean, std = self.spectro_normalization
-            log_mel = (log_mel - mean) / std
-        return self.transform_augment(log_mel, seed) if self.augment else log_mel
+        return self.transform_finish(log_mel, seed)
 
     def __call__(self, waveforms: Tensor) -> Tensor:
         """Turn waveforms (samples, B) into spectrograms (T, B, M); mask each alone."""
@@ -173,15 +170,15 @@ class BatchCollate:
 
     Args:
         nmels: Mel bands M.
-        augment: Mask random times and bands of each utterance.
-        spectro_normalization: Mean and standard deviation in dB, or None.
+        augment: Mask random times and bands of each utterance; or "strong".
+        spectro_normalization: As ``WaveformProcessor`` has it.
     """
 
     def __init__(
         self,
         nmels: int,
-        augment: bool,
-        spectro_normalization: tuple[float, float] | None = None,
+        augment: bool | str,
+        spectro_normalization: tuple[float, float] | str | None = None,
     ) -> None:
         self.charmap = CharMap()
         self.processor = WaveformProcessor(
@@ -262,7 +259,7 @@ def get_dataloaders(
     min_duration: float = 1,
     max_duration: float = 5,
     small_experiment: bool = False,
-    train_augment: bool = False,
+    train_augment: bool | str = False,
     nmels: int = _DEFAULT_NUM_MELS,
     logger: logging.Logger | None = None,
     normalize: bool = True,
@@ -279,7 +276,7 @@ def get_dataloaders(
         min_duration: Shortest clip kept, in seconds.
         max_duration: Longest clip kept, in seconds.
         small_experiment: One minibatch of the training fold, in all three loaders.
-        train_augment: Mask the training spectrograms (SpecAugment).
+        train_augment: Mask the training spectrograms (SpecAugment); or "strong".
         nmels: Mel bands M.
         logger: Where the sizes and the normalisation are written.
         normalize: Bring the spectrograms to mean 0 and standard deviation 1.

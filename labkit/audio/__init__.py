@@ -1,11 +1,12 @@
-"""Audio: reading clips, masking their spectrograms."""
+"""Audio: reading clips, normalising and masking their spectrograms."""
 
+from labkit.audio.finishing import Normalization, NormalizeAndMask
 from labkit.audio.reading import AudioError, duration_of, read_audio, resample
-from labkit.audio.specaugment import SpecAugment
 
 __all__ = [
     "AudioError",
-    "SpecAugment",
+    "Normalization",
+    "NormalizeAndMask",
     "duration_of",
     "read_audio",
     "resample",

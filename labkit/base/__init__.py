@@ -2,7 +2,12 @@
 
 from labkit.base.archive import write_zip
 from labkit.base.arguments import LabParser, ModuleParser, number, text
-from labkit.base.cores import cores_of_process, local_rank, map_in_threads
+from labkit.base.cores import (
+    available_cores,
+    cores_of_process,
+    local_rank,
+    map_in_threads,
+)
 from labkit.base.desk import PARTS, Lab
 from labkit.base.errors import (
     EXERCISE_ID,
@@ -28,6 +33,7 @@ from labkit.base.quiet import deepcs_module, silent_stderr
 from labkit.base.seeds import draw_seed
 from labkit.base.tsv import Table, read_table
 from labkit.base.version import KIT_VERSION
+from labkit.base.waiting import choose_waiting
 
 __all__ = [
     "DEBUG_PREFIX",
@@ -48,6 +54,8 @@ __all__ = [
     "Table",
     "as_lab_error",
     "atomic",
+    "available_cores",
+    "choose_waiting",
     "cores_of_process",
     "deepcs_module",
     "draw_seed",

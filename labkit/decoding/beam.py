@@ -4,11 +4,11 @@ The state of a prefix holds the probability of its paths that end with a blank a
 those that do not (Graves 2012, Hannun et al. 2014), a 64-bit hash of the prefix and
 that of its parent. Two candidates can be the same prefix in one way only: a kept
 prefix that equals another kept one plus a symbol. Comparing hashes finds these for
-all pairs together, so that no Python runs for a single hypothesis.
+all pairs together, so that no Python runs for a single hypothesis. One utterance with a
+small beam is another case: see ``single``.
 
-A language model and hot words are automata over the symbols (see ``fusion``): what
-they add to a prefix depends on the prefix alone. It is kept apart from the acoustic
-scores, and used for ranking only.
+What automata (see ``fusion``) add to a prefix depends on the prefix alone. It is kept
+apart from the acoustic scores, and used for ranking only.
 
 Axis letters: T frames, B utterances, V symbols, K prefixes of a beam.
 """
@@ -27,9 +27,11 @@ from labkit.decoding.check import check_beam_size
 from labkit.decoding.fusion.automaton import Automaton
 from labkit.decoding.fusion.ngram import Fusion
 from labkit.decoding.hypothesis import Hypothesis
+from labkit.decoding.single import search_one
 
 _HASH_FACTOR = 6364136223846793005  # of Knuth's MMIX generator; odd, so invertible
 _HASH_STEP = 1442695040888963407
+_FEW = 50  # so few prefixes of one utterance are quicker without tensors
 
 
 @dataclass
@@ -247,8 +249,7 @@ def prefix_beam_search(
 ) -> list[list[Hypothesis]]:
     """Find the best transcripts of each utterance of a batch.
 
-    Every symbol of every frame is tried on every prefix: the search loses hypotheses
-    to the size of its beam only.
+    The search loses hypotheses to the size of its beam only.
 
     Args:
         log_probs: (T, B, V), log-probabilities of each symbol at each frame.
@@ -266,6 +267,8 @@ def prefix_beam_search(
             length does not fit, or the automata are of another alphabet.
     """
     _check(log_probs, lengths, beam_size)
+    if len(lengths) == 1 and beam_size <= _FEW and not fusion:
+        return [search_one(log_probs[: lengths[0], 0], beam_size, blank_id)]
     if log_probs.dtype in (torch.float16, torch.bfloat16):
         log_probs = log_probs.float()  # sums over many frames need the precision
     device, (n_frames, n_utterances, n_symbols) = log_probs.device, log_probs.shape

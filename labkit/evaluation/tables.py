@@ -7,8 +7,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
 
-import jiwer
-
 from labkit.base import LabError
 from labkit.evaluation.timed import TimedHypothesis, Word
 from labkit.metrics import ErrorRate, character_error_rate, word_error_rate
@@ -215,6 +213,8 @@ def alignment_lines(reference: str, hypothesis: str) -> list[str]:
         Lines; a long sentence takes several groups of them. Stars stand for a word
         that is missing.
     """
+    import jiwer  # here, because transcribing a clip does without it
+
     drawn = jiwer.visualize_alignment(
         jiwer.process_words([reference], [hypothesis]),
         show_measures=False,

@@ -34,7 +34,6 @@ from labkit.lm.ngram import (
 )
 from labkit.lm.sentences import cut_sentences, read_sentences
 from labkit.lm.shipped import SHIPPED, load_language_model
-from labkit.options import CTC
 
 _NAMES = {"char": "character", "word": "word"}
 _ORDERS = {"char": 6, "word": 3}  # by default
@@ -142,7 +141,7 @@ def build(args: argparse.Namespace) -> None:
         print("\n".join(measure(model, held_out_symbols).lines(args.units)))
     decoder = {"char": "beam", "word": "flashlight"}[args.units]
     options = shlex.join(["--decoder", decoder, "--lm", str(output)])
-    print(f"to use it: python {CTC.script} test --fold test {options}")
+    print(f"to use it: python main_ctc.py test --fold test {options}")
 
 
 def score(args: argparse.Namespace) -> None:

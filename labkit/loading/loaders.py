@@ -12,6 +12,7 @@ from typing import Any, cast
 import torch
 from torch.utils.data import DataLoader
 
+from labkit.audio import Normalization
 from labkit.corpus import CommonVoice, DatasetFilter, default_location, newest_version
 from labkit.loading.batches import LengthBatches
 from labkit.loading.clips import PLAIN, SPEEDS
@@ -27,7 +28,8 @@ class Loading:
     """Settings of loaders besides the arguments of ``get_dataloaders``.
 
     Attributes:
-        normalization: Mean and standard deviation in dB, instead of measuring them.
+        normalization: Mean and standard deviation in dB, instead of measuring them; or
+            "utterance", for those of each band of each utterance.
         fits: Says whether T frames are enough for the loss of a sentence; None keeps
             every utterance.
         seed: Seed of the order, of the masks and of the speeds.
@@ -39,7 +41,7 @@ class Loading:
         lang: Folder of one language.
     """
 
-    normalization: tuple[float, float] | None = None
+    normalization: Normalization = None
     fits: Callable[[int, str], bool] | None = None
     seed: int = 0
     cache: str | None = None
@@ -61,8 +63,8 @@ class CollateUsable:
         self.batch_collate = batch_collate
 
     @property
-    def normalization(self) -> tuple[float, float] | None:
-        """Mean and standard deviation of the spectrograms, in dB."""
+    def normalization(self) -> Normalization:
+        """How the spectrograms are normalised."""
         return self.batch_collate.processor.spectro_normalization
 
     def __call__(self, utterances: list[Utterance | None]) -> Any:  # noqa: ANN401
@@ -137,7 +139,7 @@ def make_loaders(
     n_threads: int,
     durations: tuple[float, float],
     small_experiment: bool,
-    train_augment: bool,
+    train_augment: bool | str,
     nmels: int,
     logger: logging.Logger | None,
     normalize: bool,
@@ -163,7 +165,7 @@ def make_loaders(
             clips, to_log_mel, fits, nmels, limit, n_threads, seed, speeds, cache
         )
 
-    def loader_of(fold: UtteranceSet, augment: bool, shuffle: bool) -> DataLoader:
+    def loader_of(fold: UtteranceSet, augment: bool | str, shuffle: bool) -> DataLoader:
         batches = LengthBatches(
             fold, batch_size, shuffle, frames, loading.rank, loading.world_size
         )
@@ -179,7 +181,7 @@ def make_loaders(
         normalization = train.normalization()
     if logger:
         logger.info(f"{len(train)} training, {len(dev)} dev, {len(test)} test clips")
-        logger.info(f"normalisation (mean, standard deviation in dB): {normalization}")
+        logger.info(f"normalisation (in dB): {normalization}")
     return (
         loader_of(train, train_augment, shuffle=True),
         loader_of(dev, augment=False, shuffle=False),

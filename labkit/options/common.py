@@ -6,11 +6,14 @@ import argparse
 import math
 import re
 from collections.abc import Iterator
+from typing import Any
 
 from labkit.base import number
 from labkit.options.option import TRAIN, Option, OptionTable, group
 
 _PLAIN_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,99}")
+
+_BY_UTTERANCE = "utterance"  # each band of each clip is normalised by itself
 
 _THREADS = number(int, 1, high=1024)
 _SEED = number(int, 0, high=2**32 - 1)
@@ -35,11 +38,47 @@ def _plain_name(text: str) -> str:
     return text
 
 
+def _masks(text: str) -> str:
+    if text != "strong":
+        raise argparse.ArgumentTypeError(f"{text} is not strong")
+    return text
+
+
+def _decibels_or_utterance(text: str) -> float | str:
+    try:
+        return text if text == _BY_UTTERANCE else float(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text} is no number") from None
+
+
+class _Normalization(argparse.Action):
+    """Keeps two numbers as a list, and the one word as a word."""
+
+    def __call__(
+        self,
+        parser: argparse.ArgumentParser,
+        namespace: argparse.Namespace,
+        values: Any,  # noqa: ANN401 (as argparse has it)
+        option_string: str | None = None,
+    ) -> None:
+        value = values[0] if values == [_BY_UTTERANCE] else values
+        setattr(namespace, self.dest, value)
+
+
 def refuse_normalization(args: argparse.Namespace, _: OptionTable) -> Iterator[str]:
     """Check that the log-mels can be normalised."""
-    mean, std = args.normalization or (0.0, 1.0)
-    if not (math.isfinite(mean) and 0 < std < math.inf):
-        yield "--normalization: two finite numbers, the second above 0"
+    given = args.normalization
+    if given in (None, _BY_UTTERANCE):
+        return
+    if (
+        len(given) != 2
+        or _BY_UTTERANCE in given
+        or not (math.isfinite(given[0]) and 0 < given[1] < math.inf)
+    ):
+        yield (
+            "--normalization: two finite numbers, the second above 0, or "
+            f"{_BY_UTTERANCE}"
+        )
 
 
 DATA = group(
@@ -70,15 +109,22 @@ DATA = group(
     Option(
         "normalization",
         None,
-        "of the log-mels, in dB (default: measured on the training fold)",
-        float,
-        nargs=2,
+        "of the log-mels, in dB; or utterance, for those of each band of each clip "
+        "(default: measured on the training fold)",
+        _decibels_or_utterance,
+        nargs="+",
+        action=_Normalization,
         metavar=("MEAN", "STD"),
     ),
     Option(
         "train_augment",
         False,
-        "mask random times and bands in training (SpecAugment)",
+        "mask random times and bands in training (SpecAugment); strong for more and "
+        "wider masks",
+        _masks,
+        nargs="?",
+        const=True,
+        metavar="{strong}",
         only=TRAIN,
     ),
     Option(

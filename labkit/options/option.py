@@ -41,7 +41,7 @@ class Option:
     metavar: str | tuple[str, ...] | None = None
     nargs: str | int | None = None
     const: Any = None
-    action: str | None = None
+    action: str | type[argparse.Action] | None = None
     debug: Any = None
     test: Any = None
     only: str | None = None

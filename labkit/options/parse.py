@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import argparse
-import os
 import sys
 from collections.abc import Iterator
 
-from labkit.base import LabParser
+from labkit.base import LabParser, choose_waiting
 from labkit.options.option import COMMANDS, TEST, TRAIN, Option, OptionTable, shown
 
 
@@ -32,9 +31,7 @@ def read_command_line(
     args = _fill_in(parser.parse_args(words), table)
     for cause in _refusals(args, table):
         parser.error(cause)
-    # Torch's threads wait for one another by spinning. When another program needs a
-    # core, that makes training several times slower; sleeping costs nothing.
-    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    choose_waiting(args.nthreads)
     return args
 
 

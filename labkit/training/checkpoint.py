@@ -67,11 +67,14 @@ def part_of(content: Mapping[str, Any]) -> str:
 
 
 def checkpoint_content(
-    args: argparse.Namespace, alphabet: list[str], normalization: tuple[float, float]
+    args: argparse.Namespace,
+    alphabet: list[str],
+    normalization: tuple[float, float] | str,
 ) -> dict[str, Any]:
     """Collect what a checkpoint holds besides weights and metrics.
 
-    ``normalization`` is the mean and standard deviation of the log-mels, in dB.
+    ``normalization`` is the mean and standard deviation of the log-mels, in dB; or
+    "utterance".
     """
     part: Part = args.part
     return {

@@ -32,8 +32,8 @@ _DEBUG_LINES_EVERY = 10  # epochs
 class Record:
     """Writes the output of a run; of several processes, only the first does.
 
-    ``normalization`` holds mean and standard deviation of the log-mels, in dB, and
-    ``win_step`` the seconds from one frame T to the next.
+    ``normalization`` says how the log-mels are normalised, and ``win_step`` how many
+    seconds pass from one frame T to the next.
 
     Attributes:
         folder: The folder of the run.
@@ -46,7 +46,7 @@ class Record:
         self,
         args: argparse.Namespace,
         model: nn.Module,
-        normalization: tuple[float, float] | None,
+        normalization: tuple[float, float] | str | None,
         win_step: float,
     ) -> None:
         args.normalization = normalization  # a resumed run does not measure it again

@@ -15,7 +15,6 @@ import torch
 import torchaudio
 from matplotlib.figure import Figure
 from torch import nn
-from torch.utils.tensorboard import SummaryWriter
 
 from labkit.base import KIT_VERSION, deepcs_module, uninterrupted, write_atomically
 
@@ -45,6 +44,8 @@ class RunFolder:
         if resumed_in is not None:
             columns = _forget_metrics(metrics, resumed_in)
             _forget_decodings(decodings, resumed_in)
+        from torch.utils.tensorboard import SummaryWriter  # here: testing does without
+
         # TensorBoard ignores earlier entries of this epoch and later ones.
         self._board = SummaryWriter(str(self.path), purge_step=resumed_in)
         self._metrics = metrics.open("a", encoding="utf-8", newline="")

@@ -6,8 +6,8 @@ One thread, batches of 16: the longest clips of the embedded corpus' test fold. 
 decoders take turns, round after round, and the least time of each counts; so only
 ratios are meaningful. The threshold of ``par`` is the one with the lowest WER on the
 dev fold. Prefix scores are timed on made-up posteriors, beside SpeechBrain's if Python
-finds it: ``pip install --no-deps --target FOLDER speechbrain hyperpyyaml ruamel.yaml``,
-and set PYTHONPATH.
+finds it: ``pip install --no-deps --target FOLDER speechbrain hyperpyyaml ruamel.yaml
+pyyaml huggingface_hub sentencepiece scipy``, and set PYTHONPATH.
 """
 
 from __future__ import annotations
@@ -150,17 +150,15 @@ def compare_prefix_scores() -> None:
     except ImportError as error:
         print(f"SpeechBrain's: not timed ({error})")
         return
-    scorer = CTCPrefixScore(
-        log_probs.float(), torch.ones(SIZE), SIZE, BEAM, 0, 2, ctc_window_size=0
-    )
-    tokens = last.flatten().unsqueeze(1)
-    chosen = torch.arange(BEAM).expand(SIZE, -1) * N_SYMBOLS + last  # (B, K)
-    _, memory = scorer.forward_step(tokens, None, None)
-    memory = scorer.permute_mem(memory, chosen)
+    scorer = CTCPrefixScore(log_probs.float(), torch.tensor([N_FRAMES] * SIZE), 0, 2)
+    symbols = last.flatten()  # (B K,)
+    kept = torch.arange(BEAM).expand(SIZE, -1) * N_SYMBOLS + last  # (B, K)
+    _, memory = scorer.forward_step(symbols, None)
+    memory = scorer.permute_mem(memory, kept)
 
     def theirs() -> None:
-        _, new = scorer.forward_step(tokens, memory, None)
-        scorer.permute_mem(new, chosen)
+        _, new = scorer.forward_step(symbols, memory)
+        scorer.permute_mem(new, kept)
 
     other = time_of(theirs)
     print(f"SpeechBrain's: {other:.1f} ms, {other / own:.0f} times ours (bar 10)")

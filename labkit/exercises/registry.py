@@ -119,15 +119,17 @@ class Milestone:
         upto: The id of the last of them; all smaller ids count too.
         what: What it shows, in a few words.
         command: The command to run.
+        without: Smaller ids that it can do without.
     """
 
     upto: str
     what: str
     command: str
+    without: tuple[str, ...] = ()
 
     def needs(self, exercises: Iterable[str]) -> list[str]:
         """List the ids of a registry that must be done for it."""
-        return [id_ for id_ in exercises if id_ <= self.upto]
+        return [e for e in exercises if e <= self.upto and e not in self.without]
 
 
 def registry(*exercises: Exercise) -> Exercises:

@@ -175,7 +175,7 @@ EXERCISES = registry(
              where="seq2seq.py:attend", check=seq2seq.Attention,
              hint="scores 0, 0 and 0, the last frame padding: which weights do you "
                   "want, and which number becomes 0 in a softmax?"),
-    exercise("E31", "what a decoder reads, and what it must answer",
+    exercise("E31", "what a decoder reads and must answer",
              points=1, minutes=10, difficulty=2,
              where="seq2seq.py:shift_transcripts", check=seq2seq.Shifting,
              hint="¶oui¦ has 5 symbols: after which 4 of them is a question asked, and "

@@ -10,7 +10,9 @@ from labkit.exercises.registry import (
     Milestone,
     Values,
     exercise,
+    in_folder,
     registry,
+    split_parts,
 )
 from labkit.exercises.verdicts import (
     DONE,
@@ -38,10 +40,12 @@ __all__ = [
     "expect_that",
     "failure",
     "from_bytes",
+    "in_folder",
     "judge_parts",
     "main",
     "part",
     "registry",
     "run_probe",
+    "split_parts",
     "to_bytes",
 ]

@@ -14,7 +14,6 @@ import torch
 
 from labkit.base import (
     DEBUG_PREFIX,
-    PARTS,
     USAGE,
     Lab,
     LabError,
@@ -22,8 +21,21 @@ from labkit.base import (
     run_program,
     write_atomically,
 )
-from labkit.exercises.registry import SEED_VARIABLE, Exercises, Milestone, scripts_of
-from labkit.exercises.verdicts import DONE, FAIL, check, render, with_suspects
+from labkit.exercises.registry import (
+    SEED_VARIABLE,
+    Exercises,
+    Milestone,
+    in_folder,
+    scripts_of,
+)
+from labkit.exercises.verdicts import (
+    DONE,
+    FAIL,
+    check,
+    left_out,
+    render,
+    with_suspects,
+)
 
 SUBMISSION = Path("submission.zip")
 _ZIP_TIME = (1980, 1, 1, 0, 0, 0)  # the same scripts give the same file
@@ -33,6 +45,7 @@ def check_all(
     exercises: Exercises, milestones: Sequence[Milestone], folder: Path
 ) -> bool:
     """Check every exercise and print the list; return whether all is done."""
+    exercises, absent = in_folder(exercises, folder)
     lab, verdicts = Lab(folder), {}
     torch.set_num_threads(1)  # the tensors are tiny: threads would slow it down
     for id_, exercise in exercises.items():
@@ -40,14 +53,17 @@ def check_all(
         verdicts[id_] = with_suspects(verdict, exercises, id_, verdicts)
         if verdict.state == FAIL:
             print("\n".join(verdicts[id_].lines), end="\n\n")
-    print("\n".join(render(exercises, verdicts, milestones)))
+    print("\n".join(render(exercises, verdicts, milestones, absent)))
     return all(verdict.state == DONE for verdict in verdicts.values())
 
 
-def list_exercises(exercises: Exercises, milestones: Sequence[Milestone]) -> None:
+def list_exercises(
+    exercises: Exercises, milestones: Sequence[Milestone], folder: Path
+) -> None:
     """Print the exercises and, with their times, the milestones."""
+    exercises, absent = in_folder(exercises, folder)
     print("id   points  min  difficulty  what" + " " * 42 + "where")
-    ends = {milestone.needs(exercises)[-1]: milestone for milestone in milestones}
+    ends = {milestone.upto: milestone for milestone in milestones}
     points = minutes = 0
     for id_, exercise in exercises.items():
         stars = "*" * exercise.difficulty
@@ -61,6 +77,7 @@ def list_exercises(exercises: Exercises, milestones: Sequence[Milestone]) -> Non
             reached = f"{ends[id_].what}: {ends[id_].command}"
             print(f"     after {minutes // 60} h {minutes % 60:02} min: {reached}")
     print(f"{len(exercises)} exercises, {points} points, about {minutes / 60:.0f} h")
+    print(*left_out(absent), sep="\n", end="\n" if absent else "")
 
 
 def best_run(logdir: Path) -> Path | None:
@@ -85,18 +102,15 @@ def scripts_to_submit(exercises: Exercises, folder: Path) -> list[str]:
     Raises:
         LabError: A script is missing, though others of its part are there.
     """
+    exercises, absent = in_folder(exercises, folder)
     names = scripts_of(exercises)
-    present = [name for name in names if (folder / name).is_file()]
-    for part in PARTS:
-        own = [name for name in names if name[: -len(".py")] in part]
-        missing = [name for name in own if name not in present]
-        if missing and (missing != own or not present):
-            path = folder / missing[0]
+    for path in (folder / name for name in names):
+        if not path.is_file():
             raise LabError(f"{path}: no such script", "run this in the lab's folder")
-        if missing:
-            print(f"not here, so not handed in: {', '.join(missing)}")
-    print(f"scripts: {', '.join(present)}")
-    return present
+    if absent:
+        print(f"not here, so not handed in: {', '.join(absent)}")
+    print(f"scripts: {', '.join(names)}")
+    return names
 
 
 def submit(exercises: Exercises, folder: Path, logdir: Path) -> None:
@@ -156,7 +170,7 @@ def main(
     def answer() -> None:
         nonlocal all_done
         if args.list:
-            list_exercises(exercises, milestones)
+            list_exercises(exercises, milestones, args.lab)
         elif args.hint:
             if args.hint not in exercises:
                 known = f"{min(exercises)} to {max(exercises)}"

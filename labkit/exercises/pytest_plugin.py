@@ -11,7 +11,13 @@ import pytest
 import torch
 
 from labkit.base import Lab
-from labkit.exercises.registry import SEED_VARIABLE, Exercise, Exercises, Milestone
+from labkit.exercises.registry import (
+    SEED_VARIABLE,
+    Exercise,
+    Exercises,
+    Milestone,
+    in_folder,
+)
 from labkit.exercises.verdicts import (
     BLOCKED,
     DONE,
@@ -27,6 +33,7 @@ _LAB = pytest.StashKey[Lab]()
 _VERDICTS = pytest.StashKey[dict[str, Verdict]]()
 _EXERCISES = pytest.StashKey[Exercises]()
 _MILESTONES = pytest.StashKey[tuple[Milestone, ...]]()
+_ABSENT = pytest.StashKey[list[str]]()
 
 
 class _NotDoneError(Exception):
@@ -55,7 +62,25 @@ def pytest_configure(config: pytest.Config) -> None:
     config.stash[_VERDICTS] = {}
     config.stash[_EXERCISES] = {}
     config.stash[_MILESTONES] = ()
+    config.stash[_ABSENT] = []
     torch.set_num_threads(1)  # the tensors are tiny: threads would slow it down
+
+
+def pytest_collection_modifyitems(
+    config: pytest.Config, items: list[pytest.Item]
+) -> None:
+    """Leave out the exercises of a part of the lab that is not in the folder."""
+    absent: list[pytest.Item] = []
+    for item in items:
+        exercises = getattr(getattr(item, "module", None), "EXERCISES", {})
+        given = getattr(getattr(item, "callspec", None), "params", {})
+        exercise = given.get("exercise")
+        if isinstance(exercise, Exercise) and exercise.id in exercises:
+            kept, files = in_folder(exercises, config.stash[_LAB].folder)
+            config.stash[_ABSENT] = files
+            absent += [] if exercise.id in kept else [item]
+    config.hook.pytest_deselected(items=absent)
+    items[:] = [item for item in items if item not in absent]
 
 
 @pytest.fixture
@@ -66,7 +91,8 @@ def report(request: pytest.FixtureRequest) -> Callable[[Exercise], None]:
     def check_and_report(exercise: Exercise) -> None:
         seed = int(os.environ.get(SEED_VARIABLE, "0"))
         verdict = check(exercise, stash[_LAB], seed)
-        exercises = stash[_EXERCISES] = request.module.EXERCISES
+        exercises, _ = in_folder(request.module.EXERCISES, stash[_LAB].folder)
+        stash[_EXERCISES] = exercises
         stash[_MILESTONES] = request.module.MILESTONES
         verdict = with_suspects(verdict, exercises, exercise.id, stash[_VERDICTS])
         stash[_VERDICTS][exercise.id] = verdict
@@ -114,6 +140,6 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     stash = terminalreporter.config.stash
     if stash[_VERDICTS]:
         terminalreporter.section("exercises")
-        shown = stash[_EXERCISES], stash[_VERDICTS], stash[_MILESTONES]
+        shown = stash[_EXERCISES], stash[_VERDICTS], stash[_MILESTONES], stash[_ABSENT]
         for line in render(*shown):
             terminalreporter.write_line(line)

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import torch
 
-from labkit.base import EXERCISE_ID, Lab
+from labkit.base import EXERCISE_ID, PARTS, Lab
 
 SEED_VARIABLE = "LAB_SEED"  # environment variable: draws other inputs for the checks
 
@@ -155,3 +156,31 @@ def registry(*exercises: Exercise) -> Exercises:
 def scripts_of(exercises: Exercises) -> list[str]:
     """List the files that hold exercises, in the order in which they are needed."""
     return list(dict.fromkeys(exercise.file for exercise in exercises.values()))
+
+
+def split_parts(scripts: Iterable[str]) -> list[list[str]]:
+    """Group file names by the parts of the lab, in their order; some may be empty."""
+    names = list(scripts)
+    return [[name for name in names if name[: -len(".py")] in part] for part in PARTS]
+
+
+def in_folder(exercises: Exercises, folder: Path) -> tuple[Exercises, list[str]]:
+    """Leave out a part of the lab of which a folder holds no script.
+
+    Args:
+        exercises: The registry.
+        folder: The folder of the scripts; if it holds none at all, nothing is left out.
+
+    Returns:
+        The other exercises, and the scripts that are left out.
+    """
+    scripts = scripts_of(exercises)
+    there = {name for name in scripts if (folder / name).is_file()}
+    absent = [
+        name
+        for own in split_parts(scripts)
+        for name in own
+        if there and there.isdisjoint(own)
+    ]
+    kept = {id_: one for id_, one in exercises.items() if one.file not in absent}
+    return kept, absent

@@ -1,5 +1,5 @@
 """Packing the lab for students and for other systems."""
 
-from bundles.handout import collect, pack, walk
+from bundles.handout import collect, of_later_parts, pack, walk
 
-__all__ = ["collect", "pack", "walk"]
+__all__ = ["collect", "of_later_parts", "pack", "walk"]

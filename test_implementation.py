@@ -26,7 +26,18 @@ from collections.abc import Callable
 import pytest
 import torch
 
-from checks import data, decoding, layers, main_ctc, models, search
+from checks import (
+    data,
+    decoding,
+    hybrid,
+    layers,
+    main_ctc,
+    main_seq2seq,
+    models,
+    search,
+    segments,
+    seq2seq,
+)
 from labkit.exercises import Exercise, Milestone, exercise, main, registry
 
 # fmt: off
@@ -159,7 +170,77 @@ EXERCISES = registry(
              where="decoding.py:is_exact", check=search.Law,
              hint="what do the probabilities of all transcripts add up to, and which "
                   "broken search would pass if you looked at that sum alone?"),
+    exercise("E30", "attention",
+             points=2, minutes=20, difficulty=3,
+             where="seq2seq.py:attend", check=seq2seq.Attention,
+             hint="scores 0, 0 and 0, the last frame padding: which weights do you "
+                  "want, and which number becomes 0 in a softmax?"),
+    exercise("E31", "what a decoder reads and must answer",
+             points=1, minutes=10, difficulty=2,
+             where="seq2seq.py:shift_transcripts", check=seq2seq.Shifting,
+             hint="¶oui¦ has 5 symbols: after which 4 of them is a question asked, and "
+                  "what are the 4 answers?"),
+    exercise("E32", "the loss of the attention decoder",
+             points=2, minutes=20, difficulty=3,
+             where="main_seq2seq.py:attention_losses",
+             check=main_seq2seq.AttentionLoss,
+             hint="two targets of probability 1/4 each, no smoothing, then three of "
+                  "padding: the loss is 2 ln 4; what keeps the padding out?"),
+    exercise("E33", "the joint loss",
+             points=2, minutes=15, difficulty=2,
+             where="main_seq2seq.py:joint_losses", check=main_seq2seq.JointLoss,
+             needs=("E10", "E31", "E32"),
+             hint="losses 10 and 2, weight 0.3 give 4.4; and with weight 0, what "
+                  "becomes of 0 times infinity?"),
+    exercise("E34", "reading with the attention decoder",
+             points=4, minutes=40, difficulty=4,
+             where="seq2seq.py:AttentionDecoder.forward", check=seq2seq.Reading,
+             needs=("E30",),
+             hint="attend takes (B, N, Q, D): how many queries has an utterance of "
+                  "R = 3 rows of U = 4 symbols, and how do you get (3, 4) back?"),
+    exercise("E35", "greedy decoding with attention",
+             points=3, minutes=30, difficulty=4,
+             where="seq2seq.py:greedy_attention", check=seq2seq.Greedy,
+             hint="one utterance ends after 3 symbols, another goes on to its limit, "
+                  "7: how many calls are needed, and who cuts the first one off?"),
+    exercise("E36", "extending a prefix under CTC",
+             points=4, minutes=45, difficulty=5,
+             where="hybrid.py:extend_prefix", check=hybrid.Prefixes,
+             hint="two frames; p(blank) = 0.6 and 0.5, p(a) = 0.3 and 0.2: « a » comes "
+                  "first at frame 1 or at frame 2, and 0.3 + 0.6 * 0.2 is ...? what "
+                  "changes for a second a?"),
+    exercise("E37", "combining the scores of both heads",
+             points=1, minutes=10, difficulty=2,
+             where="hybrid.py:joint_scores", check=hybrid.Combining,
+             hint="weight 0.3, CTC -10, attention -2 give -4.4; which column has no "
+                  "longer transcripts in it, so that another number belongs there?"),
+    exercise("E38", "rescoring an n-best list",
+             points=1, minutes=15, difficulty=2,
+             where="hybrid.py:rescore", check=hybrid.Rescoring,
+             hint="score -9, of which ctc -10: what is the rest, and is it weighted?"),
+    exercise("E39", "how sure CTC is of each symbol",
+             points=1, minutes=10, difficulty=2,
+             where="hybrid.py:confidences", check=segments.Confidences,
+             hint="l l ¬ l with probabilities 0.5 0.9 0.8 0.6 is « ll »: 0.9 and 0.6; "
+                  "what separates the two?"),
+    exercise("E40", "finding the uncertain segments",
+             points=1, minutes=10, difficulty=2,
+             where="hybrid.py:find_segments", check=segments.FindingSegments,
+             hint="yes yes no yes gives (0, 2) and (3, 4): what ends a segment, beside "
+                  "a no?"),
+    exercise("E41", "putting the replacements in",
+             points=2, minutes=15, difficulty=3,
+             where="hybrid.py:splice", check=segments.Splicing,
+             hint="a b c d ¦, segment (1, 2), replacement x y c give a x y c d ¦: how "
+                  "often was c written, and what if the segment holds the ¦?"),
+    exercise("E42", "how much attention agrees with",
+             points=1, minutes=10, difficulty=2,
+             where="hybrid.py:count_accepted", check=segments.Accepting,
+             hint="yes yes no yes counts 2: what should yes yes yes count, and does "
+                  "your code say so?"),
 )
+
+SEARCH = ("E23", "E24", "E25", "E26")  # part two searches with the kit's own beam
 
 MILESTONES = (
     Milestone(upto="E14", what="the linear baseline trains, one frame at a time",
@@ -170,6 +251,14 @@ MILESTONES = (
               command="python main_ctc.py train --scheduler --train_augment"),
     Milestone(upto="E24", what="your beam search transcribes a fold",
               command="python main_ctc.py test --fold test --decoder prefix"),
+    Milestone(upto="E35", what="the network with attention overfits 16 clips",
+              command="python main_seq2seq.py train --debug", without=SEARCH),
+    Milestone(upto="E38", what="CTC and attention transcribe a fold together",
+              command="python main_seq2seq.py test --fold test "
+                      "--compare attention joint rescore", without=SEARCH),
+    Milestone(upto="E42", what="every way of decoding with attention, in a table",
+              command="python main_seq2seq.py test --fold test --compare",
+              without=SEARCH),
 )
 # fmt: on
 

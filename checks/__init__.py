@@ -10,9 +10,11 @@ In grading, a probe runs beside the student's code, in another process
 than inputs and judge, and only the names that the probe uses go along with it. So no
 probe may use ``oracles``; what probes share stands in ``tools``.
 
-    data, models, layers, main_ctc, decoding, search     the checks
+    data, models, layers, main_ctc, decoding, search     the checks of part one
+    seq2seq, main_seq2seq, hybrid, segments              those of part two
     drawing, tools, oracles                              what they share
 
 Axis letters: T frames, T' frames after the convolutions, B utterances, M mel bands,
-C channels, H hidden units, V symbols, U characters of a transcript.
+C channels, H hidden units, V symbols, U characters of a transcript, R rows of an
+utterance, Q queries, N heads of D units.
 """

@@ -186,3 +186,115 @@ def flawed_search(flaw: str) -> Callable[[Tensor, int, int], list[Hypothesis]]:
         return found[:beam_size]
 
     return search
+
+
+def attended(
+    queries: Tensor, keys: Tensor, values: Tensor
+) -> tuple[list[list[float]], list[list[float]]]:
+    """Attend in plain numbers.
+
+    Args:
+        queries: (Q, D).
+        keys: (T', D), of frames that exist.
+        values: (T', D).
+
+    Returns:
+        The context of each query, D numbers; its weights, T' numbers.
+    """
+    contexts, weights = [], []
+    for query in queries.tolist():
+        dots = [sum(a * b for a, b in zip(query, key)) for key in keys.tolist()]
+        powers = [math.exp(dot / math.sqrt(len(query))) for dot in dots]
+        shares = [power / sum(powers) for power in powers]
+        columns = values.T.tolist()
+        context = [sum(w * v for w, v in zip(shares, column)) for column in columns]
+        contexts.append(context)
+        weights.append(shares)
+    return contexts, weights
+
+
+def read_by_hand(
+    weights: dict[str, Tensor], symbols: list[int], frames: Tensor, heads: int
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Read one string with the lab's recurrent decoder, symbol by symbol.
+
+    Args:
+        weights: The decoder's parameters, by name.
+        symbols: U symbols.
+        frames: What the encoder gave for this utterance alone, (T', 2H).
+        heads: The number of heads.
+
+    Returns:
+        Log-probabilities (U, V); hidden states (U, H); weights (U, T').
+    """
+    w = {name: value.double() for name, value in weights.items()}
+
+    def linear(name: str, x: Tensor, end: str = "") -> Tensor:
+        matrix, bias = f"{name}weight{end}", f"{name}bias{end}"
+        return x @ w[matrix].T + w[bias]
+
+    frames = frames.double()
+    keys, values = (linear(f"{name}.", frames) for name in ("key", "value"))
+    state = torch.zeros(len(w["query.bias"])).double()
+    rows: list[tuple[Tensor, ...]] = []
+    for symbol in symbols:
+        given = linear("rnn.", w["embedding.weight"][symbol], "_ih_l0").chunk(3)
+        past = linear("rnn.", state, "_hh_l0").chunk(3)
+        reset, update = (torch.sigmoid(a + b) for a, b in zip(given[:2], past))
+        new = torch.tanh(given[2] + reset * past[2])
+        state = (1 - update) * new + update * state
+        query = linear("query.", state)
+        split = (part.chunk(heads, dim=-1) for part in (query[None], keys, values))
+        found = [attended(*parts) for parts in zip(*split)]
+        context = torch.tensor([c for one, _ in found for c in one[0]]).double()
+        both = torch.cat([state, context])
+        log_probs = linear("output.", linear("combine.", both).tanh()).log_softmax(0)
+        mean = torch.tensor([one[0] for _, one in found]).double().mean(dim=0)
+        rows.append((log_probs, state, mean))
+    log_probs, hidden, mean = (torch.stack(column) for column in zip(*rows))
+    return log_probs, hidden, mean
+
+
+def prefix_sums(
+    log_probs: Tensor, blank: int
+) -> dict[tuple[int, ...], tuple[Tensor, Tensor]]:
+    """Sum all paths through the first t frames, t = 0 ... T', by what they spell.
+
+    Args:
+        log_probs: (T', V).
+        blank: The index of the blank.
+
+    Returns:
+        For each transcript of any of the paths, as log-probabilities (1 + T',): of
+        its paths that end with its last symbol, and of those that end with a blank.
+    """
+    table = log_probs.double().exp().tolist()
+    n_frames = len(table)
+    sums: dict[tuple[int, ...], tuple[list[float], list[float]]] = {}
+    for t in range(n_frames + 1):
+        for path in product(range(log_probs.shape[1]), repeat=t):
+            spelt = collapsed(path, blank)
+            nothing = [0.0] * (1 + n_frames), [0.0] * (1 + n_frames)
+            ends_blank = not path or path[-1] == blank
+            mass = math.prod(table[i][k] for i, k in enumerate(path))
+            sums.setdefault(spelt, nothing)[ends_blank][t] += mass
+    return {
+        spelt: (torch.tensor(a).double().log(), torch.tensor(b).double().log())
+        for spelt, (a, b) in sums.items()
+    }
+
+
+def smoothed_loss(log_probs: Tensor, targets: list[int], smoothing: float) -> float:
+    """Sum the cross-entropies of targets with smoothed labels.
+
+    Args:
+        log_probs: (U, V).
+        targets: U symbols.
+        smoothing: The probability that all V symbols share.
+    """
+    total = 0.0
+    for row, target in zip(log_probs.tolist(), targets):
+        for symbol, log_prob in enumerate(row):
+            label = smoothing / len(row) + (1 - smoothing) * (symbol == target)
+            total -= label * log_prob if label else 0.0
+    return total

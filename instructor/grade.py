@@ -3,6 +3,7 @@
     python instructor/grade.py SUBMISSIONS -o results          a folder or a zip of all
     python instructor/grade.py SUBMISSIONS -o results -j 4     four at a time
     python instructor/grade.py alice.zip --format gradescope   one, for another system
+    python instructor/grade.py SUBMISSIONS --part 1            of part one's points
     python instructor/grade.py SUBMISSIONS --moodle worksheet.csv
 
 Submissions that have not changed are not graded again. In results/: grades.csv,
@@ -68,6 +69,13 @@ def parse(arguments: list[str]) -> argparse.Namespace:
         type=int,
         help="seed of the inputs of the checks (default: the "
         "environment's LAB_SEED, else that of the last run, else at random)",
+    )
+    parser.add_argument(
+        "--part",
+        type=int,
+        choices=(1, 2),
+        default=0,
+        help="grade this part of the lab alone (default: all parts)",
     )
     parser.add_argument("--force", action="store_true", help="grade everything again")
     parser.add_argument(

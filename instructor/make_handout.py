@@ -2,6 +2,7 @@
 
     python instructor/make_handout.py                        dist/asr-lab.zip
     python instructor/make_handout.py --output build/lab.zip
+    python instructor/make_handout.py --part 1               without part two's scripts
     python instructor/make_handout.py --without_agents       no AGENTS.md
 
 The desk is made from the reference, not from the scripts in the root. README.md loses
@@ -26,18 +27,19 @@ TOP = "asr-lab"  # the folder in the archive
 AGENTS = Path("instructor", "handout", "AGENTS.md")  # goes to its top
 
 
-def make_handout(root: Path, archive: Path, agents: bool = True) -> None:
+def make_handout(root: Path, archive: Path, agents: bool = True, part: int = 0) -> None:
     """Make the archive of the repository ``root``, and print its size.
 
     Args:
         root: The repository.
         archive: The zip file.
         agents: Whether AGENTS.md is in it.
+        part: The last part of the lab that is handed out; 0 for all.
 
     Raises:
         LabError: A needed file is missing or wrong.
     """
-    files = collect(root)
+    files = collect(root, part)
     if agents:
         files[AGENTS.name] = (root / AGENTS).read_bytes()
     write_zip(archive, {f"{TOP}/{name}": content for name, content in files.items()})
@@ -55,8 +57,12 @@ def main() -> None:
     parser.add_argument(
         "--without_agents", action="store_true", help="leave AGENTS.md out"
     )
+    parser.add_argument(
+        "--part", type=int, choices=(1,), default=0, help="hand out part one alone"
+    )
     options = parser.parse_args()
-    make_handout(ROOT, options.output, agents=not options.without_agents)
+    agents = not options.without_agents
+    make_handout(ROOT, options.output, agents, options.part)
 
 
 if __name__ == "__main__":

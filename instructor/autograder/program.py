@@ -46,7 +46,7 @@ from autograder.output import (
 from autograder.records import SubmissionRecord
 from autograder.sandbox import ENVIRONMENT, Limits, Sandbox
 from labkit.base import USAGE, LabError, write_atomically
-from labkit.exercises import SEED_VARIABLE
+from labkit.exercises import SEED_VARIABLE, in_folder, split_parts
 
 CHECKS = "test_implementation.py"
 _SECRET_BITS = 48
@@ -63,27 +63,41 @@ def digest_of_lab(root: Path) -> str:
     return digest_of(p.read_text(encoding="utf-8") for p in (root / CHECKS, *scripts))
 
 
-def open_material(root: Path) -> Material:
+def open_material(root: Path, part: int = 0) -> Material:
     """Read the checks, the reference and the starter of the lab at ``root``.
 
+    Args:
+        root: The folder of the lab.
+        part: Grade the exercises of this part of the lab alone, and read no script of
+            a later one; 0 for all parts that the reference has.
+
     Raises:
-        LabError: One of them has an error.
+        LabError: One of them has an error, or the reference has no such part.
     """
     from test_implementation import EXERCISES
 
     regions = load(root / REFERENCE)
-    missing = sorted(set(EXERCISES) - set(regions))
+    exercises, _ = in_folder(EXERCISES, root / REFERENCE)
+    missing = sorted(set(exercises) - set(regions))
     if missing:
         remedy = f"give it a region in {REFERENCE}, or take it out of {CHECKS}"
         raise LabError(f"no solution of {', '.join(missing)}", remedy, ENVIRONMENT)
-    scripts = [exercise.file for exercise in EXERCISES.values()]
+    scripts = [exercise.file for exercise in exercises.values()]
     scripts += [script.name for script in regions.values()]
+    files, digest = tuple(dict.fromkeys(scripts)), digest_of_lab(root)
+    if part:
+        digest = digest_of([digest, str(part)])
+        parts = split_parts(files)
+        exercises = {k: e for k, e in exercises.items() if e.file in parts[part - 1]}
+        files = tuple(name for own in parts[:part] for name in own)
+    if not exercises:
+        raise LabError(f"the reference has no part {part}", "leave --part out", USAGE)
     return Material(
-        EXERCISES,
-        tuple(dict.fromkeys(scripts)),
+        exercises,
+        files,
         reference=generate(regions, ()),
         starter=generate(regions, regions),
-        digest=digest_of_lab(root),
+        digest=digest,
     )
 
 
@@ -190,7 +204,7 @@ def open_sandbox(
     """
     probes = probe_files(root, material.exercises)
     sources = map(Source, (*material.reference.values(), *probes.values()))
-    own = [*(file[: -len(".py")] for file in material.files), PACKAGE]
+    own = [*(file[: -len(".py")] for file in material.reference), PACKAGE]
     secret = ("LabsSolutions", CHECKS, PACKAGE, "instructor", "tests", ".git")
     return Sandbox(
         root / "labkit",
@@ -211,7 +225,7 @@ def grade(options: argparse.Namespace, root: Path) -> None:
         LabError: Nothing can be graded, or this computer has an error.
     """
     torch.set_num_threads(1)
-    material = open_material(root)
+    material = open_material(root, options.part)
     submissions = find_submissions(options.submissions, material.files)
     if options.format and len(submissions) != 1:
         found = f"{len(submissions)} submissions"

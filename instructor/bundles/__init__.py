@@ -1,5 +1,5 @@
 """Packing the lab for students and for other systems."""
 
-from bundles.handout import collect, walk
+from bundles.handout import collect, of_later_parts, walk
 
-__all__ = ["collect", "walk"]
+__all__ = ["collect", "of_later_parts", "walk"]

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from starter import REFERENCE, generate, load, read_source
 
-from labkit.base import LabError
+from labkit.base import PARTS, LabError
 
 README = "README.md"
 NEEDED_FILES = (
@@ -86,8 +86,18 @@ def walk(root: Path, name: str) -> Iterator[Path]:
             yield relative
 
 
-def collect(root: Path) -> dict[str, bytes]:
+def of_later_parts(part: int) -> set[str]:
+    """Name the scripts of the parts of the lab after ``part``; none if it is 0."""
+    later = PARTS[part:] if part else ()
+    return {f"{name}.py" for own in later for name in own}
+
+
+def collect(root: Path, part: int = 0) -> dict[str, bytes]:
     """Map the path of each file in the archive to its content.
+
+    Args:
+        root: The repository.
+        part: The last part of the lab that is handed out; 0 for all.
 
     Raises:
         LabError: A needed file is missing, or the reference or README is wrong.
@@ -106,5 +116,6 @@ def collect(root: Path) -> dict[str, bytes]:
     files[README] = cut_regions(read_source(readme), str(readme)).encode()
     exercises = load(root / REFERENCE)
     for name, text in generate(exercises, exercises).items():
-        files[name] = text.encode()
+        if name not in of_later_parts(part):
+            files[name] = text.encode()
     return files

@@ -10,7 +10,9 @@ from labkit.exercises.registry import (
     Milestone,
     Values,
     exercise,
+    in_folder,
     registry,
+    split_parts,
 )
 from labkit.exercises.verdicts import (
     DONE,
@@ -39,11 +41,13 @@ __all__ = [
     "expect_that",
     "failure",
     "from_bytes",
+    "in_folder",
     "is_starter_body",
     "judge_parts",
     "main",
     "part",
     "registry",
     "run_probe",
+    "split_parts",
     "to_bytes",
 ]

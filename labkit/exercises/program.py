@@ -12,7 +12,6 @@ import torch
 
 from labkit.base import (
     DEBUG_PREFIX,
-    PARTS,
     USAGE,
     Lab,
     LabError,
@@ -20,8 +19,8 @@ from labkit.base import (
     run_program,
     write_zip,
 )
-from labkit.exercises.registry import Exercises, Milestone, scripts_of
-from labkit.exercises.verdicts import DONE, FAIL, check_next, render
+from labkit.exercises.registry import Exercises, Milestone, in_folder, scripts_of
+from labkit.exercises.verdicts import DONE, FAIL, check_next, left_out, render
 
 SUBMISSION = Path("submission.zip")
 
@@ -30,20 +29,24 @@ def check_all(
     exercises: Exercises, milestones: Sequence[Milestone], folder: Path
 ) -> bool:
     """Check every exercise and print the list; return whether all is done."""
+    exercises, absent = in_folder(exercises, folder)
     lab, verdicts = Lab(folder), {}
     torch.set_num_threads(1)  # the tensors are tiny: threads would slow it down
     for exercise in exercises.values():
         verdict = check_next(exercise, lab, exercises, verdicts)
         if verdict.state == FAIL:
             print("\n".join(verdict.lines), end="\n\n")
-    print("\n".join(render(exercises, verdicts, milestones)))
+    print("\n".join(render(exercises, verdicts, milestones, absent)))
     return all(verdict.state == DONE for verdict in verdicts.values())
 
 
-def list_exercises(exercises: Exercises, milestones: Sequence[Milestone]) -> None:
+def list_exercises(
+    exercises: Exercises, milestones: Sequence[Milestone], folder: Path
+) -> None:
     """Print the exercises and, with their times, the milestones."""
+    exercises, absent = in_folder(exercises, folder)
     print("id   points  min  difficulty  what" + " " * 42 + "where")
-    ends = {milestone.needs(exercises)[-1]: milestone for milestone in milestones}
+    ends = {milestone.upto: milestone for milestone in milestones}
     points = minutes = 0
     for id_, exercise in exercises.items():
         stars = "*" * exercise.difficulty
@@ -57,6 +60,7 @@ def list_exercises(exercises: Exercises, milestones: Sequence[Milestone]) -> Non
             reached = f"{ends[id_].what}: {ends[id_].command}"
             print(f"     after {minutes // 60} h {minutes % 60:02} min: {reached}")
     print(f"{len(exercises)} exercises, {points} points, about {minutes / 60:.0f} h")
+    print(*left_out(absent), sep="\n", end="\n" if absent else "")
 
 
 def best_run(logdir: Path) -> Path | None:
@@ -78,18 +82,15 @@ def scripts_to_submit(exercises: Exercises, folder: Path) -> list[str]:
     Raises:
         LabError: A script is missing, though others of its part are there.
     """
+    exercises, absent = in_folder(exercises, folder)
     names = scripts_of(exercises)
-    present = [name for name in names if (folder / name).is_file()]
-    for part in PARTS:
-        own = [name for name in names if name[: -len(".py")] in part]
-        missing = [name for name in own if name not in present]
-        if missing and (missing != own or not present):
-            path = folder / missing[0]
+    for path in (folder / name for name in names):
+        if not path.is_file():
             raise LabError(f"{path}: no such script", "run this in the lab's folder")
-        if missing:
-            print(f"not here, so not handed in: {', '.join(missing)}")
-    print(f"scripts: {', '.join(present)}")
-    return present
+    if absent:
+        print(f"not here, so not handed in: {', '.join(absent)}")
+    print(f"scripts: {', '.join(names)}")
+    return names
 
 
 def submit(exercises: Exercises, folder: Path, logdir: Path) -> None:
@@ -132,7 +133,7 @@ def main(
     def answer() -> None:
         nonlocal all_done
         if args.list:
-            list_exercises(exercises, milestones)
+            list_exercises(exercises, milestones, args.lab)
         elif args.hint:
             if args.hint not in exercises:
                 known = f"{min(exercises)} to {max(exercises)}"

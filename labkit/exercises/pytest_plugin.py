@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from labkit.base import Lab
-from labkit.exercises.registry import Exercise, Exercises, Milestone
+from labkit.exercises.registry import Exercise, Exercises, Milestone, in_folder
 from labkit.exercises.verdicts import (
     BLOCKED,
     DONE,
@@ -30,6 +30,7 @@ class _Session:
     lab: Lab
     exercises: Exercises = field(default_factory=dict)
     milestones: Sequence[Milestone] = ()
+    absent: list[str] = field(default_factory=list)  # files of exercises left out
     verdicts: dict[str, Verdict] = field(default_factory=dict)
 
 
@@ -62,11 +63,28 @@ def pytest_configure(config: pytest.Config) -> None:
     torch.set_num_threads(1)  # the tensors are tiny: threads would slow it down
 
 
+def pytest_collection_modifyitems(
+    config: pytest.Config, items: list[pytest.Item]
+) -> None:
+    """Leave out the exercises of a part of the lab that is not in the folder."""
+    absent: list[pytest.Item] = []
+    for item in items:
+        exercises = getattr(getattr(item, "module", None), "EXERCISES", {})
+        given = getattr(getattr(item, "callspec", None), "params", {})
+        exercise = given.get("exercise")
+        if isinstance(exercise, Exercise) and exercise.id in exercises:
+            session = config.stash[_SESSION]
+            kept, session.absent = in_folder(exercises, session.lab.folder)
+            absent += [] if exercise.id in kept else [item]
+    config.hook.pytest_deselected(items=absent)
+    items[:] = [item for item in items if item not in absent]
+
+
 @pytest.fixture
 def report(request: pytest.FixtureRequest) -> Callable[[Exercise], None]:
     """Check an exercise, and hand its verdict to pytest."""
     session = request.config.stash[_SESSION]
-    session.exercises = request.module.EXERCISES
+    session.exercises, _ = in_folder(request.module.EXERCISES, session.lab.folder)
     session.milestones = request.module.MILESTONES
 
     def check_and_report(exercise: Exercise) -> None:
@@ -114,5 +132,6 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     session = terminalreporter.config.stash[_SESSION]
     if session.verdicts:
         terminalreporter.section("exercises")
-        for line in render(session.exercises, session.verdicts, session.milestones):
+        shown = session.exercises, session.verdicts, session.milestones, session.absent
+        for line in render(*shown):
             terminalreporter.write_line(line)

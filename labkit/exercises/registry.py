@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import torch
 
-from labkit.base import EXERCISE_ID, Lab
+from labkit.base import EXERCISE_ID, PARTS, Lab
 
 SEED_VARIABLE = "LAB_SEED"  # environment variable: draws other inputs for the checks
 
@@ -90,10 +91,11 @@ class Milestone:
     upto: str  # the id of the last of them; all smaller ids count too
     what: str  # what it shows, in a few words
     command: str
+    without: tuple[str, ...] = ()
 
     def needs(self, exercises: Iterable[str]) -> list[str]:
         """List the ids of a registry that must be done for it."""
-        return [id_ for id_ in exercises if id_ <= self.upto]
+        return [e for e in exercises if e <= self.upto and e not in self.without]
 
 
 def registry(*exercises: Exercise) -> Exercises:
@@ -119,3 +121,31 @@ def registry(*exercises: Exercise) -> Exercises:
 def scripts_of(exercises: Exercises) -> list[str]:
     """List the files that hold exercises, in the order in which they are needed."""
     return list(dict.fromkeys(exercise.file for exercise in exercises.values()))
+
+
+def split_parts(scripts: Iterable[str]) -> list[list[str]]:
+    """Group file names by the parts of the lab, in their order; some may be empty."""
+    names = list(scripts)
+    return [[name for name in names if name[: -len(".py")] in part] for part in PARTS]
+
+
+def in_folder(exercises: Exercises, folder: Path) -> tuple[Exercises, list[str]]:
+    """Leave out a part of the lab of which a folder holds no script.
+
+    Args:
+        exercises: The registry.
+        folder: The folder of the scripts; if it holds none at all, nothing is left out.
+
+    Returns:
+        The other exercises, and the scripts that are left out.
+    """
+    scripts = scripts_of(exercises)
+    there = {name for name in scripts if (folder / name).is_file()}
+    absent = [
+        name
+        for own in split_parts(scripts)
+        for name in own
+        if there and there.isdisjoint(own)
+    ]
+    kept = {id_: one for id_, one in exercises.items() if one.file not in absent}
+    return kept, absent

@@ -176,8 +176,16 @@ def render(
     exercises: Exercises,
     verdicts: dict[str, Verdict],
     milestones: Sequence[Milestone] = (),
+    absent: Sequence[str] = (),
 ) -> list[str]:
-    """Write the list that ends every run: states, points, milestones, the next step."""
+    """Write the list that ends every run: states, points, milestones, the next step.
+
+    Args:
+        exercises: The exercises of the scripts that are there.
+        verdicts: The verdicts on those that were checked.
+        milestones: The milestones.
+        absent: The scripts of a part of the lab that is not there.
+    """
     lines, score, total = [], 0, 0
     for id_, verdict in verdicts.items():
         exercise = exercises[id_]
@@ -193,13 +201,19 @@ def render(
             name = needed.name if needed else verdict.waits_for
             lines.append(f"              waits for {name}")
     lines.append(f"total {score}/{total}")
+    lines += left_out(absent)
     done = {id_ for id_, verdict in verdicts.items() if verdict.state == DONE}
     lines += [
         f"reached: {milestone.what}: {milestone.command}"
         for milestone in milestones
-        if done.issuperset(milestone.needs(exercises))
+        if milestone.upto in exercises and done.issuperset(milestone.needs(exercises))
     ]
     return lines + _what_next(exercises, verdicts)
+
+
+def left_out(absent: Sequence[str]) -> list[str]:
+    """Say in one line that a part of the lab is not there; nothing if it is."""
+    return [f"left out, as they are not here: {', '.join(absent)}"] if absent else []
 
 
 def _what_next(exercises: Exercises, verdicts: dict[str, Verdict]) -> list[str]:

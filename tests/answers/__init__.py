@@ -17,7 +17,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from answers import data, decoding, main_ctc, models
+from answers import data, decoding, hybrid, main_ctc, main_seq2seq, models, seq2seq
 
 _ENTRY = re.compile(
     r"^@(?P<exercise>E\d\d) (?P<kind>wrong|right) (?P<name>[a-z0-9-]+)\n"
@@ -69,6 +69,9 @@ def parse(sheet: str) -> list[Answer]:
     return answers
 
 
-ANSWERS = [a for m in (data, models, main_ctc, decoding) for a in parse(m.SHEET)]
+_PART_ONE = data, models, main_ctc, decoding
+_PART_TWO = seq2seq, main_seq2seq, hybrid
+
+ANSWERS = [a for m in (*_PART_ONE, *_PART_TWO) for a in parse(m.SHEET)]
 WRONG = [answer for answer in ANSWERS if answer.mistake]
 RIGHT = [answer for answer in ANSWERS if not answer.mistake]

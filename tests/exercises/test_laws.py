@@ -12,7 +12,12 @@ from shared import REFERENCE, ROOT, Run
 
 from labkit.base.desk import Lab
 from labkit.exercises.exchange import from_bytes, to_bytes
-from labkit.exercises.registry import Milestone, scripts_of
+from labkit.exercises.registry import (
+    Milestone,
+    in_folder,
+    scripts_of,
+    split_parts,
+)
 from labkit.exercises.verdicts import (
     BLOCKED,
     DONE,
@@ -58,6 +63,29 @@ def test_pytest_on_the_reference_scores_everything(run: Run) -> None:
     done = run("tests/helpers/run_pytest.py", checks, "--lab", REFERENCE)
     assert done.returncode == 0, done.stdout
     assert f"total {POINTS}/{POINTS}" in done.stdout
+
+
+def test_a_desk_without_part_two_needs_part_one_alone(tmp_path: Path, run: Run) -> None:
+    own, others = split_parts(SCRIPTS)
+    for name in own:
+        (tmp_path / name).write_bytes((REFERENCE / name).read_bytes())
+    points = sum(e.points for e in EXERCISES.values() if e.file in own)
+    checks = ROOT / "test_implementation.py"
+    for script in ("tests/helpers/run_pytest.py", checks):
+        first = [checks] if script != checks else []
+        done = run(script, *first, "--lab", tmp_path)
+        assert done.returncode == 0, done.stdout
+        assert f"total {points}/{points}\n" in done.stdout
+        assert (
+            done.stdout.count(f"left out, as they are not here: {', '.join(others)}")
+            == 1
+        )
+        assert "main_seq2seq.py " not in done.stdout and "all done" in done.stdout
+    done = run(checks, "--lab", tmp_path, "--list")
+    assert f" {points} points" in done.stdout and "E30" not in done.stdout
+    # A part of which a script is there must be there whole.
+    (tmp_path / others[0]).write_bytes((REFERENCE / others[0]).read_bytes())
+    assert in_folder(EXERCISES, tmp_path) == (EXERCISES, [])
 
 
 @pytest.mark.parametrize("chosen", ["E11", "output_lengths"])

@@ -73,6 +73,14 @@ def test_gradescope_bundle_has_its_programs_and_the_grader(tmp_path: Path) -> No
     assert templates <= there
 
 
+@pytest.mark.parametrize("system", ASSEMBLE)
+def test_a_bundle_of_part_one_has_no_script_of_part_two(system: str) -> None:
+    left_out = set(ASSEMBLE[system](ROOT)) - set(ASSEMBLE[system](ROOT, 1))
+    names = {Path(path).name for path in left_out}
+    assert names == {"seq2seq.py", "hybrid.py", "main_seq2seq.py"}
+    assert not any("checks" in path or "answers" in path for path in left_out)
+
+
 def test_students_of_classroom_get_no_reference(tmp_path: Path) -> None:
     root = unpacked("classroom", tmp_path)
     students = {

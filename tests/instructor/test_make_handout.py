@@ -84,6 +84,16 @@ def test_no_line_of_a_solution_leaves_with_the_desk(root: Path) -> None:
     assert [line for line in long if handed[line] > given[line]] == []
 
 
+def test_part_one_is_handed_out_alone(root: Path) -> None:
+    whole = pack(root)
+    archive = root.parent / "one.zip"
+    make_handout(root, archive, part=1)
+    with zipfile.ZipFile(archive) as source:
+        left_out = set(whole) - set(source.namelist())
+    scripts = ("seq2seq", "hybrid", "main_seq2seq")
+    assert left_out == {f"asr-lab/{name}.py" for name in scripts}
+
+
 def test_the_same_files_give_the_same_bytes(root: Path) -> None:
     pack(root, "a.zip")
     copy = root.parent / "elsewhere" / "copy"

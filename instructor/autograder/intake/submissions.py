@@ -23,7 +23,9 @@ from autograder.intake.files import (
     unpacked,
     zip_members,
 )
+from autograder.records import NOT_HANDED_IN
 from labkit.base import USAGE, LabError
+from labkit.exercises import split_parts
 
 _MOODLE = re.compile(
     r"(?P<name>.+?)_(?P<identifier>\d+)_assignsubmission_[a-z]+_?(?P<rest>.*)",
@@ -85,10 +87,11 @@ def _collect(
     problems = submission.problems
     found = [m for m in unpacked(members, problems) if m.path.suffix.lower() == ".py"]
     home = _home(found, files)
+    missing: list[str] = []
     for file in files:
         candidates = _choose(found, file, home)
         if not candidates:
-            problems.append(f"{file}: missing")
+            missing.append(file)
             continue
         best = candidates[0]
         shown = clean(str(best.path))
@@ -106,6 +109,19 @@ def _collect(
             problems.append(f"{shown}: unreadable: {clean(str(error))[:200]}")
             continue
         submission.scripts[file] = decode_script(content, shown, problems)
+    problems += _about_missing(missing, files)
+
+
+def _about_missing(missing: Sequence[str], files: Sequence[str]) -> list[str]:
+    """Name the scripts that are missing; those of a whole part on one line."""
+    lines = []
+    for number, own in enumerate(split_parts(files), 1):
+        absent = [file for file in own if file in missing]
+        if absent == own and len(missing) < len(files) and own:
+            lines.append(f"part {number} {NOT_HANDED_IN}: {', '.join(own)}")
+        else:
+            lines += [f"{file}: missing" for file in absent]
+    return lines
 
 
 def _entries(members: Iterable[Member]) -> dict[str, list[Member]]:

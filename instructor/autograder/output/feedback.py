@@ -26,7 +26,7 @@ from autograder.output.text import (
     total_earned,
     where_words,
 )
-from autograder.records import ExerciseRecord, SubmissionRecord
+from autograder.records import NOT_HANDED_IN, ExerciseRecord, SubmissionRecord
 from labkit.base import write_atomically
 
 _MARKDOWN = re.compile(r"([\\`*_{}\[\]<>()#+!|~&])")
@@ -145,7 +145,8 @@ def collect(record: SubmissionRecord) -> Feedback:
     earned, total = total_earned(record), record.total
     words = phrases.TOTAL.format(earned=number_text(earned), total=total)
     step, hint = _next_step(record)
-    if record.problems:
+    # A part that is absent was perhaps not asked for: no file has to be mended.
+    if any(NOT_HANDED_IN not in text for text in record.problems):
         step = f"{phrases.NEXT_PROBLEM} {step}" if record.exercises else step
     return Feedback(
         title=phrases.FEEDBACK_TITLE.format(name=name_of(record)),

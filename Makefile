@@ -8,10 +8,10 @@ REFERENCE := LabsSolutions/02-pytorch-asr
 DEMO_CLIP := corpora/mini/fr/clips/$(shell awk -F'\t' 'NR == 2 {print $$2}' corpora/mini/fr/test.tsv)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-all other-pythons check format starter handout gradescope classroom benchmarks clean
+.PHONY: help demo demo2 test test-all other-pythons check format starter handout gradescope classroom benchmarks clean
 
 help: ## this list
-	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "make %-14s %s\n", $$1, $$2}' Makefile
+	@awk -F':.*## ' '/^[a-z0-9-]+:.*## / {printf "make %-14s %s\n", $$1, $$2}' Makefile
 
 $(VENV)/.installed: requirements.txt requirements-dev.txt
 	$(PYTHON) -m venv $(VENV)
@@ -23,11 +23,15 @@ demo: $(VENV)/.installed ## train the reference for some minutes, transcribe a c
 	$(BIN)/python $(REFERENCE)/main_ctc.py test --audiofile $(DEMO_CLIP)
 	@awk -F'\t' 'NR == 2 {print "what was said: " $$4}' corpora/mini/fr/test.tsv
 
+demo2: $(VENV)/.installed ## train part two from the newest network of part one, compare its decoders
+	$(BIN)/python $(REFERENCE)/main_seq2seq.py train --scheduler --train_augment --logname demo2
+	$(BIN)/python $(REFERENCE)/main_seq2seq.py test --fold test --compare
+
 test: $(VENV)/.installed ## the checks on the reference, and the maintainers' tests
 	$(BIN)/python -m pytest -q --lab=$(REFERENCE) test_implementation.py tests
 
 test-all: export LAB_TEST_ALL := 1
-test-all: test demo benchmarks other-pythons ## and what takes long, on other Pythons too
+test-all: test demo demo2 benchmarks other-pythons ## and what takes long, on other Pythons too
 
 other-pythons: ## the checks and quick tests on Python 3.9 and 3.13, where they are
 	for python in $(PYTHONS); do .ci/on_python "$$python" || exit 1; done
@@ -58,6 +62,7 @@ benchmarks: $(VENV)/.installed ## tables of ratios, as README states them
 	$(BIN)/python benchmarks/debug_epoch.py
 	$(BIN)/python benchmarks/recurrent.py
 	$(BIN)/python benchmarks/decoders.py
+	$(BIN)/python benchmarks/seq2seq.py
 	$(BIN)/python benchmarks/index.py
 	$(BIN)/python benchmarks/loading.py
 	$(BIN)/python benchmarks/epoch.py

@@ -115,7 +115,7 @@ PARTIAL = group(
     ),
     Option(
         "par_threshold",
-        0.99,
+        0.9,
         "decode again what CTC is less sure of",
         PROBABILITY,
         decoders=("par",),

@@ -111,6 +111,13 @@ def prepare(model: nn.Module, args: argparse.Namespace) -> nn.Module:
     Returns:
         The network itself, or a module that contains it; the network keeps the weights.
     """
+    if args.world.size > 1 and vars(args).get("ctc_weight") in (0, 1):
+        raise LabError(
+            f"--ctc_weight {args.ctc_weight:g} with several processes: one head would "
+            "get no gradient, and they would wait for it",
+            "train with one process, or with a weight between 0 and 1, such as 0.001",
+            USAGE,
+        )
     if args.device.type == "cpu":
         run_densely(model)
     if args.amp:

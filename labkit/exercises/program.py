@@ -58,7 +58,8 @@ def list_exercises(
         points, minutes = points + exercise.points, minutes + exercise.minutes
         if id_ in ends:
             reached = f"{ends[id_].what}: {ends[id_].command}"
-            print(f"     after {minutes // 60} h {minutes % 60:02} min: {reached}")
+            needed = sum(exercises[e].minutes for e in ends[id_].needs(exercises))
+            print(f"     after {needed // 60} h {needed % 60:02} min: {reached}")
     print(f"{len(exercises)} exercises, {points} points, about {minutes / 60:.0f} h")
     print(*left_out(absent), sep="\n", end="\n" if absent else "")
 

@@ -18,8 +18,8 @@ from models import CTCModel
 from shared import REFERENCE, ROOT, Run
 
 from labkit import doctor
-from labkit.exercises import exercise, program, registry
-from labkit.exercises.registry import Check, Exercises, scripts_of
+from labkit.exercises import program, split_parts
+from labkit.exercises.registry import scripts_of
 from labkit.options import CTC, parse
 from labkit.training.checkpoint import save_checkpoint
 from test_implementation import EXERCISES, MILESTONES
@@ -248,28 +248,24 @@ def test_a_missing_script_or_exercise_is_told(
     assert "no exercise E99" in capsys.readouterr().err
 
 
-def with_part_two() -> Exercises:
-    """Add an exercise of a script that a student need not have."""
-    numbers = {"points": 1, "minutes": 5, "difficulty": 1}
-    where = {"where": "seq2seq.py:attend", "check": Check, "hint": "?"}
-    return registry(*EXERCISES.values(), exercise("E30", "t", **numbers, **where))
-
-
 def test_a_part_that_a_student_does_not_have_is_said_and_not_handed_in(
     work: tuple[object, ...],
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    monkeypatch.setitem(globals(), "EXERCISES", with_part_two())
+    _, part_two = split_parts(scripts_of(EXERCISES))
+    for name in part_two:
+        (tmp_path / "scripts" / name).unlink()
     packed = tmp_path / "scripts" / "submission.zip"
     assert exercises(monkeypatch, *work) == 0
     out = capsys.readouterr().out
-    assert "not here, so not handed in: seq2seq.py\n" in out
+    assert f"not here, so not handed in: {', '.join(part_two)}\n" in out
     assert "scripts: data.py, " in out
     with zipfile.ZipFile(packed) as archive:
-        assert "seq2seq.py" not in archive.namelist()
-    (tmp_path / "scripts" / "seq2seq.py").write_text("# mine\n", encoding="utf-8")
+        assert not {*part_two} & {*archive.namelist()}
+    for name in part_two:
+        (tmp_path / "scripts" / name).write_text("# mine\n", encoding="utf-8")
     assert exercises(monkeypatch, *work) == 0
     with zipfile.ZipFile(packed) as archive:
         assert archive.read("seq2seq.py") == b"# mine\n"

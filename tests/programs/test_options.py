@@ -19,6 +19,7 @@ from labkit.decoding import SearchOptions
 from labkit.options import (
     CTC,
     CTC_OPTIONS,
+    SEQ2SEQ,
     Decoder,
     Option,
     OptionTable,
@@ -138,7 +139,8 @@ def test_help_answers_at_once(run: Run) -> None:
 
 def test_the_page_of_options_is_that_of_the_rows() -> None:
     page = (ROOT / "docs" / "options.md").read_text(encoding="utf-8")
-    assert page == describe(CTC), "run: python -m labkit.options > docs/options.md"
+    wanted = "\n".join(map(describe, (CTC, SEQ2SEQ)))
+    assert page == wanted, "run: python -m labkit.options > docs/options.md"
 
 
 def test_readme_names_options_and_decoders_that_there_are() -> None:
@@ -152,6 +154,15 @@ def test_readme_names_options_and_decoders_that_there_are() -> None:
             "nproc_per_node",
             "help",
         }
+
+
+def test_readme_names_options_and_decoders_of_part_two() -> None:
+    first = {decoder.name for decoder in CTC_OPTIONS.decoders}
+    for decoder in SEQ2SEQ.options.decoders:
+        row = f"| `{decoder.name}` | {decoder.what} |"
+        assert decoder.name in first or row in README
+    for words in re.findall(r"main_seq2seq\.py (.*)", README):
+        assert {*re.findall(r"--([a-z_0-9]\w*)", words)} <= {*SEQ2SEQ.options.names()}
 
 
 def test_the_desk_makes_the_decoders_that_the_command_line_names() -> None:

@@ -32,6 +32,6 @@ def test_a_licence_stands_beside_what_it_is_for(name: str) -> None:
 
 def test_make_help_lists_every_target() -> None:
     makefile = read("Makefile")
-    listed = set(re.findall(r"^([a-z-]+):.*## ", makefile, re.MULTILINE))
+    listed = set(re.findall(r"^([a-z0-9-]+):.*## ", makefile, re.MULTILINE))
     (phony,) = re.findall(r"^\.PHONY: (.*)$", makefile, re.MULTILINE)
     assert listed == set(phony.split())

@@ -234,6 +234,28 @@ def test_decoders_are_compared_in_columns_under_their_names(
     )  # no division by what is not there
 
 
+def test_calls_and_cut_transcripts_are_counted_where_there_is_attention(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    greedy, joint = FoldReport("greedy"), FoldReport("joint")
+    for report, calls in ((greedy, (0, 0)), (joint, (7, 4))):
+        for n, cut in zip(calls, (True, False)):
+            report.add_calls(n)
+            report.add("clip", "a b c", "a b c", cut and report is joint)
+    print_comparison([greedy, joint])
+    header, first, second, *notes = capsys.readouterr().out.splitlines()
+    assert header.endswith("calls")
+    assert first.endswith(" 0.0") and second.endswith(" 5.5")
+    assert max(map(len, (header, first, second))) <= 88
+    assert "joint: transcripts that ran into the limit of their length: 1" in notes
+    joint.print()
+    out = capsys.readouterr().out
+    assert "calls of the attention decoder: 5.5 a batch" in out
+    assert "ran into the limit of their length: 1" in out
+    print_comparison([greedy])
+    assert "calls" not in capsys.readouterr().out
+
+
 @pytest.mark.parametrize("seconds, n_rows", [(3, 1), (12, 3), (200, 6)])
 def test_a_picture_of_an_alignment_shows_each_word_once_at_its_time(
     seconds: int, n_rows: int

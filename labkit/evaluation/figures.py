@@ -186,6 +186,6 @@ def plot_thresholds(
     right.set_ylim(bottom=0)
     right.set_ylabel("decoder calls a batch")
     lines = [*axes.get_lines(), *right.get_lines()]
-    axes.legend(lines, [str(line.get_label()) for line in lines], loc="center left")
+    axes.legend(lines, [str(line.get_label()) for line in lines], loc="upper center")
     axes.set_title(title, parse_math=False)
     return figure

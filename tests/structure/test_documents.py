@@ -8,6 +8,7 @@ import pytest
 from shared import ROOT
 
 from labkit.base import KIT_VERSION
+from labkit.options import CTC, parse
 
 FOLDERS = ("docs", "corpora", "pretrained")
 LICENCES = ("LICENSE", *(f"{folder}/LICENSE.md" for folder in FOLDERS))
@@ -28,6 +29,16 @@ def test_the_version_is_the_same_everywhere() -> None:
 @pytest.mark.parametrize("name", LICENCES)
 def test_a_licence_stands_beside_what_it_is_for(name: str) -> None:
     assert len(read(name).split()) > 20
+
+
+def test_the_demo_is_what_readme_says() -> None:
+    makefile, readme = read("Makefile"), read("README.md")
+    (options,) = re.findall(r"^DEMO_TRAIN = (.*)$", makefile, re.MULTILINE)
+    assert parse(CTC, None, ["train", *options.split()]).command == "train"
+    assert readme.count(f"main_ctc.py train {options}") == 2  # to paste, and the result
+    assert f"main_ctc.py train {options}`" in read("docs/maintainers.md")
+    (clip,) = re.findall(r"^DEMO_CLIP := (\S+)$", makefile, re.MULTILINE)
+    assert f"\t{clip}\t" in read("corpora/mini/fr/test.tsv")  # training never saw it
 
 
 def test_make_help_lists_every_target() -> None:

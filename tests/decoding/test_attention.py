@@ -483,6 +483,30 @@ def test_certain_symbols_survive(kind: str, threshold: float) -> None:
         assert one.indices[-3:] == string[-3:]
 
 
+@both_kinds
+@pytest.mark.parametrize("threshold", [0.5, 1.0])
+def test_an_end_that_ctc_has_not_written_is_decoded(
+    kind: str, threshold: float
+) -> None:
+    model = network(kind)
+    string = [2, 6, 5, 4]  # no ¦
+    scores = torch.zeros(2 * len(string), len(FIRST.symbols))
+    for u, symbol in enumerate(string):
+        scores[2 * u, symbol] = scores[2 * u + 1, 0] = 200.0
+    inputs = Encoding(
+        pack_sequence([scores]), pack_sequence([torch.randn(len(scores), SIZE)])
+    )
+    with torch.inference_mode():
+        memory, _ = opened(model, inputs)
+        draft = Draft.read_by(model.decoder, memory, [[6, 5, 4, 3]], 2)
+        ((expected,),) = find_replacements(
+            model.decoder, memory, draft, [[(3, 4)]], 10, [0, 2, 3], 5
+        )
+    (nbest,) = decode("par", model, inputs, par_threshold=threshold)
+    assert nbest[0].indices == [*string, *expected[0].symbols]
+    assert nbest[0].score == pytest.approx(expected[0].score, abs=1e-4)
+
+
 # ---- all of them
 
 

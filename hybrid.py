@@ -52,8 +52,8 @@ def extend_prefix(
         sum over t of before[t-1] * p_t(symbol)
 
     Args:
-        symbol: Log-probabilities of the new symbol at each frame, (..., T').
-        blank: Log-probabilities of the blank, (..., T').
+        symbol: Log-probabilities of the new symbol at each frame, (..., T'); finite.
+        blank: Log-probabilities of the blank, (..., T'); finite.
         state: Of the shorter prefix: ``state.symbol`` and ``state.blank`` are log
             probabilities for t = 0 ... T', (..., 1 + T'). It must not be changed.
         repeats: Whether the new symbol is the last one of the prefix, (...).

@@ -37,7 +37,8 @@ def question3() -> tuple[int, int, int, int]:
 def output_lengths(lengths: Tensor, layers: Iterable[nn.Module]) -> Tensor:
     """Compute how many frames of each utterance leave the convolutions.
 
-    The model, the loss and the filter of short clips all use it.
+    The model, the loss and the filter of short clips all use it. The formula stands
+    in the documentation of ``nn.Conv2d``, under "Shape".
 
     Args:
         lengths: Frames T of each utterance, int64 (B,).

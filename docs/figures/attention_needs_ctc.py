@@ -34,7 +34,7 @@ from labkit.options import SEQ2SEQ, parse
 from labkit.training import begin, open_network
 
 WEIGHTS = (0.0, 0.3)
-EPOCHS = 12
+EPOCHS = 28
 LOGS = ROOT / "logs" / "attention_needs_ctc"
 CAPTIONS = {
     0.0: "attention alone: no diagonal, nothing is found",

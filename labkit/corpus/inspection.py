@@ -13,8 +13,8 @@ from typing import NamedTuple
 import numpy as np
 from matplotlib.figure import Figure
 
-from labkit.audio import read_audio
-from labkit.base import LabError, map_in_threads, progress
+from labkit.audio import is_silent, read_audio
+from labkit.base import LabError, map_in_threads, progress, silent_stderr
 from labkit.corpus.commonvoice import SHARES, CommonVoice
 from labkit.corpus.durations import durations_of
 from labkit.figures import stack_axes
@@ -108,18 +108,22 @@ def read_clips(folder: Path, seconds: dict[str, float], every: bool) -> Audio:
             waveform, rate = read_audio(folder / name)
         except LabError as error:
             return error.cause.replace(f"{folder}{os.sep}", "")
+        if is_silent(waveform):
+            return f"{name}: the clip is silent"
         length = waveform.shape[1] / rate
         if length < seconds[name] - _TOLERANCE:
             return f"{name}: {length:.1f} s of {seconds[name]:.1f} s are there"
         return rate
 
     audio = Audio(len(names))
-    results = map_in_threads(read, names)
-    for result in progress(results, "reading", unit="clip", total=len(names)):
-        if isinstance(result, str):
-            audio.broken.append(result)
-        else:
-            audio.rates[result] += 1
+    with silent_stderr() as screen:
+        results, total = map_in_threads(read, names), len(names)
+        shown = progress(results, "reading", False, 0, "clip", total, screen)
+        for result in shown:
+            if isinstance(result, str):
+                audio.broken.append(result)
+            else:
+                audio.rates[result] += 1
     return audio
 
 

@@ -136,6 +136,8 @@ def read_audio(path: str | Path) -> tuple[Tensor, int]:
     Raises:
         AudioError: The file is missing or empty, or holds no sound or too little.
     """
+    if "://" in str(path):
+        raise AudioError(f"{path}: a web address", "download the clip first")
     path = Path(path)
     try:
         found = os.stat(path)

@@ -64,7 +64,7 @@ def durations_of(folder: Path, names: Sequence[str]) -> Sequence[float]:
     # Its keys are the names themselves, not copies: there may be a million.
     seconds = dict.fromkeys(names, _UNKNOWN)
     for name, known in read_durations(folder):
-        if name in seconds:
+        if name in seconds and known > 0:  # a table of 0 ms tells nothing
             seconds[name] = known
     unknown = [name for name, known in seconds.items() if known == _UNKNOWN]
     if unknown:

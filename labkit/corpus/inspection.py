@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import random
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
@@ -66,17 +66,25 @@ def open_folds(folder: Path) -> tuple[list[Fold], list[LabError]]:
     return folds, errors
 
 
+def _walk(folder: str | Path, prefix: str = "") -> Iterator[tuple[str, int]]:
+    """Yield the files of a folder and of those in it, with their bytes."""
+    with os.scandir(folder) as entries:
+        for entry in entries:
+            if entry.is_dir():
+                yield from _walk(entry.path, f"{prefix}{entry.name}/")
+            else:
+                yield prefix + entry.name, entry.stat().st_size
+
+
 def list_clips(folder: Path) -> dict[str, int]:
-    """List the files of a folder of clips, with their bytes.
+    """List the files of a folder of clips, and of folders in it, with their bytes.
 
     Raises:
         LabError: There is no such folder, or it is empty.
     """
     sizes: dict[str, int] = {}
     if folder.is_dir():
-        with os.scandir(folder) as entries:
-            for entry in progress(entries, "listing the clips", unit="clip"):
-                sizes[entry.name] = entry.stat().st_size
+        sizes.update(progress(_walk(folder), "listing the clips", unit="clip"))
     if not sizes:
         raise LabError(
             f"no clips in {folder}",

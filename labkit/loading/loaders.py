@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import logging
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +14,13 @@ import torch
 from torch.utils.data import DataLoader
 
 from labkit.audio import Normalization
-from labkit.corpus import CommonVoice, DatasetFilter, default_location, newest_version
+from labkit.corpus import (
+    CommonVoice,
+    DatasetFilter,
+    default_location,
+    newest_version,
+    repeated_clips,
+)
 from labkit.loading.batches import LengthBatches
 from labkit.loading.clips import PLAIN, SPEEDS
 from labkit.loading.utterances import Utterance, UtteranceSet
@@ -231,6 +238,14 @@ def open_corpus(
             lang=args.lang,
         ),
     )
+    if args.world.first and not args.debug:
+        clips = {
+            name: batches_of(loader).utterances.dataset.dataset.clip_names()
+            for name, loader in zip(("train", "dev", "test"), loaders)
+        }
+        for what in repeated_clips(clips):
+            todo = "list each in one fold, once"
+            print(f"warning: clips: {what}; {todo}", file=sys.stderr)
     if args.command == "train":
         print(describe_folds(training=loaders[0], dev=loaders[1]))
     return loaders

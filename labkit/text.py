@@ -19,15 +19,21 @@ _STOPS = dict.fromkeys("!?;¡¿‽", ".")
 _SPACES = dict.fromkeys(":…‥-‐‑‒–—―−_/⁄·•~=+", " ")
 _APOSTROPHES = dict.fromkeys("’‘ʼʹ`´′＇ˈ", "'")
 _DROPPED = dict.fromkeys('"«»“”„‟‹›()[]{}*ʿʾ', "")
+_HIDDEN = ("Cf", "Cc")  # zero-width spaces, soft hyphens, marks of byte order
 _FOLDED = str.maketrans({**_LETTERS, **_STOPS, **_SPACES, **_APOSTROPHES, **_DROPPED})
+
+
+def _is_invisible(char: str) -> bool:
+    """Whether a character is an accent, or a mark of format or control (Cf, Cc)."""
+    return bool(unicodedata.combining(char)) or unicodedata.category(char) in _HIDDEN
 
 
 def normalise(text: str) -> str:
     """Lower-case ``text`` and normalise accents, ligatures, quotes and punctuation.
 
     ``! ? ;`` become a full stop; dashes, ellipses and colons a space; quotation
-    marks and brackets vanish; apostrophes and spaces become the plain ones. Text
-    in NFC and in NFD gives the same.
+    marks, brackets and invisible characters vanish; apostrophes and spaces become the
+    plain ones. Text in NFC and in NFD gives the same.
 
     Args:
         text: Any text.
@@ -40,7 +46,7 @@ def normalise(text: str) -> str:
     text = text.lower().translate(_FOLDED)
     # ... and after it, for the signs that it decomposes: a numero sign, a fraction.
     text = unicodedata.normalize("NFKD", text).lower().translate(_FOLDED)
-    text = "".join(c for c in text if not unicodedata.combining(c))
+    text = "".join(c for c in text if c.isspace() or not _is_invisible(c))
     return re.sub(r"\s+", " ", text).strip()
 
 

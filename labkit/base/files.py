@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import threading
+import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -34,10 +35,11 @@ def uninterrupted() -> Iterator[None]:
 def atomic(path: Path) -> Iterator[Path]:
     """Yield the path of a file to fill, which gets the name ``path`` if all goes well.
 
-    The folder is made if it is missing.
+    The folder is made if it is missing. The name to fill is short, whatever the other.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    short = f"{zlib.crc32(os.fsencode(path.name)):08x}"
+    temporary = path.with_name(f".{short}.{os.getpid()}.tmp")
     try:
         yield temporary
         os.replace(temporary, path)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterable, Iterator, Sized
-from typing import TypeVar
+from typing import TextIO, TypeVar
 
 Item = TypeVar("Item")
 
@@ -16,13 +16,20 @@ def progress(
     done: int = 0,
     unit: str = "batch",
     total: int | None = None,
+    screen: TextIO | None = None,
 ) -> Iterator[Item]:
     """Yield items, and show a bar with the time left, on a terminal only.
 
-    ``total`` counts them if they have no length; ``done`` were used before.
+    ``total`` counts them if they have no length; ``done`` were used before. The bar
+    is drawn on ``screen`` where stderr is silenced.
     """
     from tqdm import tqdm  # here: make_starter.py runs without any package
 
     total = len(items) if isinstance(items, Sized) else total
-    hidden = quiet or not sys.stderr.isatty()
-    yield from tqdm(items, title, total, False, disable=hidden, unit=unit, initial=done)
+    hidden = quiet or not (screen or sys.stderr).isatty()
+    yield from tqdm(
+        *(items, title, total, False, screen),
+        disable=hidden,
+        unit=unit,
+        initial=done,
+    )

@@ -8,20 +8,24 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import ModuleType
+from typing import TextIO
 
 
 @contextmanager
-def silent_stderr() -> Iterator[None]:
-    """Redirect the file descriptor of stderr, which child processes and C++ use."""
+def silent_stderr() -> Iterator[TextIO | None]:
+    """Redirect the file descriptor of stderr, which child processes and C++ use.
+
+    It yields what still writes to where stderr went.
+    """
     if sys.stderr is None:  # closed by the shell: nothing to redirect
-        yield
+        yield None
         return
     sys.stderr.flush()
     saved = os.dup(2)
     try:
-        with open(os.devnull, "w") as nowhere:
+        with open(os.devnull, "w") as nowhere, open(os.dup(saved), "w") as screen:
             os.dup2(nowhere.fileno(), 2)
-            yield
+            yield screen
     finally:
         os.dup2(saved, 2)
         os.close(saved)

@@ -11,9 +11,16 @@ if TYPE_CHECKING:
         DatasetFilter,
         default_location,
         newest_version,
+        repeated_clips,
     )
 
-__all__ = ["CommonVoice", "DatasetFilter", "default_location", "newest_version"]
+__all__ = [
+    "CommonVoice",
+    "DatasetFilter",
+    "default_location",
+    "newest_version",
+    "repeated_clips",
+]
 
 
 def __getattr__(name: str) -> Any:  # noqa: ANN401

@@ -47,9 +47,10 @@ def locate(folder: Path, lang: str | None) -> Path:
     folder = folder.resolve()
     if not folder.is_dir():
         packed = folder.is_file() and ".tar" in folder.name
+        unpack = shlex.join(["tar", "-xf", str(folder)])
         raise LabError(
             f"{folder}: {'still packed' if packed else 'no such folder'}",
-            f"tar -xf {folder}" if packed else "give the folder of a release",
+            unpack if packed else "give the folder of a release",
         )
     if folder.name == "clips":
         folder = folder.parent
@@ -73,7 +74,7 @@ def locate(folder: Path, lang: str | None) -> Path:
     archives = sorted(p.name for p in folder.glob("*.tar*"))
     raise LabError(
         f"no corpus here: no train.tsv or validated.tsv in {folder}/{lang or LANGUAGE}",
-        f"unpack it first: tar -xf {folder / archives[0]}"
+        "unpack it first: " + shlex.join(["tar", "-xf", str(folder / archives[0])])
         if archives
         else "give the folder of a release, ROOT/VERSION, which holds LANG/train.tsv",
     )

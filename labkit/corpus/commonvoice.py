@@ -10,7 +10,8 @@ from __future__ import annotations
 import hashlib
 import os
 from array import array
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from itertools import combinations
 from pathlib import Path
 
 from torch import Tensor
@@ -133,6 +134,20 @@ def _share(folder: Path, fold: str) -> Table:
 
 def _file_name(path: str) -> str:
     return path if "." in path else f"{path}.mp3"  # release 1 leaves out the suffix
+
+
+def repeated_clips(folds: Mapping[str, Sequence[str]]) -> list[str]:
+    """Say which folds, given by the names of their clips, list a clip again."""
+    found = []
+    for fold, names in folds.items():
+        n_again = len(names) - len({*names})
+        if n_again:
+            found.append(f"{n_again:,} listed more than once in {fold}")
+    for (one, its), (other, names) in combinations(folds.items(), 2):
+        shared = len({*its} & {*names})
+        if shared:
+            found.append(f"{shared:,} of {other} in {one} as well")
+    return found
 
 
 class CommonVoice(Dataset):

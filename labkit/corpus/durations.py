@@ -1,4 +1,4 @@
-"""The durations of the clips of a corpus, without decoding one.
+"""The durations of the clips of a corpus, decoding none that says it.
 
 Releases from 16 on list them in ``clip_durations.tsv``, release 14 in ``times.txt``.
 For the others they are read once from the headers of the clips, and kept beside them
@@ -14,7 +14,13 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from labkit.audio import duration_of
-from labkit.base import LabError, map_in_threads, progress, write_atomically
+from labkit.base import (
+    LabError,
+    map_in_threads,
+    progress,
+    silent_stderr,
+    write_atomically,
+)
 
 MEASURED = "measured_durations.tsv"  # our own
 TABLES = (MEASURED, "times.txt", "clip_durations.tsv")  # the best last
@@ -58,7 +64,7 @@ def durations_of(folder: Path, names: Sequence[str]) -> Sequence[float]:
     # Its keys are the names themselves, not copies: there may be a million.
     seconds = dict.fromkeys(names, _UNKNOWN)
     for name, known in read_durations(folder):
-        if name in seconds:
+        if name in seconds and known > 0:  # a table of 0 ms tells nothing
             seconds[name] = known
     unknown = [name for name, known in seconds.items() if known == _UNKNOWN]
     if unknown:
@@ -74,11 +80,12 @@ def _measure(folder: Path, names: Sequence[str]) -> dict[str, float]:
     paths = [str(folder / "clips" / name) for name in names]
     found: dict[str, float] = {}
     try:
-        lengths = map_in_threads(duration_of, paths)
-        title = "reading the lengths"
-        shown = progress(lengths, title, quiet=few, unit="clip", total=n_clips)
-        for name, length in zip(names, shown):
-            found[name] = round(1000 * length) / 1000  # as it is kept
+        with silent_stderr() as screen:
+            lengths = map_in_threads(duration_of, paths)
+            title = "reading the lengths"
+            shown = progress(lengths, title, few, 0, "clip", n_clips, screen)
+            for name, length in zip(names, shown):
+                found[name] = round(1000 * length) / 1000  # as it is kept
     finally:  # after an interrupt, what was read is kept
         _keep(folder, found)
     return found

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import random
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
@@ -13,8 +13,8 @@ from typing import NamedTuple
 import numpy as np
 from matplotlib.figure import Figure
 
-from labkit.audio import read_audio
-from labkit.base import LabError, map_in_threads, progress
+from labkit.audio import is_silent, read_audio
+from labkit.base import LabError, map_in_threads, progress, silent_stderr
 from labkit.corpus.commonvoice import SHARES, CommonVoice
 from labkit.corpus.durations import durations_of
 from labkit.figures import stack_axes
@@ -66,17 +66,25 @@ def open_folds(folder: Path) -> tuple[list[Fold], list[LabError]]:
     return folds, errors
 
 
+def _walk(folder: str | Path, prefix: str = "") -> Iterator[tuple[str, int]]:
+    """Yield the files of a folder and of those in it, with their bytes."""
+    with os.scandir(folder) as entries:
+        for entry in entries:
+            if entry.is_dir():
+                yield from _walk(entry.path, f"{prefix}{entry.name}/")
+            else:
+                yield prefix + entry.name, entry.stat().st_size
+
+
 def list_clips(folder: Path) -> dict[str, int]:
-    """List the files of a folder of clips, with their bytes.
+    """List the files of a folder of clips, and of folders in it, with their bytes.
 
     Raises:
         LabError: There is no such folder, or it is empty.
     """
     sizes: dict[str, int] = {}
     if folder.is_dir():
-        with os.scandir(folder) as entries:
-            for entry in progress(entries, "listing the clips", unit="clip"):
-                sizes[entry.name] = entry.stat().st_size
+        sizes.update(progress(_walk(folder), "listing the clips", unit="clip"))
     if not sizes:
         raise LabError(
             f"no clips in {folder}",
@@ -108,18 +116,22 @@ def read_clips(folder: Path, seconds: dict[str, float], every: bool) -> Audio:
             waveform, rate = read_audio(folder / name)
         except LabError as error:
             return error.cause.replace(f"{folder}{os.sep}", "")
+        if is_silent(waveform):
+            return f"{name}: the clip is silent"
         length = waveform.shape[1] / rate
         if length < seconds[name] - _TOLERANCE:
             return f"{name}: {length:.1f} s of {seconds[name]:.1f} s are there"
         return rate
 
     audio = Audio(len(names))
-    results = map_in_threads(read, names)
-    for result in progress(results, "reading", unit="clip", total=len(names)):
-        if isinstance(result, str):
-            audio.broken.append(result)
-        else:
-            audio.rates[result] += 1
+    with silent_stderr() as screen:
+        results, total = map_in_threads(read, names), len(names)
+        shown = progress(results, "reading", False, 0, "clip", total, screen)
+        for result in shown:
+            if isinstance(result, str):
+                audio.broken.append(result)
+            else:
+                audio.rates[result] += 1
     return audio
 
 

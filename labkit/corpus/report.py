@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from itertools import combinations
 from pathlib import Path
 
-from labkit.corpus.commonvoice import POOL
+from labkit.corpus.commonvoice import POOL, repeated_clips
 from labkit.corpus.durations import tables_of
 from labkit.corpus.inspection import Audio, Fold, UnknownCharacter
 
@@ -84,6 +84,8 @@ def print_clips(folds: Sequence[Fold], sizes: dict[str, int]) -> bool:
         f"{sum(listed.values()):,} listed; {len(sizes):,} files, {size:.2f} GB"
         + (f", {others:,} of them in no fold" if others else ""),
     )
+    for what in repeated_clips({fold.name: fold.clips for fold in folds}):
+        _say("", f"{what}: list each in one fold, once")
     seconds = {n: s for fold in folds for n, s in zip(fold.clips, fold.seconds)}
     faults = {
         "missing": [name for name in listed if name not in sizes],

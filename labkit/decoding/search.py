@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Callable
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from functools import lru_cache
 from pathlib import Path
 
@@ -147,17 +147,39 @@ def plain_decoder(
 
 
 def beam_decoder(recogniser: Recogniser, options: SearchOptions) -> Search:
-    """Make the decoder that searches a whole batch at once, on any device."""
-    alphabet = recogniser.charmap.alphabet
+    """Make the decoder that searches a whole batch at once, on any device.
+
+    With hot words it searches without them too: a beam full of what may become a hot
+    word loses the rest. So where no hot word is in the answer, it is not worse than
+    the answer without them.
+    """
+    alphabet, size = recogniser.charmap.alphabet, options.beam_size
     fusion = make_fusion(options, alphabet)
+    hotwords = fusion and fusion.hotwords
+    plain = make_fusion(replace(options, hotwords=()), alphabet)
 
     def search(encoding: Encoding) -> list[list[Hypothesis]]:
-        log_probs, lengths = log_posteriors(encoding.ctc_scores)
-        return prefix_beam_search(
-            log_probs, lengths, options.beam_size, alphabet.blank_id, fusion
-        )
+        given = (*log_posteriors(encoding.ctc_scores), size, alphabet.blank_id)
+        found = prefix_beam_search(*given, fusion)
+        if hotwords is None:
+            return found
+        without = prefix_beam_search(*given, plain)
+        return [_merge(*pair, hotwords)[:size] for pair in zip(found, without)]
 
     return search
+
+
+def _merge(
+    found: list[Hypothesis], without: list[Hypothesis], hotwords: Automaton
+) -> list[Hypothesis]:
+    """Rank what was found with hot words and without them, each text once."""
+    for one in without:
+        score = one.score + hotwords.total(one.indices)
+        found = [*found, replace(one, score=score)]
+    best: dict[tuple[int, ...], Hypothesis] = {}
+    for one in sorted(found, key=lambda one: -one.score):
+        best.setdefault(tuple(one.indices), one)
+    return list(best.values())
 
 
 def beam_search(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
@@ -12,7 +13,7 @@ from torch import Tensor, nn
 from torch.nn.utils.rnn import PackedSequence, pack_sequence
 from torch.utils.data import DataLoader
 
-from labkit.audio import read_audio
+from labkit.audio import read_audio, why_inaudible
 from labkit.base import LabError
 from labkit.decoding import Encoding, Hypothesis, Recogniser, Search, SearchOptions
 from labkit.evaluation.posteriors import EncodedBatch, encode_fold
@@ -141,6 +142,10 @@ class Setup:
     def read_clip(self, name: str) -> Clip:
         """Read a clip to transcribe."""
         waveform, rate = read_audio(name)  # (1, samples)
+        why = why_inaudible(waveform)
+        if why:
+            todo = "check the microphone, or amplify the clip (ffmpeg -af loudnorm)"
+            print(f"warning: {name}: {why}; {todo}", file=sys.stderr)
         log_mel = self.processor.log_mel(waveform, rate)  # (T, M)
         inputs = pack_sequence([self.processor.finish(log_mel)])
         return Clip(name, waveform.shape[1] / rate, log_mel, inputs)

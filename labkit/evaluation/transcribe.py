@@ -9,7 +9,7 @@ from typing import Any, cast
 import torch
 from torch import Tensor
 
-from labkit.base import USAGE, LabError, show_error
+from labkit.base import USAGE, LabError, as_lab_error, show_error, unwritten_exercise
 from labkit.decoding import (
     Encoding,
     Hypothesis,
@@ -44,16 +44,22 @@ def transcribe(setup: Setup) -> None:
         figure = logs / "figures" / f"{names.take(Path(name).name)}.png"
         try:
             _transcribe_one(setup, setup.read_clip(name), search, folder, figure)
-        except LabError as error:
-            if n_clips == 1:
+        except Exception as error:
+            if n_clips == 1 or unwritten_exercise(error):
                 raise
-            show_error(error)
+            show_error(as_lab_error(error) or _of_clip(name, error))
             n_failed += 1
     if n_failed:
         raise LabError(
             f"{n_failed} of {n_clips} clips are not transcribed",
             "see the errors above",
         )
+
+
+def _of_clip(name: str, error: Exception) -> LabError:
+    """Name the clip of an error that no user can fix: the others are transcribed."""
+    what = f"{type(error).__name__}: {error}"
+    return LabError(f"{name}: {what}", "transcribe it alone to see where")
 
 
 def _transcribe_one(
@@ -82,6 +88,8 @@ def _transcribe_one(
     if args.output:
         transcript = Transcript(clip.name, clip.seconds, how, hypotheses)
         print(f"transcript: {folder.write(transcript)}")
+    if args.no_figures:
+        return
     best = hypotheses[0]
     figure = plot_alignment(
         clip.log_mel,

@@ -6,6 +6,7 @@ Every file is UTF-8, and appears whole or not at all.
 from __future__ import annotations
 
 import json
+import os
 import textwrap
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -18,6 +19,7 @@ from labkit.evaluation.timed import TimedHypothesis, Word
 
 FOLD_FORMATS = ("txt", "json")
 
+_LONGEST_NAME = 230  # bytes, of the 255 that systems allow
 _LINE = 42  # characters of a line of subtitles
 _LINES = 2  # lines of a cue
 _CUE_WORDS = 7
@@ -123,7 +125,13 @@ class Names:
         self._taken: set[str] = set()
 
     def take(self, *wanted: str) -> str:
-        """Return the first of ``wanted`` that is free, or the last with a number."""
+        """Return the first of ``wanted`` that is free, or the last with a number.
+
+        A name that leaves no room for what follows it is cut.
+        """
+        wanted = tuple(
+            os.fsencode(name)[:_LONGEST_NAME].decode(errors="ignore") for name in wanted
+        )
         numbered = [f"{wanted[-1]}_{n}" for n in range(2, len(self._taken) + 3)]
         name = next(n for n in (*wanted, *numbered) if n not in self._taken)
         self._taken.add(name)

@@ -18,13 +18,14 @@ from pathlib import Path
 from typing import BinaryIO, NoReturn, Union
 
 from labkit.base import LabError, atomic
-from labkit.lm.ngram import END, MAX_ORDER, START, NGram
+from labkit.lm.ngram import END, MAX_ORDER, START, START_LOG_PROB, NGram
 
 _LN10 = math.log(10)
 _GZIP = b"\x1f\x8b"
 _KENLM = b"mmap lm http://kheafield.com"  # how its binary files start
 _LONGEST_LINE = 1 << 16  # bytes; a longer line is no ARPA, and might fill the memory
-_COUNT = re.compile(r"ngram +([0-9]) *= *([0-9]{1,12})")
+_COUNT = re.compile(r"ngram\s+([0-9])\s*=\s*([0-9]{1,12})")
+_BLANKS = re.compile(r" *\t *| +")  # between the fields of a line
 _BUILD = "build one: python -m labkit.lm build TEXT -o FILE.arpa.gz"
 _AGAIN = "copy or build the file again"
 
@@ -168,7 +169,7 @@ class _Reader:
         before, n_lines = len(model.log_probs), 0
         while (line := self.next_line()) != title:
             n_lines += 1
-            fields = line.replace("\t", " ").split(" ")
+            fields = _BLANKS.split(line)
             gram = tuple(fields[1 : n + 1])
             try:
                 log_prob = float(fields[0])
@@ -177,6 +178,11 @@ class _Reader:
                 self._refuse_line(line, n)
             if len(fields) not in (n + 1, n + 2) or not all(gram):
                 self._refuse_line(line, n)
+            strange = [w for w in gram if n > 1 and (w,) not in model.log_probs]
+            if strange:
+                self.refuse(f"{strange[0]!r} is no 1-gram of the model")
+            if gram == (START,) and log_prob == -math.inf:
+                log_prob = START_LOG_PROB / _LN10  # never asked for
             if not -math.inf < log_prob <= 0:
                 self.refuse(f"{fields[0]} is no log10 of a probability", _BUILD)
             model.log_probs[gram] = log_prob * _LN10

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
-from labkit.audio import AudioError
+from labkit.audio import AudioError, is_silent
 from labkit.corpus import DatasetFilter
 
 PLAIN = 1.0  # the speed of a clip as it is
@@ -58,6 +58,8 @@ class ClipReader:
             waveform, rate, _ = self.dataset[index]
         except AudioError as error:
             return error.cause
+        if is_silent(waveform):
+            return f"{self.dataset.clip_path(index)}: the clip is silent"
         return [self.to_log_mel(waveform, round(rate * speed)) for speed in speeds]
 
     def read_all(

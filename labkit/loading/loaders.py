@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import argparse
 import logging
+import shutil
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,11 +15,20 @@ import torch
 from torch.utils.data import DataLoader
 
 from labkit.audio import Normalization
-from labkit.corpus import CommonVoice, DatasetFilter, default_location, newest_version
+from labkit.base import LabError
+from labkit.corpus import (
+    CommonVoice,
+    DatasetFilter,
+    default_location,
+    newest_version,
+    repeated_clips,
+)
 from labkit.loading.batches import LengthBatches
-from labkit.loading.clips import PLAIN, SPEEDS
+from labkit.loading.clips import FLOAT_BYTES, FRAMES_PER_SECOND, PLAIN, SPEEDS
 from labkit.loading.utterances import Utterance, UtteranceSet
 
+_SHARED = Path("/dev/shm")  # where Linux keeps the memory that processes share
+_AHEAD = 2  # batches that each worker has ready
 _CACHE_WORKERS = 2  # for a GPU, with a cache
 
 Loaders = tuple[DataLoader, DataLoader, DataLoader]  # training, dev and test fold
@@ -95,6 +106,23 @@ def describe_folds(**loaders: DataLoader) -> str:
     return text
 
 
+def _refuse_small_memory(batches: LengthBatches, workers: int) -> None:
+    """Refuse workers for whose batches there is no room: they would hang for ever."""
+    if not workers or not _SHARED.is_dir():
+        return
+    utterances = batches.utterances
+    longest = max(utterances.dataset.durations) * FRAMES_PER_SECOND
+    frames = max(longest, batches.batch_frames or longest * batches.batch_size)
+    batch = frames * utterances.n_mels * FLOAT_BYTES / batches.world_size
+    needed, free = workers * _AHEAD * batch, shutil.disk_usage(_SHARED).free
+    if needed > free:
+        raise LabError(
+            f"{_SHARED}: {free / 1e6:.1f} MB are free, {workers} workers may need "
+            f"{needed / 1e6:.1f} MB of shared memory",
+            "use fewer --nthreads or a smaller --batch_size (docker: --shm-size 1g)",
+        )
+
+
 def make_loader(
     batches: LengthBatches,
     batch_collate: Any,  # noqa: ANN401
@@ -118,6 +146,7 @@ def make_loader(
     workers = utterances.n_threads if utterances.streams else 0
     if utterances.cache and cuda:
         workers = min(utterances.n_threads, _CACHE_WORKERS)
+    _refuse_small_memory(batches, workers)
     return DataLoader(
         utterances,
         batch_sampler=batches,
@@ -231,6 +260,14 @@ def open_corpus(
             lang=args.lang,
         ),
     )
+    if args.world.first and not args.debug:
+        clips = {
+            name: batches_of(loader).utterances.dataset.dataset.clip_names()
+            for name, loader in zip(("train", "dev", "test"), loaders)
+        }
+        for what in repeated_clips(clips):
+            todo = "list each in one fold, once"
+            print(f"warning: clips: {what}; {todo}", file=sys.stderr)
     if args.command == "train":
         print(describe_folds(training=loaders[0], dev=loaders[1]))
     return loaders

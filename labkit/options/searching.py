@@ -47,8 +47,11 @@ TESTING = group(
     Option(
         "audiofile",
         None,
-        "a clip to transcribe: mp3, wav, flac or ogg; may be repeated",
-        action="append",
+        "clips to transcribe: mp3, wav, flac or ogg",
+        text,
+        nargs="+",
+        action="extend",
+        metavar="CLIP",
     ),
     Option(
         "fold",
@@ -72,6 +75,7 @@ TESTING = group(
         "write the transcripts to files too, with times",
         choices=("txt", "json", "srt"),
     ),
+    Option("no_figures", False, "draw none, which takes most of the time of a clip"),
     Option(
         "compare",
         None,

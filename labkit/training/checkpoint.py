@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import io
 import os
+import shlex
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ from labkit.text import Characters
 STAMP = {"format": 1, "kit": KIT_VERSION}
 _ENCODER = "encoder."  # what the weights of part one are called in part two
 _CONTENT = {"weights", "architecture", "alphabet", "normalization", "metrics"}
+_COMPILED, _PARALLEL = "_orig_mod.", "module."  # before the names of wrapped networks
 _GATES = {3: "GRU", 4: "LSTM"}  # number of gates, from the height of the weights
 
 Weights = dict[str, Tensor]
@@ -119,8 +121,16 @@ def load_checkpoint(path: Path, part: Part = CTC) -> dict[str, Any]:
         return found
     named = found.items() if isinstance(found, dict) else ()
     if named and all(isinstance(n, str) and isinstance(v, Tensor) for n, v in named):
-        return {"weights": found}
+        return {"weights": _unwrapped(found)}
     raise LabError(f"{path}: it holds no network", remedy)
+
+
+def _unwrapped(weights: Weights) -> Weights:
+    """Take off what torch.compile, DataParallel and the like put before names."""
+    weights = {name.replace(_COMPILED, ""): w for name, w in weights.items()}
+    while all(name.startswith(_PARALLEL) for name in weights):
+        weights = {name[len(_PARALLEL) :]: w for name, w in weights.items()}
+    return weights
 
 
 def take_encoder(
@@ -155,7 +165,8 @@ def take_encoder(
     if args.command == "test":
         raise LabError(
             f"{path}: a network of {found.script}, which has no attention decoder",
-            f"train one from it: python {part.script} train --init_from {path}",
+            f"train one from it: python {part.script} train --init_from "
+            + shlex.quote(str(path)),
             USAGE,
         )
     if "rnn.weight_hh_l0" not in checkpoint["weights"]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import math
+import shlex
 from pathlib import Path
 from typing import Any, cast
 
@@ -70,7 +71,8 @@ class Record:
             shown = {n: v for n, v in vars(args).items() if n not in NO_OPTIONS}
             folder.write_summary(self._model, shown)
         path = args.world.from_first(folder and folder.path)
-        print(f"run: {path}   (watch it: tensorboard --logdir {path.parent})")
+        watch = shlex.join(["tensorboard", "--logdir", str(path.parent)])
+        print(f"run: {path}   (watch it: {watch})")
         return folder or SilentRun(path)
 
     @property

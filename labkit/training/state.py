@@ -73,7 +73,8 @@ def read_state(folder: Path) -> State:
     if (folder / "best_model.pt").exists():
         raise LabError(
             f"{folder}: this run is finished",
-            f"start another from its network: --init_from {folder / 'best_model.pt'}",
+            "start another from its network: --init_from "
+            + shlex.quote(str(folder / "best_model.pt")),
             USAGE,
         )
     raise LabError(f"{folder}: no run that can be resumed", "train again", USAGE)
@@ -136,7 +137,8 @@ def adopt_options(args: argparse.Namespace, state: State, folder: Path) -> None:
     if found != args.part.name:
         raise LabError(
             f"{folder}: a run of the part {found}, not of {args.part.name}",
-            f"go on with: python main_{found}.py train --resume {folder}",
+            f"go on with: python main_{found}.py train --resume "
+            + shlex.quote(str(folder)),
             USAGE,
         )
     options = {name: v for name, v in state["options"].items() if name != "part"}

@@ -13,12 +13,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile
+import torch
+from data import get_dataloaders
 from matplotlib import image
 from shared import ROOT
 
 from labkit.corpus import check as program
 from labkit.corpus import inspection
+from labkit.loading import open_corpus
 from labkit.options import CTC, parse
+from labkit.training.distributed import ALONE
 
 Check = Callable[..., tuple[int, str, list[str]]]
 
@@ -272,3 +276,43 @@ def test_the_program_runs_from_anywhere(corpus: Path, tmp_path: Path) -> None:
     )
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout.splitlines()[-1].startswith("ready: python main_ctc.py train")
+
+
+def test_clips_in_folders_of_their_own_are_there(check: Check, corpus: Path) -> None:
+    folder = corpus / "v/fr"
+    for fold in ("train", "dev", "test"):
+        (folder / "clips" / fold).mkdir()
+        for clip in (folder / "clips").glob(f"clip_{fold}_*"):
+            clip.rename(folder / "clips" / fold / clip.name)
+        edit(folder / f"{fold}.tsv", "clip_", f"{fold}/clip_")
+    code, output, errors = check(corpus / "v")
+    assert code == 0, errors
+    assert "18 listed; 18 files" in output and "in no fold" not in output
+
+
+def test_a_table_of_no_length_tells_nothing(check: Check, corpus: Path) -> None:
+    folder = corpus / "v/fr"
+    rows = "".join(f"{path.name}\t0\n" for path in (folder / "clips").iterdir())
+    (folder / "clip_durations.tsv").write_text(f"clip\tduration[ms]\n{rows}")
+    code, output, errors = check(corpus / "v")
+    assert code == 0, errors
+    assert cells(output, "train")[-3:] == ["6", "(100", "%)"]
+
+
+def test_a_clip_that_is_listed_again_is_told(
+    check: Check, corpus: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    train, dev = (corpus / "v/fr" / f"{fold}.tsv" for fold in ("train", "dev"))
+    row = train.read_text(encoding="utf-8").splitlines()[2] + "\n"
+    for tsv in (train, train, dev):
+        tsv.write_text(tsv.read_text(encoding="utf-8") + row, encoding="utf-8")
+    told = "2 listed more than once in train", "1 of dev in train as well"
+    code, output, _ = check(corpus / "v")
+    assert code == 0 and all(what in output for what in told)
+    options = ["--datasetroot", str(corpus), "--datasetversion", "v", "--nthreads", "1"]
+    for debug, n_told in (([], 2), (["--debug"], 0)):
+        args = parse(CTC, None, ["train", *options, *debug])
+        args.device, args.world = torch.device("cpu"), ALONE
+        open_corpus(args, get_dataloaders)
+        said = capsys.readouterr().err
+        assert [what in said for what in told].count(True) == n_told, said

@@ -14,8 +14,11 @@ from helpers.language import score
 from test_ngram import CHARACTERS, WORDS
 
 from labkit.base.errors import LabError
+from labkit.decoding.flashlight.decoder import FlashlightDecoder
+from labkit.decoding.flashlight.setup import FlashlightOptions
 from labkit.lm.arpa import read_arpa, write_arpa
 from labkit.lm.ngram import END, START, UNKNOWN, NGram, estimate
+from labkit.text import ALPHABET
 
 LN10 = math.log(10)
 
@@ -122,6 +125,10 @@ def test_a_file_written_by_hand_means_what_it_says(tmp_path: Path) -> None:
         lambda text: text.replace("\n", "\r\n"),
         lambda text: text.replace("<unk>", "<UNK>"),
         lambda text: text.replace("ngram 1=", "ngram  1 = "),
+        lambda text: text.replace("=", "=\t"),
+        lambda text: text.replace("\t", " \t").replace("a b", "a  b"),
+        lambda text: text.replace("-99\t<s>", "-inf\t<s>"),
+        lambda text: text.replace("-grams:", "-grams:  "),
         lambda text: "\n" + text.replace("\n\n", "\n"),
         lambda text: text.replace("a b\n", "a b\t0\n"),
         lambda text: text + "\nsome remark\n",
@@ -239,3 +246,30 @@ def test_what_is_not_there_or_a_folder_is_refused(tmp_path: Path) -> None:
         read_arpa(tmp_path / "none.arpa")
     with pytest.raises(LabError, match="directory"):
         read_arpa(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda text: text.replace("=", "=\t"),
+        lambda text: text.replace("\t", " \t").replace("a b", "a  b"),
+        lambda text: text.replace("-99\t<s>", "-inf\t<s>"),
+        lambda text: text.replace("-grams:", "-grams:  "),
+        lambda text: text.replace("\n\n", "\n"),
+    ],
+)
+def test_flashlight_reads_what_the_other_decoders_read(
+    tmp_path: Path, change: Callable[[str], str]
+) -> None:
+    pytest.importorskip("flashlight.lib.text")
+    path = arpa(tmp_path, change(ARPA))
+    FlashlightDecoder(ALPHABET, FlashlightOptions(1.0, lm=path))
+
+
+def test_a_symbol_that_is_no_unigram_is_refused_by_all(tmp_path: Path) -> None:
+    path = arpa(tmp_path, ARPA.replace("<s> a", "<s> c"))
+    with pytest.raises(LabError, match=r"x\.arpa:13: 'c' is no 1-gram"):
+        read_arpa(path)
+    pytest.importorskip("flashlight.lib.text")
+    with pytest.raises(LabError, match="'c' is no 1-gram"):
+        FlashlightDecoder(ALPHABET, FlashlightOptions(1.0, lm=path))

@@ -14,6 +14,7 @@ from shared import REFERENCE, ROOT, Run
 from torch import Tensor
 
 from labkit.audio import read_audio
+from labkit.training.checkpoint import load_checkpoint
 
 MAIN = REFERENCE / "main_ctc.py"
 CLIP = ROOT / "corpora/mini/fr/clips/mini_fr_00452.mp3"
@@ -95,6 +96,22 @@ def test_without_its_flags_the_error_names_them(run: Run, tmp_path: Path) -> Non
     assert done.returncode == 2
     assert "--normalization MEAN STD" in done.stderr
     assert "--cell_type GRU --nlayers_rnn 4 --nhidden_rnn 12" in done.stderr
+
+
+@pytest.mark.parametrize("prefix", ["module.", "_orig_mod.", "_orig_mod.module."])
+def test_wrapped_weights_are_loaded(tmp_path: Path, prefix: str) -> None:
+    weights = random_weights(1, 4)
+    torch.save({prefix + n: w for n, w in weights.items()}, tmp_path / "w.pt")
+    assert [*load_checkpoint(tmp_path / "w.pt")["weights"]] == [*weights]
+
+
+def test_weights_of_a_compiled_part_are_loaded(tmp_path: Path) -> None:
+    weights = random_weights(1, 4)
+    torch.save(
+        {n.replace("cnn.", "cnn._orig_mod."): w for n, w in weights.items()},
+        tmp_path / "w.pt",
+    )
+    assert [*load_checkpoint(tmp_path / "w.pt")["weights"]] == [*weights]
 
 
 @pytest.mark.parametrize("page", ["README.md", "pretrained/README.md"])

@@ -10,13 +10,14 @@ import math
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 from labkit.base import LabError, silent_stderr
 from labkit.decoding.flashlight.lexicon import Lexicon
-from labkit.lm import UNKNOWN, is_kenlm_binary, read_arpa
+from labkit.lm import UNKNOWN, NGram, is_kenlm_binary, read_arpa, write_arpa
 from labkit.text import MARKS
 
 if TYPE_CHECKING:
@@ -105,7 +106,9 @@ def build_decoder(
     Raises:
         LabError: KenLM cannot read the language model, or not its path.
     """
-    lm = str(options.lm_file) if options.lm_file else options.lm
+    lm, model = str(options.lm_file) if options.lm_file else options.lm, None
+    if options.lm_file and not is_kenlm_binary(options.lm_file):
+        model = read_arpa(options.lm_file)  # refuses what the other decoders refuse
     with TemporaryDirectory() as folder, silent_stderr():
         units, words = Path(folder, "units.txt"), Path(folder, "words.txt")
         # Without this file, Flashlight numbers a model's symbols in the order of a
@@ -115,38 +118,53 @@ def build_decoder(
         if lexicon:
             marks = [m for m in MARKS if options.punctuation and m in names]
             words.write_text(lexicon.text(marks), encoding="utf-8")
+        call = partial(
+            make,
+            lexicon=str(words) if lexicon else None,
+            tokens=names,
+            lm_dict=str(units),
+            nbest=options.nbest or options.beam_size,
+            beam_size=options.beam_size,
+            beam_size_token=options.beam_size_token,
+            # A symbol without probability is never within the threshold.
+            beam_threshold=min(options.beam_threshold, -FLOOR / 2),
+            lm_weight=options.lm_weight * options.nats_of_lm,
+            word_score=options.word_score,
+            unk_score=options.unk_score,
+            sil_score=options.sil_score if lexicon else 0.0,
+            log_add=options.log_add,
+            blank_token=blank,
+            sil_token=silence,
+            unk_word=UNKNOWN,
+        )
+        return _call_with_model(call, lm, model, Path(folder, "lm.arpa"))
+
+
+def _call_with_model(
+    call: Callable[..., CTCDecoder],
+    lm: str | CTCDecoderLM | None,
+    model: NGram | None,
+    copy: Path,
+) -> CTCDecoder:
+    """Let KenLM read ``lm``; if it is stricter than we are, a ``copy`` of ``model``."""
+    try:
         try:
-            return make(
-                lexicon=str(words) if lexicon else None,
-                tokens=names,
-                lm=lm,
-                lm_dict=str(units),
-                nbest=options.nbest or options.beam_size,
-                beam_size=options.beam_size,
-                beam_size_token=options.beam_size_token,
-                # A symbol without probability is never within the threshold.
-                beam_threshold=min(options.beam_threshold, -FLOOR / 2),
-                lm_weight=options.lm_weight * options.nats_of_lm,
-                word_score=options.word_score,
-                unk_score=options.unk_score,
-                sil_score=options.sil_score if lexicon else 0.0,
-                log_add=options.log_add,
-                blank_token=blank,
-                sil_token=silence,
-                unk_word=UNKNOWN,
-            )
-        except (TypeError, UnicodeError) as error:
-            raise LabError(
-                f"{lm!a}: the path is not UTF-8, as KenLM needs it",
-                "rename the file or its folder",
-            ) from error
-        except RuntimeError as error:
-            if options.lm_file and not is_kenlm_binary(options.lm_file):
-                read_arpa(options.lm_file)  # says what is wrong, and in which line
-            raise LabError(
-                f"{lm}: KenLM cannot read this language model",
-                "build it again: python -m labkit.lm build",
-            ) from error
+            return call(lm=lm)
+        except RuntimeError:
+            if model is None:
+                raise
+            write_arpa(model, copy)
+            return call(lm=str(copy))
+    except (TypeError, UnicodeError) as error:
+        raise LabError(
+            f"{lm!a}: the path is not UTF-8, as KenLM needs it",
+            "rename the file or its folder",
+        ) from error
+    except RuntimeError as error:
+        raise LabError(
+            f"{lm}: KenLM cannot read this language model",
+            "build it again: python -m labkit.lm build",
+        ) from error
 
 
 def import_decoder() -> Callable[..., CTCDecoder]:

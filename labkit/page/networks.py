@@ -78,7 +78,8 @@ def find_networks(logdir: Path, named: str | None = None) -> list[Network]:
                 "train again, or test it with main_ctc.py test --modelpath",
             )
         part = PARTS[content.get("part", CTC.name)]
-        found.append(Network(named, part, path, content["metrics"]["dev_cer"]))
+        name = f"{path.resolve().parent.name}/{path.name}"
+        found.append(Network(name, part, path, content["metrics"]["dev_cer"]))
     found += _runs(logdir)
     for part in PARTS.values():
         if part.pretrained and part.pretrained.is_file():

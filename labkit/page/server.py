@@ -251,11 +251,13 @@ def serve(args: argparse.Namespace, desk: Desk) -> None:
         LabError: There is no network, or the port is taken.
     """
     with PageServer(Studio(args, desk), args.port) as server:
-        threading.Thread(target=_prepare, args=(server.studio,), daemon=True).start()
-        print(f"the page: {server.url}   (Ctrl-C ends it)", flush=True)
-        if not args.no_browser:
-            webbrowser.open(server.url)
         try:
+            preparing = threading.Thread(target=_prepare, args=(server.studio,))
+            preparing.daemon = True
+            preparing.start()
+            print(f"the page: {server.url}   (Ctrl-C ends it)", flush=True)
+            if not args.no_browser:
+                webbrowser.open(server.url)
             server.serve_forever(poll_interval=0.2)
         except KeyboardInterrupt:
             print("\nthe page is closed")

@@ -195,16 +195,28 @@ async function decode() {
   });
   fillTimes(found.shown.words);
   pictures.write(found.shown, playWord);
-  await compare(asked, signal);
   await attend(found, signal);
+  await compare(asked, signal);
 }
 
-// Fill the cards whose settings have changed.
+// What the text of a card depends on, apart from the network.
+function relevant(request) {
+  const { id, reference, beam, hotwords, lm, lm_weight, word_bonus, ctc_weight } = request;
+  const found = [id, reference];
+  if (!["greedy", "verify"].includes(request.decoder)) found.push(beam, hotwords);
+  if (lm) found.push(lm, lm_weight, word_bonus);
+  if (["joint", "rescore"].includes(request.decoder)) found.push(ctc_weight);
+  return JSON.stringify(found);
+}
+
+// Fill the cards whose settings have changed, once nothing changes any more.
 async function compare(asked, signal) {
+  await new Promise((done) => setTimeout(done, 150));
   for (const one of cards) {
+    if (signal.aborted) return;
     const lm = one.lm && (asked.lm || one.lm);
     const request = { ...asked, decoder: one.decoder, lm, shown: 0 };
-    const key = JSON.stringify(one.decoder === "greedy" ? [asked.reference] : request);
+    const key = relevant(request);
     if (one.key !== key) {
       try {
         one.answer = await post("/api/decode", request, signal);

@@ -56,7 +56,7 @@ const TEXTS = {
   empty: ["(nothing)", "(rien)"],
   errors: ["CER {0} %, WER {1} %", "CER {0} %, WER {1} %"],
   took: ["{0} ms", "{0} ms"],
-  calls: ["{0} calls of the attention decoder", "{0} appels du décodeur à attention"],
+  calls: ["attention decoder called {0} ×", "décodeur à attention appelé {0} ×"],
   h_follow: ["5. Follow the beam", "5. Suivez le faisceau"],
   hint_follow: [
     "Frame by frame: prefixes grow by a symbol (+), the best ones stay, the others are pruned. Bars show their shares of the probability. At most 20 are shown.",

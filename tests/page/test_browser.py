@@ -106,7 +106,7 @@ def test_html_in_the_name_of_a_file_is_text(tab: Any, tmp_path: Path) -> None:  
 
 def test_moving_a_control_decodes_again(tab: Any) -> None:  # noqa: ANN401 (Playwright is not always there)
     choose(tab)
-    for id_, value in (("beam", "3"), ("word_bonus", "2"), ("hotwords", "mer,ami")):
+    for id_, value in (("beam", "3"), ("ctc_weight", "0.5"), ("hotwords", "mer,ami")):
         with tab.expect_response("**/api/decode") as answered:
             tab.locator(f"#{id_}").fill(value)
         assert answered.value.status == 200

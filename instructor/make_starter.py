@@ -25,6 +25,7 @@ from starter import (
     Script,
     find_functions,
     generate,
+    given,
     line_ending,
     load,
     read_source,
@@ -142,7 +143,7 @@ def main() -> None:
     for exercise in options.reset:
         reset(exercises[exercise], exercise, options.output)
     cut = set(options.only or set(exercises) - set(options.keep))
-    scripts = generate(exercises, cut)
+    scripts = {**generate(exercises, cut), **given(options.source)}
     if options.check:
         check(scripts, options.output)
     if options.check or options.reset:

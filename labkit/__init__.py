@@ -15,6 +15,7 @@ door, ``__init__.py``, names.
     loading      clips to minibatches
     evaluation   transcribing clips, scoring and comparing decoders
     training     a run: its folder, checkpoints, resuming, several processes
+    page         the page of demo.py: speak, and watch the decoder
     exercises    the registry, checks and verdicts; what pytest prints
     doctor       checks the installation; imports nothing
 """

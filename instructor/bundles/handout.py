@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from starter import REFERENCE, generate, load, read_source
+from starter import REFERENCE, generate, given, load, read_source
 
 from labkit.base import PARTS, LabError
 
@@ -19,7 +19,11 @@ NEEDED_FILES = (
     "pyproject.toml",
     README,
 )
-ONLY_PYTHON = ("labkit", "checks")  # only the Python files of these folders
+ONLY_PYTHON = (
+    "labkit",
+    "checks",
+)  # only the Python files of these folders, and the page
+PAGE = "labkit/page/files/"  # what a browser reads is no Python
 NEEDED_FOLDERS = ("labkit", "corpora")
 OPTIONAL = ("LICENSE", "checks", "docs", "pretrained")
 NOT_FOR_STUDENTS = ("docs/instructors", "docs/maintainers")  # beginnings of paths
@@ -81,7 +85,8 @@ def walk(root: Path, name: str) -> Iterator[Path]:
             part.startswith(".") or part == "__pycache__" for part in relative.parts[1:]
         )
         is_ours = relative.as_posix().startswith(NOT_FOR_STUDENTS)
-        is_stray = name in ONLY_PYTHON and path.suffix != ".py"
+        is_page = relative.as_posix().startswith(PAGE)
+        is_stray = name in ONLY_PYTHON and path.suffix != ".py" and not is_page
         if path.is_file() and not (is_debris or is_ours or is_stray):
             yield relative
 
@@ -115,7 +120,8 @@ def collect(root: Path, part: int = 0) -> dict[str, bytes]:
     readme = root / README
     files[README] = cut_regions(read_source(readme), str(readme)).encode()
     exercises = load(root / REFERENCE)
-    for name, text in generate(exercises, exercises).items():
+    scripts = {**generate(exercises, exercises), **given(root / REFERENCE)}
+    for name, text in scripts.items():
         if name not in of_later_parts(part):
             files[name] = text.encode()
     return files

@@ -17,6 +17,7 @@ from labkit.base import LabError
 
 ROOT = Path(__file__).resolve().parents[2]  # of the repository
 REFERENCE = Path("LabsSolutions", "02-pytorch-asr")
+GIVEN = ("demo.py",)  # scripts of the desk without an exercise, copied as they are
 
 _MARKER = re.compile(r"(\s*)# (>>>|<<<) (E\d\d)\r?\n?")
 _LIKE_A_MARKER = re.compile(r"#+:?\s*(>>>|<<<)")
@@ -216,3 +217,9 @@ def load(source: Path) -> dict[str, Script]:
 def generate(exercises: dict[str, Script], cut: Iterable[str]) -> dict[str, str]:
     """Map the name of each script with exercises to its text, with some of them cut."""
     return {script.name: script.render(cut) for script in exercises.values()}
+
+
+def given(source: Path) -> dict[str, str]:
+    """Map the name of each script of the desk without an exercise to its text."""
+    paths = [source / name for name in GIVEN]
+    return {path.name: read_source(path) for path in paths if path.is_file()}

@@ -20,6 +20,7 @@ FOR_ALL = ("README.md", "LICENSE", "docs/lab.md", "docs/figures/draw.py")
 KIT = (
     "labkit/__init__.py",
     "labkit/deep/more.py",
+    "labkit/page/files/page.js",
     "checks/data.py",
     "corpora/mini/fr/clips/a.mp3",
 )
@@ -55,7 +56,7 @@ def pack(root: Path, name: str = "lab.zip") -> dict[str, bytes]:
 
 
 def test_the_archive_holds_what_students_need_and_nothing_else(root: Path) -> None:
-    desk = generate(load(root / THERE), [])
+    desk = {*generate(load(root / THERE), []), "demo.py"}
     wanted = {*FOR_ALL, *NEEDED_FILES, *KIT, *desk, "AGENTS.md"}
     assert list(pack(root)) == sorted(f"asr-lab/{name}" for name in wanted)
 

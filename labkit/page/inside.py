@@ -1,0 +1,79 @@
+"""Looking inside a decoder: its beam after each frame, and where attention looks."""
+
+from __future__ import annotations
+
+import math
+from typing import Any, cast
+
+from torch import Tensor
+from torch.nn.utils.rnn import pack_padded_sequence
+
+from labkit.base import LabError
+from labkit.decoding import Encoding, Hypothesis, Search, attention_weights
+from labkit.evaluation import Setup
+from labkit.page.pictures import probability_picture
+from labkit.text import Alphabet
+
+_MOST_FRAMES = 400
+
+
+def scored(one: Hypothesis, alphabet: Alphabet) -> dict[str, Any]:
+    """Give plain types for JSON; a score that is not finite becomes None."""
+
+    def rounded(score: float) -> float | None:
+        return round(score, 3) if math.isfinite(score) else None
+
+    return {
+        "text": alphabet.plain(alphabet.decode(one.indices)),
+        "sequence": alphabet.decode(one.indices),
+        "score": rounded(one.score),
+        "parts": {name: rounded(part) for name, part in one.parts.items()},
+    }
+
+
+def beam_by_frame(
+    search: Search, log_probs: Tensor, alphabet: Alphabet
+) -> list[list[dict[str, Any]]]:
+    """Return the prefixes that a beam search holds after each frame, best first.
+
+    What a search holds after t frames does not depend on later ones. So it is what the
+    search finds in the first t frames alone, and these beginnings of the clip, of 1
+    frame, 2 frames and so on, are one batch.
+
+    Args:
+        search: A prefix beam search.
+        log_probs: Log-probabilities (T', V).
+        alphabet: The alphabet.
+
+    Raises:
+        LabError: The clip is too long for this.
+    """
+    n_frames = len(log_probs)
+    if n_frames > _MOST_FRAMES:
+        raise LabError(
+            f"a clip of {n_frames} frames is too long to follow its beam",
+            f"take one of at most {_MOST_FRAMES} frames",
+        )
+    beginnings = log_probs.unsqueeze(1).expand(-1, n_frames, -1)  # (T', B = T', V)
+    lengths = [*range(1, n_frames + 1)]
+    packed = pack_padded_sequence(beginnings, lengths, enforce_sorted=False)
+    return [
+        [scored(one, alphabet) for one in found]
+        for found in search(Encoding(packed, None))
+    ]
+
+
+def attention(setup: Setup, encoding: Encoding, text: str) -> dict[str, Any]:
+    """Return where attention looks for each symbol of a text.
+
+    Raises:
+        LabError: The network has no attention decoder.
+    """
+    alphabet = setup.alphabet
+    start = alphabet.index[alphabet.start]
+    symbols = [k for k in alphabet.encode(text) if k != start]
+    weights = attention_weights(cast(Any, setup.model), encoding, symbols)  # (U, T')
+    return {
+        "symbols": [alphabet.symbols[k] for k in symbols],
+        "weights": probability_picture(weights),
+    }

@@ -1,0 +1,116 @@
+"""The networks that the page can use: those of the runs, and that of the kit."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import torch
+
+from labkit.base import DEBUG_PREFIX, LabError
+from labkit.evaluation import Setup
+from labkit.options import CTC, PARTS, Part, parse
+from labkit.training import begin, load_checkpoint, open_network
+
+# Gives the script of a part of the lab, main_ctc or main_seq2seq. Its names
+# make_model, CharMap, BatchCollate and DECODERS are used.
+Desk = Callable[[str], Any]
+
+
+class Network(NamedTuple):
+    """A network on disk.
+
+    Attributes:
+        name: The folder of its run; no path.
+        part: The part of the lab that it belongs to.
+        path: Its checkpoint.
+        dev_cer: Its error rate on the fold ``dev``, 0 to 1; None if it is not known.
+    """
+
+    name: str
+    part: Part
+    path: Path
+    dev_cer: float | None
+
+    def as_dict(self) -> dict[str, Any]:
+        """Give plain types for JSON."""
+        return {"name": self.name, "part": self.part.name, "dev_cer": self.dev_cer}
+
+
+def _look(path: Path, name: str) -> Network | None:
+    """Read what a checkpoint says about itself; None if it cannot be used."""
+    try:
+        content = torch.load(path, map_location="cpu", mmap=True, weights_only=True)
+        part = PARTS[content.get("part", CTC.name)]
+        return Network(name, part, path, float(content["metrics"]["dev_cer"]))
+    except Exception:  # damaged bytes may raise anything
+        return None
+
+
+def _runs(logdir: Path) -> Iterator[Network]:
+    """Yield the networks of the runs, the newest first, those of --debug last."""
+    paths = sorted(
+        logdir.glob("*/best_model.pt"), key=lambda p: p.stat().st_mtime, reverse=True
+    )
+    paths.sort(key=lambda path: path.parent.name.startswith(DEBUG_PREFIX))
+    yield from filter(None, (_look(path, path.parent.name) for path in paths))
+
+
+def find_networks(logdir: Path, named: str | None = None) -> list[Network]:
+    """List the networks; the first one is that to begin with.
+
+    Args:
+        logdir: The folder of the runs.
+        named: A checkpoint that was named on the command line.
+
+    Raises:
+        LabError: There is none, or the named one is no checkpoint.
+    """
+    found = []
+    if named:
+        path = Path(named)
+        content = load_checkpoint(path)
+        if "metrics" not in content:
+            raise LabError(
+                f"{path}: bare weights, without their options",
+                "train again, or test it with main_ctc.py test --modelpath",
+            )
+        part = PARTS[content.get("part", CTC.name)]
+        name = f"{path.resolve().parent.name}/{path.name}"
+        found.append(Network(name, part, path, content["metrics"]["dev_cer"]))
+    found += _runs(logdir)
+    for part in PARTS.values():
+        if part.pretrained and part.pretrained.is_file():
+            kit = _look(part.pretrained, f"pretrained/{part.pretrained.name}")
+            found += [kit] if kit else []
+    if not found:
+        raise LabError(
+            f"no trained network under {logdir}",
+            "train one (python main_ctc.py train), or pass --modelpath",
+        )
+    return found
+
+
+def make_setup(network: Network, page: argparse.Namespace, desk: Desk) -> Setup:
+    """Load a network as ``test`` does.
+
+    Args:
+        network: The network.
+        page: The options of the page.
+        desk: Gives the scripts.
+
+    Raises:
+        LabError: It cannot be loaded, or its script is not there.
+    """
+    # test wants to be told what to test; here the clips come later.
+    words = ["test", "--audiofile", "-", "--modelpath", str(network.path)]
+    words += ["--device", page.device, "--baselogdir", page.baselogdir]
+    words += ["--nthreads", str(page.nthreads)] if page.nthreads else []
+    args = parse(network.part, None, words)
+    scripts = desk(network.part.script.removesuffix(".py"))
+    begin(args)
+    model = open_network(args, scripts.make_model, scripts.CharMap())
+    collate = scripts.BatchCollate(args.nmels, False, args.normalization)
+    return Setup(args, model, scripts.DECODERS, collate.processor)

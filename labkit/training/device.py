@@ -34,7 +34,7 @@ def choose_device(name: str, n_threads: int) -> torch.device:
         LabError: A card is asked for, and none can be used.
     """
     torch.set_num_threads(n_threads)
-    cpu = f"device: cpu, {n_threads} threads"
+    cpu = f"device: cpu, {n_threads} thread{'s' * (n_threads > 1)}"
     if name == "cpu":
         print(cpu)
         return torch.device("cpu")

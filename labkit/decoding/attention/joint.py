@@ -82,7 +82,9 @@ def pad_frames(log_probs: Tensor, lengths: Tensor, blank: int) -> Tensor:
     return padded
 
 
-def prefix_scores(padded: Tensor, state: PrefixState, last: Tensor) -> Tensor:
+def prefix_scores(
+    padded: Tensor, probabilities: Tensor, state: PrefixState, last: Tensor
+) -> Tensor:
     """Score each prefix with each symbol that may come next.
 
     The symbol is said for the first time at one of the frames: a sum over them, of
@@ -90,6 +92,7 @@ def prefix_scores(padded: Tensor, state: PrefixState, last: Tensor) -> Tensor:
 
     Args:
         padded: What ``pad_frames`` returned, (B, T', V).
+        probabilities: Its exponential.
         state: Of the prefixes, (B, K, 1 + T').
         last: Their last symbols, (B, K).
 
@@ -99,7 +102,7 @@ def prefix_scores(padded: Tensor, state: PrefixState, last: Tensor) -> Tensor:
     """
     before = state.total[..., :-1]  # (B, K, T')
     highest = before.amax(-1, keepdim=True).clamp(min=-1e300)
-    scores = ((before - highest).exp() @ padded.exp()).log() + highest  # (B, K, V)
+    scores = ((before - highest).exp() @ probabilities).log() + highest  # (B, K, V)
     # A repeated symbol needs a blank in between.
     emitted = padded.gather(2, last.unsqueeze(1).expand(-1, padded.shape[1], -1))
     again = (state.blank[..., :-1] + emitted.transpose(1, 2)).logsumexp(-1)  # (B, K)
@@ -185,6 +188,7 @@ class JointScorer:
     ) -> None:
         self.fused, self.padded, self.ctc_weight = fused, padded, ctc_weight
         self.extend, self.combine = extend, combine
+        self.probabilities = padded.exp()
         n_utterances, _, size = fused.gained.shape
         self.blanks = padded[:, None, :, blank].expand(-1, size, -1)  # (B, K, T')
         self.last = torch.full((n_utterances, size), blank, device=padded.device)
@@ -204,7 +208,9 @@ class JointScorer:
     def score(self, attention: Tensor) -> Tensor:
         """Score every candidate (B, 1, K, V)."""
         end = self.fused.end
-        prefixes = prefix_scores(self.padded, self.state, self.last)  # (B, K, V)
+        prefixes = prefix_scores(
+            self.padded, self.probabilities, self.state, self.last
+        )  # (B, K, V)
         ends = torch.full_like(self.last, end)
         whole = self._extended(self.state, self.last, ends).whole  # (B, K)
         # What CTC cannot spell stays finite: a beam of nothing else must still end.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -54,6 +55,9 @@ def test_a_part_that_was_not_handed_in_is_named_on_one_line(
         assert phrases.NEXT_PROBLEM not in page
 
 
+@pytest.mark.skipif(
+    "LAB_TEST_ALL" not in os.environ, reason="takes long: make test-all"
+)
 def test_a_class_that_does_part_one_is_graded_out_of_its_points(
     students: Path, tmp_path: Path
 ) -> None:

@@ -233,6 +233,7 @@ def records_of_readable(results: Path) -> dict[str, Any]:
     return records_of(results)
 
 
+@TAKES_LONG
 @pytest.mark.skipif(os.name != "posix", reason="signals")
 def test_a_killed_run_goes_on_where_it_was(graded: Class, tmp_path: Path) -> None:
     results, folder = tmp_path / "results", tmp_path / "class"
@@ -280,9 +281,8 @@ def test_ctrl_c_ends_quietly_and_says_what_to_do(graded: Class, tmp_path: Path) 
     )
 
 
-@pytest.mark.parametrize(
-    "without", ["namespaces", pytest.param("fork", marks=TAKES_LONG)]
-)
+@TAKES_LONG
+@pytest.mark.parametrize("without", ["namespaces", "fork"])
 def test_less_isolation_leads_to_the_same_grades(
     graded: Class, tmp_path: Path, without: str
 ) -> None:

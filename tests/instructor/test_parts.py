@@ -20,6 +20,9 @@ POINTS = [
     sum(e.points for e in EXERCISES.values() if e.file in own) for own in (ONE, TWO)
 ]
 ROOT = Path(__file__).parents[2]
+TAKES_LONG = pytest.mark.skipif(
+    "LAB_TEST_ALL" not in os.environ, reason="takes long: make test-all"
+)
 
 
 def of(scripts: list[str]) -> dict[str, str]:
@@ -35,6 +38,7 @@ def students(tmp_path: Path) -> Path:
     return folder
 
 
+@TAKES_LONG
 def test_a_part_that_was_not_handed_in_is_named_on_one_line(
     students: Path, tmp_path: Path
 ) -> None:
@@ -55,9 +59,7 @@ def test_a_part_that_was_not_handed_in_is_named_on_one_line(
         assert phrases.NEXT_PROBLEM not in page
 
 
-@pytest.mark.skipif(
-    "LAB_TEST_ALL" not in os.environ, reason="takes long: make test-all"
-)
+@TAKES_LONG
 def test_a_class_that_does_part_one_is_graded_out_of_its_points(
     students: Path, tmp_path: Path
 ) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import random
 import subprocess
 import sys
@@ -208,6 +209,7 @@ if __name__ == "__main__":
 """
 
 
+@pytest.mark.skipif(not os.environ.get("LAB_TEST_ALL"), reason="takes long")
 def test_spawned_workers_start_once_and_change_no_bit(
     corpus: Path, tmp_path: Path
 ) -> None:

@@ -205,6 +205,7 @@ def test_a_signal_ends_a_run_that_can_be_resumed(
     assert_same(run, undisturbed)
 
 
+@pytest.mark.skipif(not os.environ.get("LAB_TEST_ALL"), reason="takes long")
 def test_a_signal_to_the_workers_too_loses_nothing(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -2,6 +2,7 @@
 
     python demo.py                                      your newest network
     python demo.py --modelpath logs/ctc_0/best_model.pt
+    python demo.py --clips ROOT/VERSION/fr/test.tsv      choose among clips of yours
     python demo.py --port 8000 --no_browser             print the address only
 
 Without a network of your own, it takes that of the kit. Sound and page stay on this
@@ -25,7 +26,7 @@ from labkit.page import serve
 
 
 def desk(script: str) -> ModuleType:
-    """Import a script of this folder, ``main_ctc`` or ``main_seq2seq``.
+    """Import a script of this folder, such as ``main_ctc``.
 
     Raises:
         LabError: It is not here.

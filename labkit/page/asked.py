@@ -105,6 +105,7 @@ def read_wish(
         "hotwords": tuple(word.strip() for word in hotwords if word.strip()),
         "hotword_weight": number(asked, "hotword_weight", -50, 50, 8.0),
         "ctc_weight": number(asked, "ctc_weight", 0, 1, 0.3),
+        "par_threshold": number(asked, "par_threshold", 0, 1, 0.9),
     }
     return Wish(
         one_of(asked, "decoder", decoders, decoders[0]) or decoders[0],

@@ -4,24 +4,26 @@ from __future__ import annotations
 
 import tempfile
 from collections import OrderedDict
-from functools import cache
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
 
-from labkit.audio import read_audio, resample
+from labkit.audio import duration_of, read_audio, resample
 from labkit.base import EMBEDDED_CORPORA, LabError, read_table
 from labkit.decoding import Encoding
+from labkit.page.networks import Network
 
 RATE = 16_000  # Hz, of what the browser sends as samples
 MOST_SECONDS = 60
+MOST_BYTES = 32 * 2**20  # of a request
 _LEAST_SECONDS = 0.05  # a clip must hold more than one window of the transform
 _KEPT = 8
 _SHOWN = 8  # clips of the embedded corpus that are offered
+_MOST_SHOWN = 200  # clips of a list
 _LOUDEST = 1e6
-_CORPUS = EMBEDDED_CORPORA / "mini" / "fr"
+_CORPUS = EMBEDDED_CORPORA / "mini" / "fr" / "test.tsv"
 
 _TYPES = {"f32": torch.float32, "s16": torch.int16}
 
@@ -44,19 +46,22 @@ class Heard(NamedTuple):
     """A recording, and what a network makes of it."""
 
     recording: Recording
-    network: object  # which one
+    network: Network
     log_mel: Tensor  # (T, M), in dB
     encoding: Encoding  # of one utterance
     log_probs: Tensor  # (T', V)
 
 
-def _check(recording: Recording) -> Recording:
-    seconds = recording.seconds
+def _check_length(name: str, seconds: float) -> None:
     if not _LEAST_SECONDS <= seconds <= MOST_SECONDS:
         raise LabError(
-            f"{recording.name}: it lasts {seconds:.2f} s",
+            f"{name}: it lasts {seconds:.2f} s",
             f"give a clip of {_LEAST_SECONDS} to {MOST_SECONDS} s",
         )
+
+
+def _check(recording: Recording) -> Recording:
+    _check_length(recording.name, recording.seconds)
     if not recording.waveform.abs().max() < _LOUDEST:
         raise LabError(
             f"{recording.name}: it holds values that are no sound (NaN or infinite)",
@@ -96,6 +101,9 @@ def from_file(content: bytes, name: str) -> Recording:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, "clip")  # the name from the browser is never a path
         path.write_bytes(content)
+        seconds = duration_of(path)  # an hour would fill the memory
+        if seconds:
+            _check_length(name, seconds)
         try:
             waveform, rate = read_audio(path)  # (1, samples)
         except LabError as error:
@@ -104,26 +112,46 @@ def from_file(content: bytes, name: str) -> Recording:
     return _check(Recording(name, waveform, rate))
 
 
-@cache
-def embedded() -> list[tuple[str, str]]:
-    """List the first clips of the embedded corpus's test fold: file, sentence."""
-    table = read_table(_CORPUS / "test.tsv", ("path", "sentence"))
-    return [*zip(table.column("path"), table.column("sentence"))][:_SHOWN]
+class Menu:
+    """The clips that the page offers, each with what is said in it.
 
+    Args:
+        table: A tsv file with the columns ``path`` and ``sentence``, its clips beside
+            it or in a folder ``clips``; None for the embedded corpus's test fold.
 
-def _embedded_path(number: int) -> Path:
-    if not 0 <= number < len(embedded()):
-        raise LabError(
-            f"there is no clip number {number}", f"choose 0 to {len(embedded()) - 1}"
-        )
-    return _CORPUS / "clips" / embedded()[number][0]
+    Raises:
+        LabError: It cannot be read.
+    """
 
+    def __init__(self, table: str | None) -> None:
+        path = Path(table) if table else _CORPUS
+        rows = read_table(path, ("path", "sentence"))
+        names, said = rows.column("path"), rows.column("sentence")
+        self._clips = [*zip(names, said)][: _MOST_SHOWN if table else _SHOWN]
+        inside = path.parent / "clips"
+        self._folder = inside if inside.is_dir() else path.parent
 
-def from_corpus(number: int) -> Recording:
-    """Read a clip of ``embedded``."""
-    path = _embedded_path(number)
-    waveform, rate = read_audio(path)
-    return Recording(path.name, waveform, rate, embedded()[number][1])
+    def as_dicts(self) -> list[dict[str, Any]]:
+        """Give plain types for JSON."""
+        return [
+            {"number": number, "name": name, "text": said}
+            for number, (name, said) in enumerate(self._clips)
+        ]
+
+    def read(self, number: int) -> Recording:
+        """Read a clip.
+
+        Raises:
+            LabError: There is none with this number, or it cannot be used.
+        """
+        if not 0 <= number < len(self._clips):
+            raise LabError(
+                f"there is no clip number {number}",
+                f"choose 0 to {len(self._clips) - 1}",
+            )
+        name, said = self._clips[number]
+        waveform, rate = read_audio(self._folder / name)
+        return _check(Recording(Path(name).name, waveform, rate, said))
 
 
 def to_samples(recording: Recording) -> bytes:

@@ -30,6 +30,12 @@ def parse_page(
         help="a best_model.pt (default: that of the newest run, else the kit's)",
     )
     parser.add_argument(
+        "--clips",
+        metavar="FILE",
+        help="a tsv of clips to choose from, with the columns path and sentence "
+        "(default: the embedded corpus)",
+    )
+    parser.add_argument(
         "--port",
         type=number(int, 0, high=_HIGHEST_PORT),
         default=0,

@@ -1,4 +1,4 @@
-"""Looking inside a decoder: its beam after each frame, and where attention looks."""
+"""Looking inside a decoder: its beam, what it decodes again, where attention looks."""
 
 from __future__ import annotations
 
@@ -9,7 +9,15 @@ from torch import Tensor
 from torch.nn.utils.rnn import pack_padded_sequence
 
 from labkit.base import LabError
-from labkit.decoding import Encoding, Hypothesis, Search, attention_weights
+from labkit.decoding import (
+    Encoding,
+    Hypothesis,
+    Recogniser,
+    Search,
+    SearchOptions,
+    attention_weights,
+    partial_decoder,
+)
 from labkit.evaluation import Setup
 from labkit.page.pictures import probability_picture
 from labkit.text import Alphabet
@@ -77,3 +85,53 @@ def attention(setup: Setup, encoding: Encoding, text: str) -> dict[str, Any]:
         "symbols": [alphabet.symbols[k] for k in symbols],
         "weights": probability_picture(weights),
     }
+
+
+class Redecoding:
+    """Partially autoregressive decoding that notes what it decodes again.
+
+    Args:
+        hybrid: The script with ``confidences``, ``find_segments`` and ``splice``.
+    """
+
+    def __init__(self, hybrid: Any) -> None:  # noqa: ANN401 (a module of the desk)
+        self._hybrid = hybrid
+        # By the string that came of it: that of CTC, its segments, what they became.
+        self._noted: dict[tuple[int, ...], tuple[Any, Any, Any]] = {}
+
+    def make_search(self, recogniser: Recogniser, options: SearchOptions) -> Search:
+        """Make the search, as the table of decoders does."""
+        hybrid = self._hybrid
+
+        def splice(symbols: Any, segments: Any, replacements: Any) -> list[int]:  # noqa: ANN401 (as the desk has it)
+            found = hybrid.splice(symbols, segments, replacements)
+            self._noted.setdefault(tuple(found), (symbols, segments, replacements))
+            return found
+
+        return partial_decoder(
+            cast(Any, recogniser),
+            options,
+            hybrid.confidences,
+            hybrid.find_segments,
+            splice,
+        )
+
+    def segments(self, one: Hypothesis, alphabet: Alphabet) -> list[dict[str, Any]]:
+        """List the segments of a hypothesis, and what CTC had written there.
+
+        Returns:
+            For each, the place of its first character, that after its last, and the
+            text that CTC had written; empty if all is as CTC wrote it.
+        """
+        string = one.indices[1:]  # without the start
+        text = alphabet.decode(string)
+        shift = len(text.lstrip()) - len(text)
+        found = []
+        symbols, segments, replacements = self._noted.get(tuple(string), ([], [], []))
+        for (begin, stop), replacement in zip(segments, replacements):
+            size = len(replacement) - 1  # its last symbol is the stop
+            was = alphabet.decode(symbols[begin:stop]).replace(alphabet.end, "")
+            place = max(begin + shift, 0)
+            found.append({"begin": place, "end": begin + shift + size, "was": was})
+            shift += size - (stop - begin)
+        return found

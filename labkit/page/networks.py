@@ -14,8 +14,8 @@ from labkit.evaluation import Setup
 from labkit.options import CTC, PARTS, Part, parse
 from labkit.training import begin, load_checkpoint, open_network
 
-# Gives the script of a part of the lab, main_ctc or main_seq2seq. Its names
-# make_model, CharMap, BatchCollate and DECODERS are used.
+# Gives a script of the lab. Of main_ctc and main_seq2seq, the names
+# make_model, CharMap, BatchCollate and DECODERS are used; of hybrid, those of PAR.
 Desk = Callable[[str], Any]
 
 

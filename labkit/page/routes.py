@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 from urllib.parse import parse_qs
 
 from labkit.page.asked import read_object, wrong
-from labkit.page.clips import embedded, from_corpus, from_file, from_samples
-from labkit.page.studio import Studio
+from labkit.page.clips import from_file, from_samples
+from labkit.page.studio import Gone, Studio
 
 _FILES = Path(__file__).with_name("files")
 _KINDS = {
@@ -20,8 +20,23 @@ _KINDS = {
 }
 _LONGEST_NAME = 200
 
-# Answers a request, given its query and its body, with JSON, a text or samples.
-Answer = Callable[[Studio, str, bytes], "dict[str, Any] | str | bytes"]
+
+class Request(NamedTuple):
+    """What is asked.
+
+    Attributes:
+        query: What follows the "?" of the address.
+        body: What was sent.
+        gone: Whether nobody waits for the answer any more.
+    """
+
+    query: str
+    body: bytes
+    gone: Gone
+
+
+# Answers a request with JSON, a text or samples.
+Answer = Callable[[Studio, Request], "dict[str, Any] | str | bytes"]
 
 
 def static_files() -> dict[str, tuple[str, bytes]]:
@@ -44,39 +59,38 @@ def _query(text: str) -> dict[str, str]:
         raise wrong("too many fields") from None
 
 
-def _chosen(query: str) -> int:
-    number = _query(query).get("number", "")
+def _chosen(fields: dict[str, str]) -> int:
+    number = fields.get("number", "")
     if not (number.isascii() and number.isdigit() and len(number) < 5):
         raise wrong("number: that of a clip is needed")
     return int(number)
 
 
-def _list_clips() -> dict[str, Any]:
-    rows = enumerate(embedded())
-    return {"clips": [{"number": n, "name": c, "text": t} for n, (c, t) in rows]}
-
-
-def _hear(studio: Studio, query: str, body: bytes) -> dict[str, Any]:
-    """Take a clip: samples, a file, or the number of one of the corpus."""
-    fields = _query(query)
+def _hear(studio: Studio, request: Request) -> dict[str, Any]:
+    """Take a clip: samples, a file, or the number of one of the menu."""
+    fields, body = _query(request.query), request.body
     kind, name = fields.get("kind"), fields.get("name", "clip")[:_LONGEST_NAME]
-    if kind == "corpus":
-        return studio.hear(from_corpus(_chosen(query)))
-    if kind == "file":
-        return studio.hear(from_file(body, name))
-    if kind in ("f32", "s16"):
-        return studio.hear(from_samples(body, kind, name))
-    raise wrong("kind: f32, s16, file or corpus is needed")
+    if kind == "menu":
+        recording = studio.menu.read(_chosen(fields))
+    elif kind == "file":
+        recording = from_file(body, name)
+    elif kind in ("f32", "s16"):
+        recording = from_samples(body, kind, name)
+    else:
+        raise wrong("kind: f32, s16, file or menu is needed")
+    return studio.hear(recording, fields, request.gone)
 
 
 def _asked(method: Callable[..., Any]) -> Answer:
-    return lambda studio, _, body: method(studio, read_object(body))
+    return lambda studio, request: method(
+        studio, read_object(request.body), request.gone
+    )
 
 
 GET: dict[str, Answer] = {
-    "/api/state": lambda studio, *_: studio.state(),
-    "/api/models": lambda studio, *_: studio.networks(),
-    "/api/clips": lambda *_: _list_clips(),
+    "/api/state": lambda studio, _: studio.state(),
+    "/api/models": lambda studio, _: studio.networks(),
+    "/api/clips": lambda studio, _: {"clips": studio.menu.as_dicts()},
 }
 POST: dict[str, Answer] = {
     "/api/clip": _hear,

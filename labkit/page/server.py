@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import select
 import socket
 import threading
 import traceback
@@ -20,12 +21,12 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from labkit.base import LabError, as_lab_error, unwritten_exercise
+from labkit.page.clips import MOST_BYTES
 from labkit.page.networks import Desk
-from labkit.page.routes import GET, POST, Answer, static_files
+from labkit.page.routes import GET, POST, Answer, Request, static_files
 from labkit.page.studio import Studio
 
 _ADDRESS = "127.0.0.1"
-MOST_BYTES = 32 * 2**20  # of a request
 _MOST_CONNECTIONS = 32
 _SECONDS_TO_ASK = 30  # for a request to arrive in
 _SECONDS_OF_SILENCE = 10  # within it
@@ -66,6 +67,7 @@ class PageServer(ThreadingHTTPServer):
     daemon_threads = True
     block_on_close = False
     allow_reuse_address = False
+    request_queue_size = _MOST_CONNECTIONS
 
     def __init__(self, studio: Studio, port: int = 0) -> None:
         self.studio, self.files = studio, static_files()
@@ -161,12 +163,20 @@ class _Handler(BaseHTTPRequestHandler):
             self._send(HTTPStatus.OK, kind, content)
 
     def _call(self, answer: Answer, query: str, body: bytes) -> tuple[str, bytes]:
-        found = answer(self.server.studio, query, body)
+        found = answer(self.server.studio, Request(query, body, self._is_gone))
         if isinstance(found, bytes):
             return "application/octet-stream", found
         if isinstance(found, str):
             return "text/plain; charset=utf-8", found.encode()
         return "application/json", json.dumps(found, allow_nan=False).encode()
+
+    def _is_gone(self) -> bool:
+        """Whether the browser has hung up, which reads as an end."""
+        try:
+            said, *_ = select.select([self.connection], [], [], 0)
+            return bool(said) and not self.connection.recv(1, socket.MSG_PEEK)
+        except OSError:
+            return True
 
     def _check_sender(self) -> None:
         """Refuse what does not come from the page itself, or its address."""
@@ -245,7 +255,7 @@ def serve(args: argparse.Namespace, desk: Desk) -> None:
 
     Args:
         args: The options of the page.
-        desk: Gives the scripts of a part of the lab: main_ctc, main_seq2seq.
+        desk: Gives the scripts of the lab by their names.
 
     Raises:
         LabError: There is no network, or the port is taken.

@@ -1,16 +1,17 @@
 """What the page can do: hear a clip, decode it, compare, look inside.
 
-One network computes at a time: each method waits for its turn. The axes: T frames of
-the spectrogram, T' of the network's output, M mel bands, V symbols, U symbols of a
-transcript.
+One request computes at a time: each waits for its turn, and is given up when nobody
+waits for its answer any more. The axes: T frames of the spectrogram, T' of the
+network's output, M mel bands, V symbols, U symbols of a transcript.
 """
 
 from __future__ import annotations
 
 import argparse
 import time
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections import OrderedDict
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, nullcontext
 from dataclasses import replace
 from pathlib import Path
 from threading import RLock
@@ -19,141 +20,189 @@ from typing import Any
 import torch
 from torch.nn.utils.rnn import pack_sequence
 
+from labkit.audio import why_inaudible
 from labkit.base import KIT_VERSION, LabError
 from labkit.decoding import Hypothesis, log_posteriors
 from labkit.evaluation import Setup, Transcript, describe, subtitles
 from labkit.lm import SHIPPED
 from labkit.metrics import character_error_rate, word_error_rate
 from labkit.page.asked import Wish, one_of, read_wish, text, wrong
-from labkit.page.clips import MOST_SECONDS, Heard, Recording, Shelf, to_samples
-from labkit.page.inside import attention, beam_by_frame, scored
-from labkit.page.networks import Desk, find_networks, make_setup
+from labkit.page.clips import (
+    MOST_BYTES,
+    MOST_SECONDS,
+    Heard,
+    Menu,
+    Recording,
+    Shelf,
+    to_samples,
+)
+from labkit.page.inside import Redecoding, attention, beam_by_frame, scored
+from labkit.page.networks import Desk, Network, find_networks, make_setup
 from labkit.page.pictures import mel_picture, probability_picture
 
 _PATIENCE = 120  # s that a request waits for its turn
+_LOOKS_UP = 0.05  # s between two looks whether it is still wanted
+_OPEN = 2  # networks in memory: two windows of a browser may compare them
 _MOST_SHOWN = 10  # hypotheses of an n-best list
 _WIDEST = 200
 _WIDEST_FOLLOWED = 20
-# Prefixes times frames that the search in plain Python takes about 20 s for.
-_MOST_PLAIN = 40_000
+# Prefixes times frames that the search in plain Python takes about 5 s for.
+_MOST_PLAIN = 10_000
+
+Gone = Callable[[], bool]  # whether nobody waits for an answer any more
+
+
+def _give_up_if(gone: Gone) -> None:
+    if gone():
+        raise ConnectionAbortedError("nobody waits for this answer")
 
 
 class Studio:
-    """A network with its decoders, and the clips that it has heard.
+    """Networks with their decoders, and the clips that they have heard.
 
     Args:
         page: The options of the page.
-        desk: Gives the scripts of a part of the lab.
+        desk: Gives the scripts of the lab.
 
     Raises:
-        LabError: There is no network that can be used.
+        LabError: There is no network that can be used, or no list of clips.
     """
 
     def __init__(self, page: argparse.Namespace, desk: Desk) -> None:
         self._page, self._desk = page, desk
         self._turn = RLock()
         self._shelf = Shelf()
-        self._networks = find_networks(Path(page.baselogdir), page.modelpath)
-        self._network = self._networks[0]
-        self._setup = make_setup(self._network, page, desk)
+        self.menu = Menu(page.clips)
+        self._networks = self._find_networks()
+        self._first = next(iter(self._networks))
+        self._setups: OrderedDict[str, Setup] = OrderedDict()
+        self._open(self._first)
 
     @contextmanager
-    def _my_turn(self) -> Iterator[Setup]:
+    def _my_turn(self, gone: Gone) -> Iterator[None]:
         """Wait until no other request computes."""
-        if not self._turn.acquire(timeout=_PATIENCE):
-            raise LabError("another decoding takes long", "wait, then try again")
+        deadline = time.monotonic() + _PATIENCE
+        while not self._turn.acquire(timeout=_LOOKS_UP):
+            _give_up_if(gone)
+            if time.monotonic() > deadline:
+                raise LabError("another decoding takes long", "wait, then try again")
         try:
+            _give_up_if(gone)
             with torch.inference_mode():
-                yield self._setup
+                yield
         finally:
             self._turn.release()
 
     def prepare(self) -> None:
         """Load the language model of characters: it takes some seconds."""
-        with self._my_turn() as setup:
-            setup.make_search("beam", "char")
+        with self._my_turn(lambda: False):
+            self._open(self._first).make_search("beam", "char")
 
-    # What there is.
+    # Networks.
 
-    def state(self) -> dict[str, Any]:
-        """Say which network is used, and what it can do."""
-        part = self._network.part
+    def _find_networks(self) -> dict[str, Network]:
+        found = find_networks(Path(self._page.baselogdir), self._page.modelpath)
+        return {network.name: network for network in found}
+
+    def _open(self, name: str) -> Setup:
+        """Load a network, unless it is in memory; forget the one not used longest."""
+        if name not in self._setups:
+            network = self._networks[name]
+            self._setups[name] = make_setup(network, self._page, self._desk)
+        self._setups.move_to_end(name)
+        while len(self._setups) > _OPEN:
+            self._setups.popitem(last=False)
+        return self._setups[name]
+
+    def _name(self, asked: Mapping[str, Any]) -> str:
+        """Read which network is asked; each window of the browser has its own."""
+        return one_of(asked, "network", [*self._networks], self._first) or self._first
+
+    def _state(self, name: str) -> dict[str, Any]:
+        network, setup = self._networks[name], self._open(name)
         return {
             "kit": KIT_VERSION,
-            "network": self._network.as_dict(),
-            "attention": hasattr(self._setup.model, "decoder"),
+            "network": network.as_dict(),
+            "attention": hasattr(setup.model, "decoder"),
             "decoders": [
                 {"name": d.name, "what": d.what, "takes_lm": d.takes_lm}
-                for d in part.options.decoders
-                if d.name in self._setup.decoders
+                for d in network.part.options.decoders
+                if d.name in setup.decoders
             ],
             "lms": list(SHIPPED),
             "widest": _WIDEST,
             "most_seconds": MOST_SECONDS,
+            "most_bytes": MOST_BYTES,
         }
+
+    def state(self) -> dict[str, Any]:
+        """Say what the network to begin with can do."""
+        with self._my_turn(lambda: False):
+            return self._state(self._first)
 
     def networks(self) -> dict[str, Any]:
         """List the networks on disk, those of new runs too."""
-        found = find_networks(Path(self._page.baselogdir), self._page.modelpath)
-        with self._turn:
-            self._networks = found
-        return {
-            "current": self._network.as_dict(),
-            "networks": [network.as_dict() for network in found],
-        }
+        found = self._find_networks()
+        with self._my_turn(lambda: False):
+            self._networks = {self._first: self._networks[self._first], **found}
+        return {"networks": [network.as_dict() for network in found.values()]}
 
-    def use(self, asked: Mapping[str, Any]) -> dict[str, Any]:
-        """Switch to another network of ``networks``; if it fails, keep the old one."""
+    def use(self, asked: Mapping[str, Any], gone: Gone) -> dict[str, Any]:
+        """Load one of ``networks``, as it is on disk now; say what it can do."""
         self.networks()
-        with self._my_turn():
-            known = {network.name: network for network in self._networks}
-            network = known[one_of(asked, "name", [*known]) or ""]
-            self._setup = make_setup(network, self._page, self._desk)
-            self._network = network
-            return self.state()
+        with self._my_turn(gone):
+            name = one_of(asked, "name", [*self._networks]) or ""
+            self._setups.pop(name, None)
+            return self._state(name)
 
     # Clips.
 
-    def _listen(self, recording: Recording, setup: Setup) -> Heard:
+    def _listen(self, recording: Recording, name: str) -> Heard:
+        setup = self._open(name)
         log_mel = setup.processor.log_mel(recording.waveform, recording.rate)  # (T, M)
         encoding = setup.encode(pack_sequence([setup.processor.finish(log_mel)]))
         log_probs = log_posteriors(encoding.ctc_scores)[0][:, 0].cpu()  # (T', V)
-        return Heard(recording, self._network, log_mel, encoding, log_probs)
+        network = self._networks[name]
+        return Heard(recording, network, log_mel, encoding, log_probs)
 
-    def hear(self, recording: Recording) -> dict[str, Any]:
-        """Run the network over a recording, and keep both."""
-        with self._my_turn() as setup:
-            id_ = self._shelf.put(self._listen(recording, setup))
-            return self._look(id_)
+    def hear(
+        self, recording: Recording, asked: Mapping[str, Any], gone: Gone
+    ) -> dict[str, Any]:
+        """Run a network over a recording, and keep both."""
+        with self._my_turn(gone):
+            name = self._name(asked)
+            id_ = self._shelf.put(self._listen(recording, name))
+            return self._look(id_, self._open(name))
 
-    def look(self, asked: Mapping[str, Any]) -> dict[str, Any]:
-        """Return the pictures of a kept clip, by the network of now."""
-        with self._my_turn():
-            self._heard(asked)
-            return self._look(asked["id"])
+    def look(self, asked: Mapping[str, Any], gone: Gone) -> dict[str, Any]:
+        """Return the pictures of a kept clip, by the network that is asked."""
+        with self._my_turn(gone):
+            setup, _ = self._heard(asked)
+            return self._look(asked["id"], setup)
 
-    def sound(self, asked: Mapping[str, Any]) -> bytes:
+    def sound(self, asked: Mapping[str, Any], gone: Gone) -> bytes:
         """Return a kept clip as samples, for browsers that cannot read its file."""
-        with self._my_turn():
+        with self._my_turn(gone):
             return to_samples(self._shelf.take(asked.get("id")).recording)
 
-    def _heard(self, asked: Mapping[str, Any]) -> Heard:
+    def _heard(self, asked: Mapping[str, Any]) -> tuple[Setup, Heard]:
         """Take a clip; if the network is another one by now, let it hear the clip."""
-        heard = self._shelf.take(asked.get("id"))
-        if heard.network is not self._network:
-            heard = self._listen(heard.recording, self._setup)
+        name, heard = self._name(asked), self._shelf.take(asked.get("id"))
+        if heard.network != self._networks[name]:
+            heard = self._listen(heard.recording, name)
             self._shelf.replace(asked["id"], heard)
-        return heard
+        return self._open(name), heard
 
-    def _look(self, id_: str) -> dict[str, Any]:
-        heard, setup = self._shelf.take(id_), self._setup
+    def _look(self, id_: str, setup: Setup) -> dict[str, Any]:
+        heard = self._shelf.take(id_)
         said = heard.recording
         return {
             "id": id_,
             "name": said.name,
             "seconds": said.seconds,
+            "warning": why_inaudible(said.waveform),
             "reference": said.reference,
-            "network": self._network.as_dict(),
+            "network": heard.network.as_dict(),
             "mel": mel_picture(heard.log_mel),
             "mel_seconds": setup.win_step,
             "posteriors": probability_picture(heard.log_probs.exp()),
@@ -164,12 +213,11 @@ class Studio:
 
     # Decoding.
 
-    def _wish(self, asked: Mapping[str, Any]) -> Wish:
-        return read_wish(asked, [*self._setup.decoders], SHIPPED, _WIDEST)
-
-    def _find(self, heard: Heard, wish: Wish) -> tuple[list[Hypothesis], int]:
+    def _find(
+        self, setup: Setup, heard: Heard, wish: Wish, gone: Gone
+    ) -> tuple[list[Hypothesis], int]:
         """Decode; return the n-best list and the calls of the attention decoder."""
-        setup, width = self._setup, wish.options["beamwidth"]
+        width = wish.options["beamwidth"]
         if wish.decoder == "prefix" and width * len(heard.log_probs) > _MOST_PLAIN:
             raise LabError(
                 f"beam {width} over {len(heard.log_probs)} frames takes too long in "
@@ -178,21 +226,34 @@ class Studio:
                 "the decoder beam",
             )
         options = argparse.Namespace(**{**vars(setup.args), **wish.options})
-        setup = replace(setup, args=options)
-        search = setup.make_search(wish.decoder, wish.lm)
-        (found,) = search(heard.encoding)
+        search = replace(setup, args=options).make_search(wish.decoder, wish.lm)
+
+        def look_up(*_: object) -> None:
+            _give_up_if(gone)
+
+        network = search.network  # the attention decoder, called for each symbol
+        hook = network.register_forward_pre_hook(look_up) if network else None
+        with hook or nullcontext():
+            (found,) = search(heard.encoding)
         return found, search.n_calls
 
-    def decode(self, asked: Mapping[str, Any]) -> dict[str, Any]:
+    def _wish(self, asked: Mapping[str, Any], setup: Setup) -> Wish:
+        return read_wish(asked, [*setup.decoders], SHIPPED, _WIDEST)
+
+    def decode(self, asked: Mapping[str, Any], gone: Gone) -> dict[str, Any]:
         """Decode a clip: the n-best list, and the times of one hypothesis of it."""
-        with self._my_turn() as setup:
-            wish, heard = self._wish(asked), self._heard(asked)
+        with self._my_turn(gone):
+            setup, heard = self._heard(asked)
+            wish, redecoding = self._wish(asked, setup), None
+            if wish.decoder == "par":
+                redecoding = Redecoding(self._desk("hybrid"))
+                decoders = {**setup.decoders, "par": redecoding.make_search}
+                setup = replace(setup, decoders=decoders)
             start = time.perf_counter()
-            found, n_calls = self._find(heard, wish)
+            found, n_calls = self._find(setup, heard, wish, gone)
             seconds = time.perf_counter() - start
             chosen = min(wish.shown, len(found) - 1, _MOST_SHOWN - 1)
-            shown = self._described(found[chosen : chosen + 1], heard)
-            alphabet = setup.alphabet
+            one, alphabet = found[chosen], setup.alphabet
             nbest = [scored(one, alphabet) for one in found[:_MOST_SHOWN]]
             reference = wish.reference or heard.recording.reference
             return {
@@ -200,47 +261,26 @@ class Studio:
                 "lm": wish.lm,
                 "seconds": seconds,
                 "calls": n_calls,
-                "cut": found[chosen].cut,
+                "cut": one.cut,
                 "nbest": nbest,
                 "chosen": chosen,
-                "shown": shown[0].as_dict(),
-                "errors": self._errors(reference, nbest[chosen]["text"]),
+                "shown": _described([one], heard, setup)[0].as_dict(),
+                "again": redecoding.segments(one, alphabet) if redecoding else [],
+                "errors": _errors(reference, nbest[chosen]["text"], setup),
             }
 
-    def _described(self, found: list[Hypothesis], heard: Heard) -> list[Any]:
-        setup = self._setup
-        return describe(
-            found,
-            heard.log_probs,
-            setup.alphabet,
-            setup.frame_seconds,
-            heard.recording.seconds,
-        )
-
-    def _errors(self, reference: str | None, written: str) -> dict[str, Any] | None:
-        """Compare a text with what was said, spelled alike."""
-        alphabet = self._setup.alphabet
-        spelled = alphabet.plain(alphabet.decode(alphabet.encode(reference or "")))
-        if not spelled:
-            return None
-        return {
-            "reference": spelled,
-            "cer": character_error_rate([spelled], [written]).rate,
-            "wer": word_error_rate([spelled], [written]).rate,
-        }
-
-    def export(self, asked: Mapping[str, Any]) -> str | dict[str, Any]:
+    def export(self, asked: Mapping[str, Any], gone: Gone) -> str | dict[str, Any]:
         """Write what a decoder finds as ``test --output`` does: txt, json or srt."""
-        with self._my_turn():
+        with self._my_turn(gone):
             kind = one_of(asked, "kind", ("txt", "json", "srt"))
-            wish, heard = self._wish(asked), self._heard(asked)
-            found = self._find(heard, wish)[0][:_MOST_SHOWN]
-            said = heard.recording
+            setup, heard = self._heard(asked)
+            wish, said = self._wish(asked, setup), heard.recording
+            found = self._find(setup, heard, wish, gone)[0][:_MOST_SHOWN]
             transcript = Transcript(
                 said.name,
                 said.seconds,
                 wish.decoder,
-                self._described(found, heard),
+                _described(found, heard, setup),
                 wish.reference or said.reference,
             )
             if kind == "srt":
@@ -249,20 +289,44 @@ class Studio:
 
     # Looking inside.
 
-    def follow(self, asked: Mapping[str, Any]) -> dict[str, Any]:
+    def follow(self, asked: Mapping[str, Any], gone: Gone) -> dict[str, Any]:
         """Return the beam after each frame."""
-        with self._my_turn() as setup:
-            wish, heard = self._wish(asked), self._heard(asked)
+        with self._my_turn(gone):
+            setup, heard = self._heard(asked)
+            wish = self._wish(asked, setup)
             width = min(wish.options["beamwidth"], _WIDEST_FOLLOWED)
             options = {**vars(setup.args), **wish.options, "beamwidth": width}
             setup = replace(setup, args=argparse.Namespace(**options))
             search = setup.make_search("beam", wish.lm)
             return {"frames": beam_by_frame(search, heard.log_probs, setup.alphabet)}
 
-    def attend(self, asked: Mapping[str, Any]) -> dict[str, Any]:
+    def attend(self, asked: Mapping[str, Any], gone: Gone) -> dict[str, Any]:
         """Return where attention looks while it reads a transcript."""
-        with self._my_turn() as setup:
-            heard, said = self._heard(asked), text(asked, "text")
+        with self._my_turn(gone):
+            (setup, heard), said = self._heard(asked), text(asked, "text")
             if not said:
                 raise wrong("text: what attention reads is needed")
             return attention(setup, heard.encoding, said)
+
+
+def _described(found: list[Hypothesis], heard: Heard, setup: Setup) -> list[Any]:
+    return describe(
+        found,
+        heard.log_probs,
+        setup.alphabet,
+        setup.frame_seconds,
+        heard.recording.seconds,
+    )
+
+
+def _errors(reference: str | None, written: str, setup: Setup) -> dict[str, Any] | None:
+    """Compare a text with what was said, spelled alike."""
+    alphabet = setup.alphabet
+    spelled = alphabet.plain(alphabet.decode(alphabet.encode(reference or "")))
+    if not spelled:
+        return None
+    return {
+        "reference": spelled,
+        "cer": character_error_rate([spelled], [written]).rate,
+        "wer": word_error_rate([spelled], [written]).rate,
+    }

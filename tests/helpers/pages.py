@@ -23,12 +23,17 @@ TINY = {
 }
 
 
-def write_network(folder: Path, part: str = "ctc") -> Path:
-    """Write the checkpoint of a tiny network that has learnt nothing."""
-    args = parse(PARTS[part], None, ["train", *TINY[part]])
+def write_network(
+    folder: Path,
+    part: str = "ctc",
+    seed: int = 0,
+    size: tuple[str, ...] | None = None,
+) -> Path:
+    """Write the checkpoint of a network, tiny by default, that has learnt nothing."""
+    args = parse(PARTS[part], None, ["train", *(TINY[part] if size is None else size)])
     scripts = import_module(f"main_{part}")
     charmap = scripts.CharMap()
-    torch.manual_seed(len(part))
+    torch.manual_seed(seed + len(part))
     model = scripts.make_model(args, charmap)
     content = checkpoint_content(args, charmap.idx2char, (-20.0, 20.0))
     folder.mkdir(parents=True)

@@ -42,7 +42,6 @@ def page(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Client]:
 @pytest.fixture
 def clip(page: Client) -> str:
     """Let the first network hear a tone; return the id of the clip."""
-    page.post("/api/model", name="first_0")
     return page.hear(TONE.tobytes()).json["id"]
 
 
@@ -92,7 +91,11 @@ def test_every_text_is_there_in_both_languages() -> None:
     script = (FILES / "words.js").read_text(encoding="utf-8")
     keys = {line.split(":")[0].strip() for line in script.splitlines() if ": [" in line}
     html = (FILES / "page.html").read_text(encoding="utf-8")
-    used = {part.split('"')[0] for part in html.split('data-t="')[1:]}
+    used = {
+        part.split('"')[0]
+        for mark in ('data-t="', 'data-label="')
+        for part in html.split(mark)[1:]
+    }
     for path in FILES.glob("*.js"):
         for part in path.read_text(encoding="utf-8").split(' t("')[1:]:
             used.add(part.split('"')[0])
@@ -211,6 +214,9 @@ def test_what_is_no_json_object_is_refused(page: Client, body: bytes) -> None:
         {"hotwords": "a," * 60},
         {"reference": "a" * 3000},
         {"shown": -1},
+        {"par_threshold": 2},
+        {"network": "../first_0"},
+        {"network": ["first_0"]},
         {"id": None},
         {"id": ["1"]},
         {"id": "../1"},
@@ -285,13 +291,13 @@ def test_samples_and_a_file_of_them_are_the_same_clip(
 def test_a_clip_of_the_corpus_is_chosen_by_its_number(page: Client) -> None:
     for one in page.get("/api/clips").json["clips"][:2]:
         heard = page.ask(
-            "POST", f"/api/clip?kind=corpus&number={one['number']}", b""
+            "POST", f"/api/clip?kind=menu&number={one['number']}", b""
         ).json
         assert heard["reference"] == one["text"]
         found = page.post("/api/decode", id=heard["id"]).json
         assert found["errors"]["cer"] > 0 and found["errors"]["wer"] > 0
     for wrong in ("99", "-1", "x", "", "..", "%C2%B2", "1" * 9):
-        path = f"/api/clip?kind=corpus&number={wrong}"
+        path = f"/api/clip?kind=menu&number={wrong}"
         assert page.ask("POST", path, b"").status == 422
 
 
@@ -311,7 +317,9 @@ def test_every_decoder_of_a_network_answers(page: Client, clip: str) -> None:
         state = page.post("/api/model", name=network).json
         assert state["attention"] == (network == "second_0")
         for one in state["decoders"]:
-            answer = page.post("/api/decode", id=clip, decoder=one["name"], beam=3)
+            answer = page.post(
+                "/api/decode", id=clip, network=network, decoder=one["name"], beam=3
+            )
             if one["name"] == "flashlight" and answer.status == 422:
                 continue  # it is not on every Python
             assert answer.status == 200, answer.body
@@ -353,8 +361,8 @@ def test_the_beam_that_is_followed_ends_where_the_search_ends(
 
 def test_attention_looks_at_every_frame(page: Client, clip: str) -> None:
     assert page.post("/api/attention", id=clip, text="abc").status == 422
-    page.post("/api/model", name="second_0")
-    found = page.post("/api/attention", id=clip, text="abc").json
+    asked = {"id": clip, "network": "second_0", "text": "abc"}
+    found = page.post("/api/attention", **asked).json
     assert found["symbols"] == ["a", "b", "c", "¦"]
     weights = np.frombuffer(base64.b64decode(found["weights"]["bytes"]), np.uint8)
     assert np.abs(weights.reshape(4, -1).sum(axis=1) / 255.0 - 1).max() < 0.1
@@ -385,8 +393,7 @@ def test_a_network_is_named_not_found_by_a_path(page: Client, clip: str) -> None
 
 def test_a_kept_clip_is_heard_by_the_new_network(page: Client, clip: str) -> None:
     first = page.post("/api/look", id=clip).json
-    page.post("/api/model", name="second_0")
-    second = page.post("/api/look", id=clip).json
+    second = page.post("/api/look", id=clip, network="second_0").json
     assert first["posteriors"] != second["posteriors"] and first["mel"] == second["mel"]
 
 

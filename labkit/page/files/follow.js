@@ -4,8 +4,18 @@ import { post } from "./api.js";
 import { make } from "./texts.js";
 import { number, short, t } from "./words.js";
 
+const LIKELY = 0.05; // a symbol less likely than that adds next to nothing
+
 const byId = (id) => document.getElementById(id);
 const spelled = (sequence) => [...sequence].map(short).join("") || "ε";
+
+function sign(text, key) {
+  const made = make("b", ` ${text}`);
+  made.setAttribute("role", "img");
+  made.setAttribute("aria-label", t(key));
+  made.title = t(key);
+  return made;
+}
 
 export class Follower {
   // onFrame(frame) is called when another frame is shown.
@@ -35,6 +45,12 @@ export class Follower {
     this.show(Math.min(pictures.frame, frames.length - 1));
   }
 
+  // Whether paths that have just said its last symbol join those that said it before.
+  merges(sequence, earlier) {
+    const symbol = this.pictures.clip.symbols.indexOf(sequence.slice(-1));
+    return sequence !== "" && earlier.includes(sequence.slice(0, -1)) && this.pictures.probability(this.now, symbol) >= LIKELY;
+  }
+
   show(frame) {
     if (!this.frames.length) return;
     this.now = Math.max(0, Math.min(frame, this.frames.length - 1));
@@ -42,14 +58,17 @@ export class Follower {
     const earlier = this.now ? this.frames[this.now - 1].map((one) => one.sequence) : [""];
     const held = new Set(beam.map((one) => one.sequence));
     const best = beam[0] ? beam[0].score : 0;
-    const total = beam.reduce((sum, one) => sum + Math.exp(one.score - best), 0);
+    const level = (one) => (one.score === null ? 0 : Math.exp(one.score - best)); // null is −∞
+    const total = beam.reduce((sum, one) => sum + level(one), 0) || 1;
     const items = beam.map((one) => {
-      const item = make("li", "", earlier.includes(one.sequence) ? "" : "new");
+      const item = make("li");
       const bar = make("progress");
-      bar.value = Math.exp(one.score - best) / total;
+      bar.value = level(one) / total;
       const share = `${number(100 * bar.value, 1)} %`;
       bar.setAttribute("aria-label", share);
       item.append(bar, make("span", `${share} ${spelled(one.sequence)}`));
+      if (!earlier.includes(one.sequence)) item.append(sign("+", "grown"));
+      else if (this.merges(one.sequence, earlier)) item.append(sign("⇉", "merged"));
       return item;
     });
     byId("prefixes").replaceChildren(...items);

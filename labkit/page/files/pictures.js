@@ -3,11 +3,15 @@
 import { bytes } from "./api.js";
 import { named, number, short, t } from "./words.js";
 
-export const GUTTER = 34; // px left of time 0, for labels
-const NARROWEST = 160; // px a second
+const GUTTER = 34; // px left of time 0, for labels; they stay while the rest scrolls
+const NARROWEST = 160; // px a second, until one zooms out
+const CLOSEST = 1200;
+const WIDEST = 16000; // px that every browser can draw
 const ROW = 13; // px of a symbol
 const RARE = 0.05; // symbols that never reach it are left out
+const BLANK = 20; // px of the row of the blank
 const HEAT = [[0, 0, 4], [50, 10, 94], [120, 28, 109], [186, 54, 85], [237, 105, 37], [251, 180, 26], [252, 255, 164]];
+const LANES = ["wave", "mel", "posteriors", "letters", "attention"];
 
 const byId = (id) => document.getElementById(id);
 const colour = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
@@ -44,7 +48,7 @@ function pixels(width, height, at, paint) {
 
 function prepare(id, width, height) {
   const canvas = byId(id);
-  const ratio = Math.min(window.devicePixelRatio || 1, 2, 16000 / width);
+  const ratio = Math.min(window.devicePixelRatio || 1, 2, WIDEST / width);
   canvas.width = Math.round(width * ratio);
   canvas.height = Math.round(height * ratio);
   canvas.style.width = `${width}px`;
@@ -56,6 +60,7 @@ function prepare(id, width, height) {
   pen.fillStyle = colour("--ink");
   pen.font = "11px system-ui, sans-serif";
   pen.textBaseline = "middle";
+  pen.imageSmoothingEnabled = false;
   return pen;
 }
 
@@ -63,6 +68,7 @@ export class Pictures {
   constructor() {
     this.clip = this.samples = this.shown = this.weights = null;
     this.time = 0;
+    this.scale = 1; // 1: all of a short clip, or NARROWEST
   }
 
   // A clip as /api/clip describes it, and its samples.
@@ -79,26 +85,49 @@ export class Pictures {
     this.nFrames = rows;
   }
 
+  // Pixels a second where all of the clip is seen.
+  get fitting() {
+    return Math.max(40, byId("scroll").clientWidth - GUTTER) / this.clip.seconds;
+  }
+
+  get isWhole() {
+    return this.pixelsPerSecond <= this.fitting * 1.001;
+  }
+
   get pixelsPerSecond() {
-    return (this.width - GUTTER) / this.clip.seconds;
+    const wanted = this.scale * Math.max(this.fitting, NARROWEST);
+    return Math.max(this.fitting, Math.min(wanted, CLOSEST, WIDEST / this.clip.seconds));
+  }
+
+  get width() {
+    return Math.floor(this.clip.seconds * this.pixelsPerSecond);
   }
 
   x(seconds) {
-    return GUTTER + Math.min(seconds, this.clip.seconds) * this.pixelsPerSecond;
+    return Math.min(seconds, this.clip.seconds) * this.pixelsPerSecond;
+  }
+
+  // Zoom by a factor, 0 for the whole clip; the cursor stays where it is on the screen.
+  zoom(factor) {
+    const frame = byId("scroll");
+    const place = this.x(this.time) - frame.scrollLeft;
+    this.scale = (this.pixelsPerSecond * factor) / Math.max(this.fitting, NARROWEST);
+    this.scale = this.pixelsPerSecond / Math.max(this.fitting, NARROWEST); // within bounds
+    this.draw();
+    frame.scrollLeft = this.x(this.time) - place;
+    this.move(this.time, true);
   }
 
   draw() {
     if (!this.clip) return;
-    const room = byId("scroll").clientWidth;
-    this.width = Math.max(room, Math.ceil(GUTTER + this.clip.seconds * NARROWEST));
-    byId("stage").style.width = `${this.width}px`;
-    byId("scroll").setAttribute("aria-label", t("a_stage"));
+    byId("lanes").style.width = `${this.width}px`;
     this.drawWave();
     this.drawMel();
     this.drawPosteriors();
     this.drawLetters();
     this.placeWords();
     this.drawAttention();
+    this.drawGutter();
     this.move(this.time);
   }
 
@@ -106,17 +135,28 @@ export class Pictures {
     byId(id).setAttribute("aria-label", text);
   }
 
+  // The names of the rows.
+  drawGutter() {
+    const pen = prepare("gutter", GUTTER, byId("lanes").offsetHeight);
+    const top = (id) => byId(id).offsetTop;
+    const name = (symbol, y) => pen.fillText(short(symbol), GUTTER / 2, y);
+    pen.textAlign = "center";
+    pen.fillText("mel", GUTTER / 2, top("mel") + 55);
+    pen.fillText("∅", GUTTER / 2, top("posteriors") + 9);
+    this.symbols.forEach((k, row) => name(this.clip.symbols[k], top("posteriors") + BLANK + ROW * (row + 0.5)));
+    if (this.weights) this.weights.symbols.forEach((symbol, row) => name(symbol, top("attention") + 4 + ROW * (row + 0.5)));
+  }
+
   drawWave() {
     const height = 72;
     const pen = prepare("wave", this.width, height);
     const { samples } = this;
-    const last = this.x(this.clip.seconds);
     pen.fillStyle = colour("--wave");
     let loudest = 1e-4;
     for (const sample of samples) loudest = Math.max(loudest, Math.abs(sample));
-    for (let x = GUTTER; x < last; x++) {
-      const from = Math.floor(((x - GUTTER) / (last - GUTTER)) * samples.length);
-      const to = Math.max(from + 1, Math.floor(((x + 1 - GUTTER) / (last - GUTTER)) * samples.length));
+    for (let x = 0; x < this.width; x++) {
+      const from = Math.floor((x / this.width) * samples.length);
+      const to = Math.max(from + 1, Math.floor(((x + 1) / this.width) * samples.length));
       let [low, high] = [0, 0];
       for (let i = from; i < to && i < samples.length; i++) {
         low = Math.min(low, samples[i]);
@@ -126,7 +166,7 @@ export class Pictures {
       pen.fillRect(x, middle - (high / loudest) * 26, 1, Math.max(1, ((high - low) / loudest) * 26));
     }
     pen.fillStyle = colour("--soft");
-    const step = this.pixelsPerSecond > 250 ? 0.2 : this.pixelsPerSecond > 120 ? 0.5 : 1;
+    const step = [0.1, 0.2, 0.5, 1, 2, 5, 10].find((one) => one * this.pixelsPerSecond >= 45) || 20;
     for (let i = 0; i * step <= this.clip.seconds; i++) {
       pen.fillRect(this.x(i * step), 56, 1, 5);
       if (this.x(i * step) < this.width - 30) pen.fillText(`${number(i * step, 1)} s`, this.x(i * step) + 3, 64);
@@ -139,31 +179,25 @@ export class Pictures {
     const height = 110;
     const pen = prepare("mel", this.width, height);
     const at = (x, y) => this.clip.melBytes[x * columns + (columns - 1 - y)] / 255;
-    pen.imageSmoothingEnabled = false;
-    pen.drawImage(pixels(rows, columns, at, heat), GUTTER, 2, this.x(this.clip.seconds) - GUTTER, height - 4);
-    pen.fillText("mel", 2, height / 2);
+    pen.drawImage(pixels(rows, columns, at, heat), 0, 2, this.width, height - 4);
     this.label("mel", t("a_mel", rows, columns));
   }
 
   drawPosteriors() {
     const { columns } = this.clip.posteriors;
     const { levels, blank, frame_seconds: step } = this.clip;
-    const height = 20 + ROW * this.symbols.length + 4;
-    const pen = prepare("posteriors", this.width, height);
-    const right = Math.min(GUTTER + this.nFrames * step * this.pixelsPerSecond, this.width);
-    pen.imageSmoothingEnabled = false;
+    const pen = prepare("posteriors", this.width, BLANK + ROW * this.symbols.length + 4);
+    const right = this.nFrames * step * this.pixelsPerSecond;
     const draw = (symbols, top, tall, name) => {
       if (!symbols.length) return;
       const at = (x, y) => levels[x * columns + symbols[y]] / 255;
       const image = pixels(this.nFrames, symbols.length, at, blend(colour("--back"), colour(name)));
-      pen.drawImage(image, GUTTER, top, right - GUTTER, tall);
+      pen.drawImage(image, 0, top, right, tall);
     };
     draw([blank], 2, 14, "--blank");
-    draw(this.symbols, 20, ROW * this.symbols.length, "--accent");
-    pen.fillText("∅", 12, 9);
-    this.symbols.forEach((k, row) => pen.fillText(short(this.clip.symbols[k]), 12, 20 + ROW * (row + 0.5)));
+    draw(this.symbols, BLANK, ROW * this.symbols.length, "--accent");
     pen.fillStyle = colour("--line");
-    pen.fillRect(GUTTER, 17.5, this.width, 1);
+    pen.fillRect(0, 17.5, this.width, 1);
     this.label("posteriors", t("a_posteriors", this.nFrames));
   }
 
@@ -215,6 +249,7 @@ export class Pictures {
   attend(found) {
     this.weights = found && { ...found, levels: bytes(found.weights.bytes) };
     this.drawAttention();
+    this.drawGutter();
   }
 
   drawAttention() {
@@ -223,39 +258,51 @@ export class Pictures {
     const { symbols, levels, weights } = this.weights;
     const height = 8 + ROW * symbols.length;
     const pen = prepare("attention", this.width, height);
-    const right = GUTTER + weights.columns * this.clip.frame_seconds * this.pixelsPerSecond;
     const at = (x, y) => Math.sqrt(levels[y * weights.columns + x] / 255);
     const image = pixels(weights.columns, symbols.length, at, blend(colour("--back"), colour("--mark")));
-    pen.imageSmoothingEnabled = false;
-    pen.drawImage(image, GUTTER, 4, right - GUTTER, height - 8);
-    symbols.forEach((symbol, row) => pen.fillText(short(symbol), 12, 4 + ROW * (row + 0.5)));
+    pen.drawImage(image, 0, 4, weights.columns * this.clip.frame_seconds * this.pixelsPerSecond, height - 8);
     this.label("attention", t("a_attention"));
   }
 
-  // Move the cursor to a time, and say what the network thinks of that frame.
+  // Move the cursor to a time; keep it in sight if that is wanted.
   move(seconds, visibly = false) {
     this.time = Math.max(0, Math.min(seconds, this.clip.seconds));
     const x = this.x(this.time);
     byId("cursor").style.left = `${x}px`;
     const frame = byId("scroll");
-    const hidden = x < frame.scrollLeft || x > frame.scrollLeft + frame.clientWidth;
-    if (visibly && hidden) frame.scrollLeft = x - frame.clientWidth / 4;
+    const room = frame.clientWidth - GUTTER;
+    const hidden = x < frame.scrollLeft || x > frame.scrollLeft + room;
+    if (visibly && hidden) frame.scrollLeft = x - room / 4;
+  }
+
+  frameAt(seconds) {
+    return Math.max(0, Math.min(this.nFrames - 1, Math.floor(seconds / this.clip.frame_seconds + 1e-6)));
   }
 
   get frame() {
-    return Math.max(0, Math.min(this.nFrames - 1, Math.floor(this.time / this.clip.frame_seconds + 1e-6)));
+    return this.frameAt(this.time);
   }
 
   timeAt(event) {
-    const left = byId("stage").getBoundingClientRect().left;
-    return (event.clientX - left - GUTTER) / this.pixelsPerSecond;
+    const seconds = (event.clientX - byId("lanes").getBoundingClientRect().left) / this.pixelsPerSecond;
+    return Math.max(0, Math.min(seconds, this.clip.seconds));
   }
 
-  // The symbol of the row under the pointer, or null.
-  symbolAt(event) {
-    if (event.target.id !== "posteriors") return null;
-    const y = event.offsetY;
-    return y < 18 ? this.clip.blank : this.symbols[Math.floor((y - 20) / ROW)] ?? null;
+  // What is under the pointer: time, frame, and in a row of symbols which one.
+  under(event) {
+    const time = this.timeAt(event);
+    const frame = this.frameAt(time);
+    const [id, y] = [event.target.id, event.offsetY];
+    const nothing = { time, frame, symbol: null };
+    if (id === "posteriors") {
+      const k = y < BLANK ? this.clip.blank : this.symbols[Math.floor((y - BLANK) / ROW)];
+      if (k === undefined) return nothing;
+      return { time, frame, symbol: this.clip.symbols[k], probability: this.probability(frame, k) };
+    }
+    const row = Math.floor((y - 4) / ROW);
+    if (id !== "attention" || !this.weights || !this.weights.symbols[row]) return nothing;
+    const weight = this.weights.levels[row * this.weights.weights.columns + frame] / 255;
+    return { time, frame, symbol: this.weights.symbols[row], probability: weight };
   }
 
   probability(frame, symbol) {
@@ -268,16 +315,29 @@ export class Pictures {
     return all.slice(0, n).map((k) => `${named(this.clip.symbols[k])} ${number(this.probability(frame, k), 2)}`).join(", ");
   }
 
+  // All pictures and the words, as they stand below each other.
   toBlob() {
-    const drawn = ["wave", "mel", "posteriors", "letters", "attention"].map(byId).filter((c) => !c.hidden);
+    const ratio = byId("wave").width / this.width;
     const whole = document.createElement("canvas");
-    whole.width = drawn[0].width;
-    whole.height = drawn.reduce((sum, c) => sum + c.height, 0);
+    whole.width = Math.round((GUTTER + this.width) * ratio);
+    whole.height = Math.round(byId("lanes").offsetHeight * ratio);
     const pen = whole.getContext("2d");
-    let top = 0;
-    for (const canvas of drawn) {
-      pen.drawImage(canvas, 0, top);
-      top += canvas.height;
+    pen.scale(ratio, ratio);
+    pen.fillStyle = colour("--back");
+    pen.fillRect(0, 0, whole.width, whole.height);
+    const paste = (id, left) => {
+      const one = byId(id);
+      pen.drawImage(one, left, one.offsetTop, one.offsetWidth, one.offsetHeight);
+    };
+    paste("gutter", 0);
+    for (const id of LANES) if (!byId(id).hidden) paste(id, GUTTER);
+    pen.font = "13px system-ui, sans-serif";
+    pen.textAlign = "center";
+    for (const word of this.shown ? this.shown.words : []) {
+      pen.fillStyle = colour(`--${sure(word.confidence)}`);
+      const middle = GUTTER + (this.x(word.start) + this.x(word.end)) / 2;
+      pen.fillText(word.text, middle, byId("words").offsetTop + 22);
+      pen.fillText(`${number(100 * word.confidence, 0)} %`, middle, byId("words").offsetTop + 40);
     }
     return new Promise((done) => whole.toBlob(done, "image/png"));
   }

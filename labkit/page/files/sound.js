@@ -28,20 +28,32 @@ export function fromIntegers(buffer) {
   return Float32Array.from({ length: buffer.byteLength / 2 }, (_, i) => view.getInt16(2 * i, true) / 32768);
 }
 
+// Browsers give a microphone to pages of this computer and of https alone.
+export const canRecord = () => Boolean(navigator.mediaDevices && window.MediaRecorder);
+
 export class Recorder {
   // onLevel(level, seconds) is called while it records; onEnd(samples) at its end.
   constructor(onLevel, onEnd) {
     this.onLevel = onLevel;
     this.onEnd = onEnd;
     this.recorder = null;
+    this.asking = false; // the browser asks whether it may
   }
 
   get running() {
     return this.recorder !== null;
   }
 
+  // Whether it has started: not while the browser asks for leave already.
   async start() {
-    const stream = await navigator.mediaDevices.getUserMedia({ audio: { channelCount: 1 } });
+    if (this.asking) return false;
+    this.asking = true;
+    let stream;
+    try {
+      stream = await navigator.mediaDevices.getUserMedia({ audio: { channelCount: 1 } });
+    } finally {
+      this.asking = false;
+    }
     const parts = [];
     const audio = speaker();
     const analyser = audio.createAnalyser();
@@ -62,6 +74,7 @@ export class Recorder {
     recorder.ondataavailable = (event) => parts.push(event.data);
     recorder.onstop = async () => {
       clearInterval(watch);
+      if (this.recorder === recorder) this.recorder = null; // it also ends by itself, when the microphone is unplugged
       source.disconnect();
       for (const track of stream.getTracks()) track.stop();
       this.onLevel(0, 0);
@@ -70,6 +83,7 @@ export class Recorder {
     };
     recorder.start();
     this.recorder = recorder;
+    return true;
   }
 
   stop() {

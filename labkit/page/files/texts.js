@@ -1,5 +1,6 @@
 // Transcripts side by side, their errors, the n-best list, the table of times.
 
+import { translated } from "./messages.js";
 import { number, t } from "./words.js";
 
 const byId = (id) => document.getElementById(id);
@@ -36,27 +37,59 @@ function edits(said, heard) {
   return found.reverse();
 }
 
+// A piece of the text; what was decoded again stands in a box. `from` is its place.
+function boxed(tag, text, from, again) {
+  const made = make(tag);
+  const inside = (at) => again.find((one) => one.begin <= at && at < one.end);
+  for (let i = 0; i < text.length;) {
+    const segment = inside(from + i);
+    let stop = i + 1;
+    while (stop < text.length && inside(from + stop) === segment) stop++;
+    const piece = text.slice(i, stop);
+    made.append(segment ? Object.assign(make("mark", piece), { title: segment.was }) : piece);
+    i = stop;
+  }
+  return made;
+}
+
 // The text, with its errors marked where the reference is known.
-function marked(text, errors) {
+function marked(text, errors, again) {
   const paragraph = make("p", "", "said");
   if (!errors) {
-    paragraph.textContent = text || t("empty");
+    paragraph.append(boxed("span", text || t("empty"), 0, again));
     return paragraph;
   }
-  const split = (one) => one.split(" ").filter(Boolean);
-  for (const [kind, word] of edits(split(errors.reference), split(text))) {
-    const tag = { same: "span", new: "ins", lost: "del" }[kind];
-    paragraph.append(make(tag, word), " ");
+  const heard = [...text.matchAll(/\S+/g)];
+  const said = errors.reference.split(" ").filter(Boolean);
+  let place = 0;
+  for (const [kind, word] of edits(said, heard.map((one) => one[0]))) {
+    if (kind === "lost") paragraph.append(make("del", word), " ");
+    else paragraph.append(boxed(kind === "new" ? "ins" : "span", word, heard[place++].index, again), " ");
   }
   return paragraph;
+}
+
+// What a decoder with segments has changed, in words.
+function changes(answer) {
+  const shown = (text) => text || "∅";
+  const found = answer.again.map((one) => t("becomes", shown(one.was), shown(answer.shown.text.slice(one.begin, one.end))));
+  return make("p", found.length ? t("again") + found.join(", ") : t("not_again"), "hint");
+}
+
+// A card whose answer is awaited: what it shows is of before.
+export function waitingCard(card, title) {
+  if (!card.firstChild) card.append(make("h3", title));
+  card.classList.add("waiting");
+  card.setAttribute("aria-busy", "true");
 }
 
 export function fillCard(card, title, answer, chosen) {
   const lines = [make("h3", title)];
   if (answer.error) {
-    lines.push(make("p", answer.error.message, "poor-text"), make("p", answer.error.remedy || "", "hint"));
+    lines.push(make("p", translated(answer.error.message), "poor-text"), make("p", translated(answer.error.remedy || ""), "hint"));
   } else {
-    lines.push(marked(answer.shown.text, answer.errors));
+    lines.push(marked(answer.shown.text, answer.errors, answer.again));
+    if (answer.decoder === "par") lines.push(changes(answer));
     const facts = [t("took", number(1000 * answer.seconds, 0))];
     if (answer.calls) facts.push(t("calls", answer.calls));
     if (answer.errors) {
@@ -65,6 +98,9 @@ export function fillCard(card, title, answer, chosen) {
     lines.push(make("p", facts.join(" · "), "hint"));
   }
   card.className = chosen ? "card chosen" : "card";
+  card.removeAttribute("aria-busy");
+  if (chosen) card.setAttribute("aria-current", "true");
+  else card.removeAttribute("aria-current");
   card.replaceChildren(...lines);
 }
 
@@ -80,24 +116,40 @@ function row(tag, cells) {
   return made;
 }
 
+// What is added to the weighted parts: bonuses of words and of hot words.
+function bonus(one, wish) {
+  const { ctc, attention, lm = 0 } = one.parts;
+  const both = ctc !== undefined && attention !== undefined;
+  const [a, b] = both ? [wish.ctc_weight, 1 - wish.ctc_weight] : [1, 1];
+  const known = a * (ctc ?? 0) + b * (attention ?? 0) + wish.lm_weight * lm;
+  return Math.round(100 * (one.score - known)) / 100 || 0; // no -0
+}
+
+function formula(parts, added, wish) {
+  const weight = number(wish.lm_weight, 2);
+  const both = parts.includes("ctc") && parts.includes("attention");
+  const shares = [number(wish.ctc_weight, 2), number(1 - wish.ctc_weight, 2)];
+  if (both) return added ? t("formula_all", ...shares, weight) : t("formula_both", ...shares);
+  if (!added) return t("formula_plain");
+  return t(parts.includes("ctc") ? "formula_lm" : "formula_attends", weight);
+}
+
 export function fillNbest(answer, wish, onChoice) {
   const parts = [...new Set(answer.nbest.flatMap((one) => Object.keys(one.parts)))];
-  const head = row("th", [t("rank"), t("text"), t("score"), ...parts]);
+  const added = parts.includes("lm") || wish.hotwords.trim() !== "";
+  const head = row("th", [t("rank"), t("text"), t("score"), ...parts, ...(added ? [t("bonus")] : [])]);
   const shown = (score) => (score === null || score === undefined ? "−∞" : number(score, 2));
   const rows = answer.nbest.map((one, rank) => {
     const button = make("button", one.text || t("empty"));
     button.type = "button";
     button.addEventListener("click", () => onChoice(rank));
-    const made = row("td", [`${rank + 1}`, button, shown(one.score), ...parts.map((p) => shown(one.parts[p]))]);
+    const scores = [one.score, ...parts.map((part) => one.parts[part]), ...(added ? [bonus(one, wish)] : [])];
+    const made = row("td", [`${rank + 1}`, button, ...scores.map(shown)]);
     if (rank === answer.chosen) made.setAttribute("aria-current", "true");
     return made;
   });
   byId("nbest").replaceChildren(head, ...rows);
-  const weight = number(wish.lm_weight, 2);
-  const both = parts.includes("ctc") && parts.includes("attention");
-  byId("formula").textContent = both
-    ? t("formula_both", number(wish.ctc_weight, 2), number(1 - wish.ctc_weight, 2))
-    : parts.includes("lm") ? t("formula_lm", weight) : t("formula_plain");
+  byId("formula").textContent = formula(parts, added, wish);
 }
 
 export function fillTimes(words) {

@@ -11,7 +11,7 @@ DEMO_SAID = awk -F'\t' '$$2 == "$(DEMO_CLIP)" {print "what was said: " $$4}' cor
 DEMO_TRAIN = --scheduler --nhidden_rnn 256 --dropout 0.2 --num_epochs 14
 
 .DEFAULT_GOAL := help
-.PHONY: help demo demo2 test test-all other-pythons check format starter handout gradescope classroom benchmarks clean
+.PHONY: help demo demo2 test test-all other-pythons check format starter figures handout gradescope classroom benchmarks clean
 
 help: ## this list
 	@awk -F':.*## ' '/^[a-z0-9-]+:.*## / {printf "make %-14s %s\n", $$1, $$2}' Makefile
@@ -55,6 +55,9 @@ format: $(VENV)/.installed ## bring the code into its style
 
 starter: $(VENV)/.installed ## make the desk from the reference
 	$(BIN)/python instructor/make_starter.py
+
+figures: $(VENV)/.installed ## draw the figures of the texts, in English and French
+	$(BIN)/python docs/figures/draw.py
 
 handout: $(VENV)/.installed ## dist/asr-lab.zip, what students get
 	$(BIN)/python instructor/make_handout.py

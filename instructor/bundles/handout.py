@@ -29,7 +29,8 @@ OPTIONAL = ("LICENSE", "checks", "docs", "pretrained")
 NOT_FOR_STUDENTS = (  # beginnings of paths
     "docs/instructors",
     "docs/maintainers",
-    "docs/figures/attention_needs_ctc.py",  # trains the reference
+    "docs/figures/draw",  # what draws the figures, with solutions in it
+    "docs/figures/data/",  # what it draws
 )
 
 OPENING = "<!-- not for students -->"

@@ -16,7 +16,7 @@ from starter import generate, load
 from labkit.base.errors import LabError
 
 THERE = REFERENCE.relative_to(ROOT)
-FOR_ALL = ("README.md", "LICENSE", "docs/lab.md", "docs/figures/draw.py")
+FOR_ALL = ("README.md", "LICENSE", "docs/lab.md", "docs/figures/a.en.png")
 KIT = (
     "labkit/__init__.py",
     "labkit/deep/more.py",
@@ -27,6 +27,8 @@ KIT = (
 NOT_FOR_STUDENTS = (
     *("docs/instructors.md", "docs/instructors/notes.md", "docs/.hidden/x.md"),
     *("docs/maintainers.md", "instructor/handout/AGENTS.md"),
+    *("docs/figures/draw.py", "docs/figures/drawing/sums.py"),
+    "docs/figures/data/spikes.json",
     *("instructor/corpus/make_corpus.py", "tests/test_x.py", "benchmarks/b.py"),
     "Makefile",
     *(".git/config", ".ci/run.yaml", "logs/run/summary.txt", "models.py"),

@@ -1,0 +1,98 @@
+"""Pictures of error rates: the three experiments, beam width and weight."""
+
+from __future__ import annotations
+
+import math
+
+from matplotlib import pyplot as plt
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import FixedLocator
+
+from drawing.measure import load
+from drawing.style import DARK, GREY, LIGHT, PALE, Words
+
+_EXPERIMENTS = ("minibatch", "overfit", "generalise")
+
+
+def draw_experiments(words: Words) -> Figure:
+    """Draw loss and CER of the three experiments of the lab."""
+    measured = load("experiments")
+    figure, grid = plt.subplots(
+        2, 3, figsize=(9, 5.6), layout="constrained", sharex="col", sharey="row"
+    )
+    for (loss, cer), name in zip(grid.T, _EXPERIMENTS):
+        curves = measured[name]
+        folds = ("train",) if name == "minibatch" else ("train", "dev")
+        for fold in folds:
+            style = {"color": LIGHT, "linestyle": "--"} if fold == "train" else {}
+            style = {"color": DARK, "linewidth": 2, "label": words(fold), **style}
+            for axes, kind, factor in ((loss, "loss", 1), (cer, "cer", 100)):
+                values = curves[f"{fold}_{kind}"]
+                epochs = [n for n, v in enumerate(values, 1) if v is not None]
+                axes.plot(epochs, [factor * values[n - 1] for n in epochs], **style)
+        loss.set_title(words(name))
+        last = curves[f"{folds[-1]}_cer"][-1]
+        end = len(curves["train_cer"])
+        note = words("end", fold=words(folds[-1]), cer=words.number(100 * last, 1))
+        cer.annotate(
+            note, (end, 100 * last), (end, 45), ha="right", fontsize=8.5,
+            arrowprops={"arrowstyle": "-", "color": GREY},
+        )  # fmt: skip
+        cer.set_xlabel(words("epoch"))
+        for axes in (loss, cer):
+            axes.grid(color=PALE, linewidth=0.5)
+            axes.set_ylim(bottom=0)
+    grid[0, 0].set_ylabel(words("loss"))
+    grid[1, 0].set_ylabel(words("cer"))
+    grid[0, 1].legend()
+    return figure
+
+
+_MODELS = {  # how each language model is drawn
+    "none": {"color": GREY, "marker": "s", "linestyle": ":"},
+    "char": {"color": DARK, "marker": "o", "linestyle": "-"},
+    "word": {"color": LIGHT, "marker": "^", "linestyle": "--"},
+}
+
+
+def draw_beam_and_weight(words: Words) -> Figure:
+    """Draw the CER against the width of the beam, and the weight of the LM."""
+    measured = load("beam_and_weight")
+    figure, (left, right) = plt.subplots(
+        1, 2, figsize=(9, 3.9), layout="constrained", sharey=True
+    )
+    widths, weights = measured["widths"], measured["weights"]
+    for lm, rates in measured["by_width"].items():
+        _draw_rates(left, widths, rates, lm, words)
+    left.set_xscale("log")
+    left.xaxis.set_major_locator(FixedLocator(widths))
+    left.xaxis.set_minor_locator(FixedLocator([]))
+    left.set(xlabel=words("width"), ylabel=words("cer"))
+    left.set_title(words("by_width", weight=words.number(measured["weight"], 1)))
+    for lm, rates in measured["by_weight"].items():
+        _draw_rates(right, weights, rates, lm, words)
+    right.set_xlabel(words("weight"))
+    right.set_title(words("by_weight", width=measured["widest"]))
+    left.legend(title=words("models", clips=measured["clips"]), alignment="left")
+    words.ticks(left.xaxis, left.yaxis, right.xaxis)
+    left.set_ylim(bottom=0)
+    return figure
+
+
+def _draw_rates(
+    axes: Axes,
+    places: list[float],
+    rates: list[tuple[float, float]],
+    lm: str,
+    words: Words,
+) -> None:
+    cers = [100 * cer for cer, _ in rates]
+    axes.plot(places, cers, label=words(lm), markersize=5, **_MODELS[lm])
+    axes.grid(color=PALE, linewidth=0.5)
+    lowest = min(cers)
+    place = places[cers.index(lowest)]
+    if not math.isclose(lowest, max(cers)):
+        text = words.number(lowest, 1)
+        axes.annotate(text, (place, lowest), (0, -12), textcoords="offset points",
+                      ha="center", fontsize=8)  # fmt: skip

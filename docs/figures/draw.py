@@ -38,7 +38,7 @@ def show_alternatives() -> None:
 
 def drawings() -> dict[str, Callable[..., Any]]:
     """Return the function that draws each figure; it imports torch."""
-    from drawing import networks, shapes, sound, sums
+    from drawing import curves, networks, shapes, sound, sums
 
     return {
         "log_mel": sound.draw_log_mel,
@@ -47,6 +47,7 @@ def drawings() -> dict[str, Callable[..., Any]]:
         "trellis": sums.draw_trellis,
         "specaugment": sound.draw_specaugment,
         "prefix_search": sums.draw_prefix_search,
+        "beam_and_weight": curves.draw_beam_and_weight,
         "attention": networks.draw_attention,
         "segments": networks.draw_segments,
     }

@@ -62,6 +62,14 @@ ALTERNATIVES = {
         "finis par un blanc et de ceux finis par sa dernière lettre. Le meilleur "
         "chemin donne « ll », mais les chemins de « l » ont la plus grande somme.",
     ),
+    "beam_and_weight": (
+        "Character error rate of the dev fold. On the left against the beam width, on "
+        "the right against the weight of the language model, for a model of "
+        "characters, one of words, and none.",
+        "Taux d’erreur par caractère du corpus de développement. À gauche selon la "
+        "largeur du faisceau, à droite selon le poids du modèle de langue, pour un "
+        "modèle de caractères, un de mots, et aucun.",
+    ),
     "attention": (
         "Above, the dev character error rate of three networks with attention against "
         "the epoch. Below, where each attends while it writes the same sentence: "

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import math
-
 from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -64,14 +62,14 @@ def draw_beam_and_weight(words: Words) -> Figure:
     )
     widths, weights = measured["widths"], measured["weights"]
     for lm, rates in measured["by_width"].items():
-        _draw_rates(left, widths, rates, lm, words)
+        _draw_rates(left, widths, rates, lm, words, by_width=True)
     left.set_xscale("log")
     left.xaxis.set_major_locator(FixedLocator(widths))
     left.xaxis.set_minor_locator(FixedLocator([]))
     left.set(xlabel=words("width"), ylabel=words("cer"))
     left.set_title(words("by_width", weight=words.number(measured["weight"], 1)))
     for lm, rates in measured["by_weight"].items():
-        _draw_rates(right, weights, rates, lm, words)
+        _draw_rates(right, weights, rates, lm, words, by_width=False)
     right.set_xlabel(words("weight"))
     right.set_title(words("by_weight", width=measured["widest"]))
     left.legend(title=words("models", clips=measured["clips"]), alignment="left")
@@ -86,13 +84,19 @@ def _draw_rates(
     rates: list[tuple[float, float]],
     lm: str,
     words: Words,
+    by_width: bool,
 ) -> None:
+    """Draw a curve, and write its last value, or the lowest one."""
     cers = [100 * cer for cer, _ in rates]
     axes.plot(places, cers, label=words(lm), markersize=5, **_MODELS[lm])
     axes.grid(color=PALE, linewidth=0.5)
-    lowest = min(cers)
-    place = places[cers.index(lowest)]
-    if not math.isclose(lowest, max(cers)):
-        text = words.number(lowest, 1)
-        axes.annotate(text, (place, lowest), (0, -12), textcoords="offset points",
-                      ha="center", fontsize=8)  # fmt: skip
+    lowest = cers.index(min(cers))
+    labelled, shift = (-1, (14, -3)) if by_width else (lowest, (0, -12))
+    axes.annotate(
+        words.number(cers[labelled], 1),
+        (places[labelled], cers[labelled]),
+        shift,
+        textcoords="offset points",
+        ha="center",
+        fontsize=8,
+    )

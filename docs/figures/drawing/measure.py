@@ -213,8 +213,6 @@ def load(figure: str) -> dict[str, Any]:
 def measure(figure: str, runs: Path) -> None:
     """Take again what a figure needs; runs that are missing are trained first."""
     names, take = MEASURES[figure]
-    if "both" in names:
-        train("encoder", runs)  # it starts from this one
     folders = {name: train(name, runs) for name in names}
     content = {"runs": {name: RUNS[name] for name in names}, "measured": take(folders)}
     text = json.dumps(content, ensure_ascii=False, separators=(",", ":"))

@@ -1,7 +1,8 @@
-"""The commands that train the networks of the figures, each in one thread."""
+"""The commands that train the networks of the figures."""
 
 from __future__ import annotations
 
+import re
 import shlex
 import subprocess
 import sys
@@ -21,7 +22,8 @@ RUNS = {
     "--weight_decay 0",
     "generalise": f"{REFERENCE}/main_ctc.py train --scheduler --train_augment",
     "stride4": f"{REFERENCE}/main_ctc.py {_DEMO}",
-    "stride2": f"{_STRIDE2} {_DEMO}",
+    "stride2": f"{_STRIDE2} train --scheduler --nhidden_rnn 256 --dropout 0.2 "
+    "--num_epochs 5 --init_from RUNS/stride4_0/best_model.pt",
     "encoder": f"{REFERENCE}/main_ctc.py train --scheduler --train_augment "
     "--num_epochs 16 --batch_size 8 --base_lr 4e-3",
     "both": f"{REFERENCE}/main_seq2seq.py train --scheduler --train_augment "
@@ -38,7 +40,12 @@ def folder_of(name: str, runs: Path) -> Path:
 
 
 def train(name: str, runs: Path) -> Path:
-    """Train a network, unless that is done; the folder of its run comes back."""
+    """Train a network, unless that is done; the folder of its run comes back.
+
+    The run that it starts from, if any, is trained before it.
+    """
+    for start in re.findall(r"RUNS/(\w+)_0/", RUNS[name]):
+        train(start, runs)
     folder = folder_of(name, runs)
     if not (folder / "best_model.pt").is_file():
         words = shlex.split(RUNS[name].replace("RUNS", str(runs)))

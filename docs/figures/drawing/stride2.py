@@ -1,8 +1,9 @@
 """Trains as ``main_ctc.py`` does, but for the time stride of the second convolution.
 
-    python docs/figures/drawing/stride2.py train --scheduler
+    python docs/figures/drawing/stride2.py train --init_from CHECKPOINT
 
-It is 1 instead of 2, so that the network gives a frame every 20 ms, not every 40.
+It is 1 instead of 2, so that the network gives a frame every 20 ms, not every 40. No
+weight changes its shape, so a network of ``main_ctc.py`` may be the start.
 """
 
 from __future__ import annotations

@@ -205,6 +205,7 @@ def draw_prefix_search(words: Words) -> Figure:
     figure, axes = plt.subplots(figsize=(9, 6.6), layout="constrained")
     bare(axes)
     beam: Beam = {(): (0.0, -math.inf)}
+    beams = [beam]
     places: dict[Prefix, float] = {(): -1.05}
     _draw_prefix(axes, 0, -1.05, (), beam[()], True, words)
     lowest = 0.0
@@ -230,7 +231,9 @@ def draw_prefix_search(words: Words) -> Figure:
         axes.text(_X * t, 0.65, text, ha="center", fontsize=8)
         lowest = min(lowest, *new.values())
         beam, places = kept, {prefix: new[prefix] for prefix in kept}
+        beams.append(beam)
     axes.text(0, 1.0, words("start"), ha="center", weight="bold")
+    axes.text(-0.75, -4.4, _worked(beams, words), va="center", fontsize=9)
     path = THREE.argmax(dim=1).tolist()
     axes.text(
         -0.75, lowest - 0.75,
@@ -248,6 +251,28 @@ def draw_prefix_search(words: Words) -> Figure:
 
 
 _X = 2.35  # from one frame to the next
+
+
+def _worked(beams: Sequence[Beam], words: Words) -> str:
+    """Write out how the sums of "l" and of "ll" are made from those before."""
+    l, ll = (2,), (2, 2)  # noqa: E741 (the letter)
+    probabilities = THREE.tolist()
+
+    def show(log_prob: float) -> str:
+        return "0" if log_prob == -math.inf else words.number(math.exp(log_prob), 1)
+
+    (blank, own), (empty, _) = beams[1][l], beams[1][()]
+    return words(
+        "worked",
+        blank=show(blank), own=show(own), empty=show(empty),
+        p_blank=words.number(probabilities[1][BLANK], 1),
+        p_own=words.number(probabilities[1][2], 1),
+        with_blank=words.number(math.exp(beams[2][l][0]), 3),
+        with_own=words.number(math.exp(beams[2][l][1]), 3),
+        before=words.number(math.exp(beams[2][l][0]), 3),
+        p_again=words.number(probabilities[2][2], 1),
+        doubled=words.number(math.exp(beams[3][ll][1]), 3),
+    )  # fmt: skip
 
 
 def _spell(prefix: Sequence[int]) -> str:

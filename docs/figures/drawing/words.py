@@ -169,14 +169,58 @@ WORDS = {
             "trait plein : un symbole de plus",
         ),
         "start": ("before", "avant"),
+        "worked": (
+            "« l » after frame 2:\n"
+            "…¬  ({blank} + {own}) × {p_blank} = {with_blank}\n"
+            "…l  {own} × {p_own}   repeated\n"
+            "     + {empty} × {p_own}   new, after ∅\n"
+            "     = {with_own}\n\n"
+            "« ll » after frame 3:\n"
+            "…l  {before} × {p_again} = {doubled},\n"
+            "     only after a blank",
+            "« l » après la trame 2 :\n"
+            "…¬  ({blank} + {own}) × {p_blank} = {with_blank}\n"
+            "…l  {own} × {p_own}   répété\n"
+            "     + {empty} × {p_own}   nouveau, après ∅\n"
+            "     = {with_own}\n\n"
+            "« ll » après la trame 3 :\n"
+            "…l  {before} × {p_again} = {doubled},\n"
+            "     après un blanc seulement",
+        ),
         "moral": (
             "The best path, {path}, spells « {text} » with p = {p}. The best text is "
-            "« {best} »: its paths sum to {sum}.\n« ll » grows only from the paths of "
-            "« l » that end with a blank; the others stay « l ».",
+            "« {best} »: its paths in the beam sum to {sum}.\n"
+            "« ll » grows only from paths of « l » that end with a blank; the others "
+            "stay « l ».",
             "Le meilleur chemin, {path}, donne « {text} » avec p = {p}. Le meilleur "
-            "texte est « {best} » : ses chemins totalisent {sum}.\n« ll » ne vient que "
-            "des chemins de « l » finis par un blanc ; les autres restent « l ».",
+            "texte est « {best} » : ses chemins gardés totalisent {sum}.\n"
+            "« ll » ne vient que des chemins de « l » finis par un blanc ; les autres "
+            "restent « l ».",
         ),
+    },
+    "beam_and_weight": {
+        "width": (
+            "beam width K (logarithmic)",
+            "largeur du faisceau K (logarithmique)",
+        ),
+        "weight": ("weight of the language model", "poids du modèle de langue"),
+        "by_width": (
+            "against the beam width (weight {weight})",
+            "selon la largeur du faisceau (poids {weight})",
+        ),
+        "by_weight": (
+            "against the weight (beam of {width}): too heavy, it\n"
+            "overrules what was heard",
+            "selon le poids (faisceau de {width}) : trop lourd, il\n"
+            "l’emporte sur ce qui est entendu",
+        ),
+        "models": (
+            "dev fold, {clips} clips",
+            "développement, {clips} extraits",
+        ),
+        "none": ("no language model", "sans modèle de langue"),
+        "char": ("characters (--lm char)", "caractères (--lm char)"),
+        "word": ("words (Flashlight, --lm word)", "mots (Flashlight, --lm word)"),
     },
     "attention": {
         "title": (

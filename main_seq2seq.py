@@ -43,6 +43,7 @@ from seq2seq import (
 from torch import Tensor
 from torch.nn.utils import clip_grad_norm_
 from torch.nn.utils.rnn import PackedSequence, pad_packed_sequence
+from trellis import viterbi
 
 from labkit.base import run_program
 from labkit.evaluation import Setup, score_fold, transcribe
@@ -227,7 +228,7 @@ def test(args: argparse.Namespace) -> None:
     """Transcribe clips, score a fold, or both."""
     model = open_network(args, make_model, CharMap())
     processor = BatchCollate(args.nmels, False, args.normalization).processor
-    setup = Setup(args, model, DECODERS, processor)
+    setup = Setup(args, model, DECODERS, processor, viterbi)
     with torch.inference_mode():
         if args.audiofile:
             transcribe(setup)

@@ -37,6 +37,7 @@ from checks import (
     search,
     segments,
     seq2seq,
+    trellis,
 )
 from labkit.exercises import Exercise, Milestone, exercise, main, registry
 
@@ -81,6 +82,12 @@ EXERCISES = registry(
              points=2, minutes=10, difficulty=2,
              where="decoding.py:collapse", check=decoding.Collapse,
              hint="1 2 2 0 0 0 2 1 becomes 1 2 2 1 (0 is the blank): which 2 merge?"),
+    exercise("E09", "the CTC loss by its forward recursion",
+             points=3, minutes=40, difficulty=4,
+             where="trellis.py:forward_loss", check=trellis.ForwardLoss,
+             hint="« a » in two frames has the paths aa, a¬ and ¬a: in which of the "
+                  "states ¬ a ¬ may a path start, and end? which step of « ab » is "
+                  "forbidden in « aa »?"),
     exercise("E10", "the CTC loss",
              points=3, minutes=25, difficulty=3,
              where="main_ctc.py:ctc_losses", check=main_ctc.CTCLoss,
@@ -170,6 +177,17 @@ EXERCISES = registry(
              where="decoding.py:is_exact", check=search.Law,
              hint="what do the probabilities of all transcripts add up to, and which "
                   "broken search would pass if you looked at that sum alone?"),
+    exercise("E27", "Viterbi alignment",
+             points=3, minutes=30, difficulty=4,
+             where="trellis.py:viterbi", check=trellis.Alignment,
+             hint="two frames, p(¬) = 0.6 and p(a) = 0.4 in each: aa 0.16, a¬ 0.24, "
+                  "¬a 0.24; once you stand at the better end, how do you know which "
+                  "state you came from?"),
+    exercise("E28", "edit distance",
+             points=2, minutes=25, difficulty=3,
+             where="trellis.py:edit_operations", check=trellis.EditDistance,
+             hint="« cha » to « cat » takes 2 errors, « cha » to « cats » 3, « chat » "
+                  "to « cat » 1: why does « chat » to « cats » take 2, and not 3?"),
     exercise("E30", "attention",
              points=2, minutes=20, difficulty=3,
              where="seq2seq.py:attend", check=seq2seq.Attention,
@@ -240,7 +258,8 @@ EXERCISES = registry(
                   "your code say so?"),
 )
 
-SEARCH = ("E23", "E24", "E25", "E26")  # part two searches with the kit's own beam
+# Part two searches and aligns with the kit's own beam and alignment.
+SEARCH = ("E23", "E24", "E25", "E26", "E27", "E28")
 
 MILESTONES = (
     Milestone(upto="E14", what="the linear baseline trains, one frame at a time",
@@ -251,6 +270,10 @@ MILESTONES = (
               command="python main_ctc.py train --scheduler --train_augment"),
     Milestone(upto="E24", what="your beam search transcribes a fold",
               command="python main_ctc.py test --fold test --decoder prefix"),
+    Milestone(upto="E27", what="your alignment finds when each word is said",
+              command="python main_ctc.py test --audiofile "
+                      "corpora/mini/fr/clips/mini_fr_00452.mp3 "
+                      '--transcript "Paul écoute la chanson avec sa mère."'),
     Milestone(upto="E35", what="the network with attention overfits 16 clips",
               command="python main_seq2seq.py train --debug", without=SEARCH),
     Milestone(upto="E38", what="CTC and attention transcribe a fold together",

@@ -10,7 +10,8 @@ In grading, a probe runs beside the student's code, in another process
 than inputs and judge, and only the names that the probe uses go along with it. So no
 probe may use ``oracles``; what probes share stands in ``tools``.
 
-    data, models, layers, main_ctc, decoding, search     the checks of part one
+    data, models, layers, main_ctc, decoding, search,    the checks of part one
+    trellis
     seq2seq, main_seq2seq, hybrid, segments              those of part two
     drawing, tools, oracles                              what they share
 

@@ -32,7 +32,7 @@ GRADER = (
     "requirements.txt",
     "pyproject.toml",
 )
-OPTIONAL = ("checks",)
+OPTIONAL = ("checks", "answers.md")
 WORKFLOW = ".github/workflows/classroom.yml"
 
 

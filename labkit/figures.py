@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Sequence
+from itertools import groupby
 from pathlib import Path
 
 import matplotlib
@@ -27,6 +28,12 @@ _ATTENTION_LEGEND = (
     "invented.  two diagonals: a part is written twice.  a blur: it guesses from the "
     "text alone"
 )
+# A symbol at the bottom of an image, legible on any colour.
+_ON_IMAGE = {
+    "fontsize": 8,
+    "parse_math": False,
+    "bbox": {"facecolor": "k", "alpha": 0.6, "pad": 0.5, "linewidth": 0},
+}
 _SEEN = 0.1  # a symbol whose probability never exceeds this is left out
 
 
@@ -114,6 +121,22 @@ def draw_posteriors(
     axes.figure.colorbar(image, ax=axes, pad=0.01, label="probability")
 
 
+def _write_best_path(
+    axes: Axes, probabilities: Tensor, symbols: Sequence[str], seconds: float
+) -> None:
+    """Write the best symbols of the frames (T', V) where they are, without blanks."""
+    best: list[int] = probabilities.argmax(dim=1).tolist()
+    frame, blank = 0, 0
+    for symbol, run in groupby(best):
+        length = len(list(run))
+        if symbol != blank:
+            middle = (frame + length / 2) * seconds / len(best)
+            name = symbols[symbol]
+            text = "_" if name == " " else _NAMES.get(name, name)
+            axes.text(middle, 0.5, text, color="w", ha="center", **_ON_IMAGE)
+        frame += length
+
+
 def plot_posteriors(
     spectrogram: Tensor,
     probabilities: Tensor,
@@ -121,12 +144,17 @@ def plot_posteriors(
     win_step: float,
     title: str,
 ) -> Figure:
-    """Plot a normalised spectrogram (T, M) above a network's posteriors (T', V)."""
+    """Plot a normalised spectrogram (T, M) above a network's posteriors (T', V).
+
+    The best symbols stand in the spectrogram, each where its frames are.
+    """
     figure, (above, below) = plt.subplots(
         2, figsize=(WIDTH, 3 * ROW_HEIGHT), height_ratios=(1, 2), layout="constrained"
     )
     draw_spectrogram(above, spectrogram, win_step, "standard deviations")
-    draw_posteriors(below, probabilities, symbols, len(spectrogram) * win_step)
+    seconds = len(spectrogram) * win_step
+    _write_best_path(above, probabilities, symbols, seconds)
+    draw_posteriors(below, probabilities, symbols, seconds)
     above.set_title(title, parse_math=False)
     return figure
 

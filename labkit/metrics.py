@@ -93,6 +93,9 @@ class FoldScore:
         n_wrong: Those of them with an error.
         cer: Character errors of these.
         wer: Word errors of these.
+        total_norm: The sum of the norms of the gradients of the minibatches.
+        n_frames: Frames T' whose best symbol is counted.
+        n_blanks: Those of them at which it is the blank.
         shown: References and hypotheses of the first few of them.
     """
 
@@ -104,6 +107,9 @@ class FoldScore:
     n_wrong: int = 0
     cer: ErrorRate = ErrorRate()
     wer: ErrorRate = ErrorRate()
+    total_norm: float = 0.0
+    n_frames: int = 0
+    n_blanks: int = 0
     shown: list[tuple[str, str]] = field(default_factory=list)
 
     def add(self, losses: Tensor, penalty: float = 0.0) -> None:
@@ -113,6 +119,12 @@ class FoldScore:
         self.n_utterances += len(losses)
         self.total_penalty += penalty
         self.n_minibatches += 1
+
+    def watch(self, gradient_norm: float, scores: Tensor, blank: int) -> None:
+        """Count the gradient of one minibatch and, of its scores (N, V), the blanks."""
+        self.total_norm += gradient_norm
+        self.n_frames += len(scores)
+        self.n_blanks += int((scores.argmax(dim=1) == blank).sum())
 
     def compare(self, pairs: Sequence[tuple[str, str]]) -> None:
         """Count the errors of transcripts: a reference and a hypothesis each."""
@@ -142,6 +154,16 @@ class FoldScore:
     def penalty(self) -> float:
         """Mean penalty of a minibatch."""
         return self.total_penalty / max(self.n_minibatches, 1)
+
+    @property
+    def gradient_norm(self) -> float:
+        """Mean norm of the gradient of a minibatch."""
+        return self.total_norm / max(self.n_minibatches, 1)
+
+    @property
+    def share_of_blanks(self) -> float:
+        """Share of the frames at which the blank is the best symbol."""
+        return self.n_blanks / max(self.n_frames, 1)
 
     @property
     def perfect(self) -> bool:

@@ -1,6 +1,7 @@
 """From scores to text.
 
-    python decoding.py      decode two frames: the best path is not the best text
+    python decoding.py            two frames: the best path is not the best text
+    python decoding.py --trace    the beam of three frames, frame by frame
 
 A decoder knows scores and the alphabet, never a network. Axis letters: T' frames,
 B utterances, V symbols, U symbols of a transcript, K prefixes of a beam.
@@ -9,6 +10,7 @@ B utterances, V symbols, U symbols of a transcript, K prefixes of a beam.
 from __future__ import annotations
 
 import math
+import sys
 from collections.abc import Callable, Sequence
 
 import torch
@@ -28,8 +30,10 @@ from labkit.decoding import (
     beam_decoder,
     flashlight_decoder,
     plain_decoder,
+    print_beams,
 )
 
+TRACED = ((0.3, 0.6, 0.1), (0.5, 0.1, 0.4), (0.2, 0.1, 0.7))  # of ¬, e and l
 NBest = list[tuple[float, str]]  # (negative log probability, text), best first
 Prefix = tuple[int, ...]  # the symbols of a transcript so far
 # Maps a prefix to two log probabilities: of its paths that end with a blank, and of
@@ -321,6 +325,8 @@ DECODERS: dict[str, Callable[[Recogniser, SearchOptions], Search]] = {
 
 def main() -> None:
     """Decode two frames where the best path does not spell the best transcript."""
+    if "--trace" in sys.argv[1:]:
+        return print_beams(advance, prune, TRACED, "¬el", beam_size=3)
     charmap = CharMap()
     blank, a = charmap.blankid, charmap.char2idx["a"]
     probabilities = torch.full((2, 1, charmap.vocab_size), 1e-9)  # (T', B, V)

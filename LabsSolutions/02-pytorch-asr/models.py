@@ -331,7 +331,7 @@ def ex_ctc() -> None:
     targets = torch.randint(1, V, (B, U))  # (B, U): never the blank, 0
     n_frames, n_chars = torch.tensor([T, 30]), torch.tensor([U, 2])  # (B,), (B,)
     losses = nn.CTCLoss(0, reduction="none")(log_probs, targets, n_frames, n_chars)
-    print(f"CTC loss of two random utterances: {losses.tolist()}")
+    print(f"CTC loss of two random utterances: {losses.tolist()} (see trellis.py)")
 
 
 def main() -> None:

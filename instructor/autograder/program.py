@@ -10,6 +10,7 @@ import sys
 import time
 from collections.abc import Sequence
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -46,7 +47,13 @@ from autograder.output import (
 from autograder.records import SubmissionRecord
 from autograder.sandbox import ENVIRONMENT, Limits, Sandbox
 from labkit.base import USAGE, LabError, write_atomically
-from labkit.exercises import SEED_VARIABLE, in_folder, split_parts
+from labkit.exercises import (
+    ANSWERS,
+    SEED_VARIABLE,
+    in_folder,
+    match_answers,
+    split_parts,
+)
 
 CHECKS = "test_implementation.py"
 _SECRET_BITS = 48
@@ -251,6 +258,12 @@ def grade(options: argparse.Namespace, root: Path) -> None:
         raise SystemExit(130) from None
     finally:
         sandbox.close()
+    template = root / ANSWERS
+    questions = template.read_text(encoding="utf-8") if template.is_file() else ""
+    records = [
+        replace(record, answers=match_answers(questions, submission.answers))
+        for record, submission in zip(records, submissions)
+    ]
     _write(options, records, reference)
 
 

@@ -65,6 +65,8 @@ class SubmissionRecord:
         graded_at: Time in ISO 8601, UTC.
         seconds: Time that grading took.
         key: Digest of the scripts, the checks and the seed.
+        answers: The answer to each question of ``answers.md``, by its title; "" where
+            there is none. They earn nothing, and are not kept with the marks.
     """
 
     name: str
@@ -77,6 +79,7 @@ class SubmissionRecord:
     graded_at: str = ""
     seconds: float = 0.0
     key: str = ""
+    answers: dict[str, str] = field(default_factory=dict)
 
     @property
     def earned(self) -> float:

@@ -25,7 +25,7 @@ ONLY_PYTHON = (
 )  # only the Python files of these folders, and the page
 PAGE = "labkit/page/files/"  # what a browser reads is no Python
 NEEDED_FOLDERS = ("labkit", "corpora")
-OPTIONAL = ("LICENSE", "checks", "docs", "pretrained")
+OPTIONAL = ("LICENSE", "answers.md", "checks", "docs", "pretrained")
 NOT_FOR_STUDENTS = (  # beginnings of paths
     "docs/instructors",
     "docs/maintainers",

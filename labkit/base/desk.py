@@ -13,7 +13,7 @@ from types import ModuleType
 
 # The modules of each part of the lab. A folder need not hold every part.
 PARTS = (
-    ("data", "models", "decoding", "main_ctc"),
+    ("data", "models", "decoding", "trellis", "main_ctc"),
     ("seq2seq", "hybrid", "main_seq2seq"),
 )
 _MODULES = frozenset(name for part in PARTS for name in part)

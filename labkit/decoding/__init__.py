@@ -1,6 +1,13 @@
 """From scores to hypotheses: searches, alignment, language models, Flashlight."""
 
-from labkit.decoding.alignment import Alignment, NoPathError, align
+from labkit.decoding.alignment import (
+    Aligner,
+    Alignment,
+    NoPathError,
+    Viterbi,
+    align,
+    choose_aligner,
+)
 from labkit.decoding.attention.decoders import (
     attention_decoder,
     joint_decoder,
@@ -37,8 +44,10 @@ from labkit.decoding.search import (
     flashlight_options,
     plain_decoder,
 )
+from labkit.decoding.trace import print_beams
 
 __all__ = [
+    "Aligner",
     "Alignment",
     "Automaton",
     "Decoded",
@@ -56,12 +65,14 @@ __all__ = [
     "Search",
     "SearchOptions",
     "TransformerDecoder",
+    "Viterbi",
     "align",
     "attention_decoder",
     "attention_weights",
     "beam_decoder",
     "beam_search",
     "check_beam_size",
+    "choose_aligner",
     "compile_ngram",
     "empty_prefix",
     "flashlight_decoder",
@@ -75,6 +86,7 @@ __all__ = [
     "plain_decoder",
     "prefix_beam_search",
     "prefix_scores",
+    "print_beams",
     "rescoring_decoder",
     "split_heads",
     "verifying_decoder",

@@ -16,7 +16,7 @@ from labkit.evaluation.sweep import sweep_thresholds
 from labkit.evaluation.tables import FoldReport
 from labkit.evaluation.transcripts import Transcript, open_fold
 from labkit.evaluation.tune import tune
-from labkit.loading import describe_folds
+from labkit.loading import clips_folder, describe_folds
 
 
 def score_fold(setup: Setup, folds: Sequence[DataLoader]) -> None:
@@ -42,7 +42,14 @@ def score_fold(setup: Setup, folds: Sequence[DataLoader]) -> None:
 def score_one(setup: Setup, loader: DataLoader) -> None:
     """Print the error rates of one decoder; write the transcripts if asked for."""
     args = setup.args
-    search, report = setup.make_search(args.decoder, args.lm), FoldReport(args.decoder)
+    search, listed = setup.make_search(args.decoder, args.lm), {}
+    if args.worst is not None:
+        listed = {
+            "listed": args.worst,
+            "with_best": True,
+            "folder": clips_folder(loader),
+        }
+    report = FoldReport(args.decoder, **listed)
     # Files of clips lie in the same folder; no clip is likely to have this name.
     name = f"fold_{args.fold}.{args.output}"
     path = Path(args.baselogdir, "transcripts", name)

@@ -7,6 +7,7 @@ import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import NamedTuple, Protocol
 
 from torch import Tensor, nn
@@ -15,7 +16,17 @@ from torch.utils.data import DataLoader
 
 from labkit.audio import read_audio, why_inaudible
 from labkit.base import LabError
-from labkit.decoding import Encoding, Hypothesis, Recogniser, Search, SearchOptions
+from labkit.decoding import (
+    Aligner,
+    Encoding,
+    Hypothesis,
+    Recogniser,
+    Search,
+    SearchOptions,
+    Viterbi,
+    align,
+    choose_aligner,
+)
 from labkit.evaluation.posteriors import EncodedBatch, encode_fold
 from labkit.evaluation.timed import TimedHypothesis, describe
 from labkit.text import Alphabet
@@ -106,12 +117,19 @@ class Setup:
         model: The network, in evaluation mode.
         decoders: The table of decoders.
         processor: Turns clips into the network's input.
+        viterbi: Aligns a clip with a transcript; None for the kit's alignment.
     """
 
     args: argparse.Namespace
     model: Network
     decoders: Mapping[str, Callable[[Recogniser, SearchOptions], Search]]
     processor: Processor
+    viterbi: Viterbi | None = None
+
+    @cached_property
+    def aligner(self) -> Aligner:
+        """What aligns clips: ``viterbi``, or the kit where that is unwritten."""
+        return choose_aligner(self.viterbi)
 
     @property
     def alphabet(self) -> Alphabet:
@@ -169,7 +187,11 @@ class Setup:
         )
 
     def describe(
-        self, found: Sequence[Hypothesis], log_probs: Tensor, seconds: float
+        self,
+        found: Sequence[Hypothesis],
+        log_probs: Tensor,
+        seconds: float,
+        aligner: Aligner = align,
     ) -> list[TimedHypothesis]:
         """Give text and times to the best hypotheses.
 
@@ -177,6 +199,7 @@ class Setup:
             found: The n-best list of an utterance; ``--nbest`` of them are kept.
             log_probs: Its log-probabilities (T', V).
             seconds: Its length.
+            aligner: Finds the times; that of the kit is fast enough for a fold.
         """
         return describe(
             found[: self.args.nbest],
@@ -184,4 +207,5 @@ class Setup:
             self.alphabet,
             self.frame_seconds,
             seconds,
+            aligner,
         )

@@ -5,17 +5,20 @@ from __future__ import annotations
 import heapq
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from types import MappingProxyType
 
 from labkit.base import LabError
 from labkit.evaluation.timed import TimedHypothesis, Word
 from labkit.metrics import ErrorRate, character_error_rate, word_error_rate
 
-_WORST = 5
+_WORST = 5  # utterances that are listed unless asked for more
 _WIDTH = 88  # columns
 _INDENT = "    "
 _MARGIN = " " * 12  # left of an alignment, for the names of its lines
 _NO_RATE = ErrorRate(0, 0, 0, 0)
+# What utterances are ranked by, then clip, reference and hypothesis.
+_Row = tuple[float, int, int, str, str, str]
 _TITLES = {"ctc": "network", "lm": "language model"}  # of the parts of a score
 _CUT = "transcripts that ran into the limit of their length: {}"
 
@@ -110,6 +113,9 @@ class FoldReport:
         n_batches: Batches that were decoded.
         n_calls: Calls of the attention decoder for them.
         n_cut: Transcripts that ran into the limit of their length.
+        listed: How many of the worst utterances are listed.
+        with_best: Whether as many of the best are listed too.
+        folder: The folder of the clips, where their whole names are listed.
     """
 
     decoder: str = ""
@@ -122,7 +128,11 @@ class FoldReport:
     n_batches: int = 0
     n_calls: int = 0
     n_cut: int = 0
-    _worst: list[tuple[float, int, str, str, str]] = field(default_factory=list)
+    listed: int = _WORST
+    with_best: bool = False
+    folder: Path = Path()
+    _worst: list[_Row] = field(default_factory=list)
+    _best: list[_Row] = field(default_factory=list)
 
     def add(
         self, clip: str, reference: str, hypothesis: str, cut: bool = False
@@ -132,13 +142,17 @@ class FoldReport:
         cer = character_error_rate([reference], [hypothesis])
         self.cer += cer
         self.wer += word_error_rate([reference], [hypothesis])
+        shown = (clip, reference, hypothesis)
+        # If two are equally bad, the earlier one is kept; of two good ones, the longer.
         if cer.errors:
-            # If two are equally bad, the earlier one is kept.
-            row = (cer.rate, -self.n_clips, clip, reference, hypothesis)
-            heapq.heappush(self._worst, row)
-            if len(self._worst) > _WORST:
-                heapq.heappop(self._worst)
+            self._keep(self._worst, (cer.rate, 0, -self.n_clips, *shown))
+        self._keep(self._best, (-cer.rate, len(reference), -self.n_clips, *shown))
         self.n_clips += 1
+
+    def _keep(self, rows: list[_Row], row: _Row) -> None:
+        heapq.heappush(rows, row)
+        if len(rows) > self.listed:
+            heapq.heappop(rows)
 
     def add_time(self, speech: float, network: float, decoding: float) -> None:
         """Add the time that some speech took, all in seconds."""
@@ -187,11 +201,16 @@ class FoldReport:
             print(f"calls of the attention decoder: {self.calls_per_batch:.1f} a batch")
         if self.n_cut:
             print(_CUT.format(self.n_cut))
+        if self.with_best:
+            print("best utterances")
+            for rate, _, _, clip, _, text in sorted(self._best, reverse=True):
+                print(f"  {self.folder / clip}  CER {0.0 - 100 * rate:.1f} %")
+                print(f"{_INDENT}{text}")
         if self._worst:
             print("worst utterances   (S substituted, D deleted, I inserted word)")
-        for rate, _, clip, reference, hypothesis in sorted(self._worst, reverse=True):
-            print(f"  {clip}  CER {100 * rate:.1f} %")
-            for line in alignment_lines(reference, hypothesis):
+        for rate, _, _, clip, reference, text in sorted(self._worst, reverse=True):
+            print(f"  {self.folder / clip}  CER {100 * rate:.1f} %")
+            for line in alignment_lines(reference, text):
                 print(_INDENT + line)
 
 

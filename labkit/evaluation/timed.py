@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
-from labkit.decoding import Hypothesis, NoPathError, align
+from labkit.decoding import Aligner, Hypothesis, NoPathError, align
 from labkit.text import ALPHABET, MARKS, Alphabet
 
 _EDGES = (ALPHABET.start, ALPHABET.end)  # never shown
@@ -95,6 +95,7 @@ def describe(
     alphabet: Alphabet,
     frame_seconds: float,
     duration: float,
+    aligner: Aligner = align,
 ) -> list[TimedHypothesis]:
     """Give text, times and confidence to the hypotheses of a search.
 
@@ -104,7 +105,8 @@ def describe(
     added to the blank's, since some decoders treat both as blanks.
 
     The log-probabilities are (T, V), with ``frame_seconds`` from one frame to the next;
-    no time exceeds the ``duration`` of the clip, in seconds.
+    no time exceeds the ``duration`` of the clip, in seconds. The ``aligner`` finds the
+    frames of each symbol.
 
     Raises:
         LabError: A transcript holds the blank or an unknown index; a log-probability
@@ -113,7 +115,8 @@ def describe(
     log_probs = log_probs.detach().cpu()
     described = []
     for one in found:
-        timed = _time(one.indices, log_probs, alphabet, frame_seconds, duration)
+        seconds = frame_seconds, duration
+        timed = _time(one.indices, log_probs, alphabet, *seconds, aligner)
         text, words = alphabet.decode(one.indices), _group_words(timed)
         described.append(
             TimedHypothesis(text, one.indices, one.score, one.parts, timed, words)
@@ -127,13 +130,14 @@ def _time(
     alphabet: Alphabet,
     frame_seconds: float,
     duration: float,
+    aligner: Aligner,
 ) -> list[Character]:
     """Align a transcript; give no character if no path spells it."""
     if not tokens:
         return []
     try:
         scores = _silence_edges(log_probs, tokens, alphabet)
-        spans, path, _ = align(scores, tokens, alphabet.blank_id)
+        spans, path, _ = aligner(scores, tokens, alphabet.blank_id)
     except NoPathError:
         return []
     posteriors = log_probs.gather(1, path.unsqueeze(1)).squeeze(1).exp().tolist()  # T

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from labkit.base import USAGE, LabError, as_lab_error, show_error, unwritten_exercise
 from labkit.decoding import (
+    Aligner,
     Encoding,
     Hypothesis,
     Search,
@@ -71,9 +72,9 @@ def _transcribe_one(
     if args.transcript is None:
         (found,), how = search(encoding), args.decoder
     else:
-        given = score_text(args.transcript, log_probs, setup.alphabet)
+        given = score_text(args.transcript, log_probs, setup.alphabet, setup.aligner)
         found, how = [given], "as given"
-    hypotheses = setup.describe(found, log_probs, clip.seconds)
+    hypotheses = setup.describe(found, log_probs, clip.seconds, setup.aligner)
     bonuses = ["word bonus"] * bool(args.lm) + ["hot words"] * bool(args.hotwords)
     weights = {"lm": args.lm_weight}
     if {"ctc", "attention"} <= {*found[0].parts}:
@@ -83,6 +84,8 @@ def _transcribe_one(
         print(f"log prob is divided by the number of symbols to the power {norm:g}")
         weights, bonuses = {}, []
     print_nbest(clip.name, hypotheses, weights, bonuses)
+    if hypotheses[0].words and setup.aligner is not align:
+        print("    times: by your viterbi(), trellis.py")
     if found[0].cut:
         print("it ran into the limit of its length: there is no end before")
     if args.output:
@@ -117,13 +120,16 @@ def _plot_attention(
     save_figure(figure, drawn.with_name(f"{drawn.stem}_attention.png"))
 
 
-def score_text(text: str, log_probs: Tensor, alphabet: Alphabet) -> Hypothesis:
+def score_text(
+    text: str, log_probs: Tensor, alphabet: Alphabet, aligner: Aligner = align
+) -> Hypothesis:
     """Score a transcript that was given.
 
     Args:
         text: What is said.
         log_probs: Log-probabilities (T', V).
         alphabet: The alphabet.
+        aligner: Says whether a path spells the text.
 
     Raises:
         LabError: The text cannot be aligned with the log-probabilities.
@@ -136,7 +142,7 @@ def score_text(text: str, log_probs: Tensor, alphabet: Alphabet) -> Hypothesis:
             "write what is said: « 5 euros » for « 5 € »",
             USAGE,
         )
-    align(log_probs, indices, alphabet.blank_id)  # raises if it does not fit
+    aligner(log_probs, indices, alphabet.blank_id)  # raises if it does not fit
     loss = torch.nn.functional.ctc_loss(
         log_probs.unsqueeze(1),  # (T', 1, V)
         torch.tensor([indices]),

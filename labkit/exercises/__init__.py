@@ -1,5 +1,6 @@
 """Exercises: their registry, checks and verdicts, and their output in pytest."""
 
+from labkit.exercises.answers import ANSWERS, count_answered, match_answers
 from labkit.exercises.exchange import from_bytes, to_bytes
 from labkit.exercises.expect import expect, expect_close, expect_that, part
 from labkit.exercises.program import main
@@ -26,6 +27,7 @@ from labkit.exercises.verdicts import (
 )
 
 __all__ = [
+    "ANSWERS",
     "DONE",
     "FAIL",
     "SEED_VARIABLE",
@@ -35,6 +37,7 @@ __all__ = [
     "Milestone",
     "Values",
     "Verdict",
+    "count_answered",
     "exercise",
     "expect",
     "expect_close",
@@ -45,6 +48,7 @@ __all__ = [
     "is_starter_body",
     "judge_parts",
     "main",
+    "match_answers",
     "part",
     "registry",
     "run_probe",

@@ -19,6 +19,7 @@ from labkit.base import (
     run_program,
     write_zip,
 )
+from labkit.exercises.answers import ANSWERS, count_answered, read_answers
 from labkit.exercises.registry import Exercises, Milestone, in_folder, scripts_of
 from labkit.exercises.verdicts import DONE, FAIL, check_next, left_out, render
 
@@ -95,7 +96,7 @@ def scripts_to_submit(exercises: Exercises, folder: Path) -> list[str]:
 
 
 def submit(exercises: Exercises, folder: Path, logdir: Path) -> None:
-    """Zip the scripts of ``folder`` with the summary and metrics of the best run."""
+    """Zip scripts and answers of ``folder``, and what the best run wrote of itself."""
     members = [folder / name for name in scripts_to_submit(exercises, folder)]
     run = best_run(logdir)
     if run is None:
@@ -103,6 +104,13 @@ def submit(exercises: Exercises, folder: Path, logdir: Path) -> None:
     else:
         print(f"best run: {run}")
         members += [run / "summary.txt", run / "metrics.csv"]
+    answers = folder / ANSWERS
+    if answers.is_file():
+        members.append(answers)
+        found = read_answers(answers.read_text(encoding="utf-8", errors="replace"))
+        print(f"{ANSWERS}: {count_answered(found)} questions answered")
+    else:
+        print(f"no {ANSWERS} beside the scripts: the questions stay unanswered")
     write_zip(folder / SUBMISSION, {path.name: path.read_bytes() for path in members})
     print(f"to hand in: {folder / SUBMISSION}")
 

@@ -89,6 +89,11 @@ def batches_of(loader: DataLoader) -> LengthBatches:
     return cast(LengthBatches, loader.batch_sampler)
 
 
+def clips_folder(loader: DataLoader) -> Path:
+    """Return the folder of a fold's clips."""
+    return batches_of(loader).utterances.dataset.clip_path(0).parent
+
+
 def describe_folds(**loaders: DataLoader) -> str:
     """Read the folds, and count the clips that are used and left out."""
     folds = {name: batches_of(loaders[name]).utterances for name in loaders}

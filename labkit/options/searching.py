@@ -60,6 +60,17 @@ TESTING = group(
         choices=("train", "dev", "test"),
     ),
     Option(
+        "worst",
+        None,
+        "list the N worst and the N best utterances of the --fold, and their files "
+        "(default: the 5 worst)",
+        COUNT,
+        metavar="N",
+        needs=("fold",),
+        without=("compare", "tune"),
+        refusal="lists the utterances of one decoder: leave --{other} out",
+    ),
+    Option(
         "transcript",
         None,
         "align TEXT, all that is said, with the --audiofile",

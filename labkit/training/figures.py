@@ -1,15 +1,18 @@
-"""The figure of a run: a spectrogram and its posteriors."""
+"""What a run shows of its first clips: spectrogram, posteriors, sound."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import suppress
 from typing import Any, cast
 
 import torch
 from matplotlib.figure import Figure
-from torch import nn
+from torch import Tensor, nn
 from torch.nn.utils.rnn import PackedSequence, pack_sequence, pad_packed_sequence
 from torch.utils.data import DataLoader
 
+from labkit.base import LabError
 from labkit.decoding import attention_weights
 from labkit.figures import plot_attention, plot_posteriors
 
@@ -17,6 +20,16 @@ from labkit.figures import plot_attention, plot_posteriors
 def _first(packed: PackedSequence) -> torch.Tensor:
     padded, lengths = pad_packed_sequence(packed)
     return padded[: lengths[0], 0]
+
+
+def first_clips(loader: DataLoader, n: int) -> Iterator[tuple[str, Tensor, int]]:
+    """Read at most ``n`` clips of the first minibatch: name, waveform, rate (Hz)."""
+    batches = cast(Any, loader.batch_sampler)
+    for _, index in next(iter(batches), [])[:n]:
+        clips = batches.utterances.dataset
+        with suppress(LabError):  # loading names the clips that cannot be read
+            waveform, rate, _ = clips[index]  # (1, samples)
+            yield clips.clip_path(index).name, waveform, rate
 
 
 @torch.inference_mode()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -27,13 +28,15 @@ class UpdateGuard:
     def __init__(self, model: nn.Module, optimizer: torch.optim.Optimizer) -> None:
         self.model = model
         self.passed = True
+        self.norm = 0.0  # of the gradient of the last update, after clipping
         self._buffers: list[Tensor] = []
         optimizer.register_step_pre_hook(self._check)
 
     def _check(self, optimizer: torch.optim.Optimizer, *_: object) -> None:
         parameters = [p for group in optimizer.param_groups for p in group["params"]]
         gradients = [p.grad for p in parameters if p.grad is not None]
-        self.passed = bool(get_total_norm(gradients).isfinite())
+        self.norm = get_total_norm(gradients).item()
+        self.passed = math.isfinite(self.norm)
         if not self.passed:
             for parameter in parameters:
                 parameter.grad = None

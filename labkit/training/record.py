@@ -15,7 +15,7 @@ from labkit.base import DEBUG_PREFIX, LabError, uninterrupted
 from labkit.metrics import FoldScore
 from labkit.training.averaging import EpochWeights
 from labkit.training.checkpoint import checkpoint_content, save_checkpoint
-from labkit.training.figures import plot_first
+from labkit.training.figures import first_clips, plot_first
 from labkit.training.runfolder import RunFolder, SilentRun
 from labkit.training.state import (
     NO_OPTIONS,
@@ -28,6 +28,7 @@ from labkit.training.state import (
 HEADER = "epoch  train loss     CER     WER   dev loss     CER     WER    time"
 DEBUG_HEADER = "epoch  train loss     CER     WER    time"
 _DEBUG_LINES_EVERY = 10  # epochs
+_CLIPS = 2  # of the dev fold, to listen to in TensorBoard
 
 
 class Record:
@@ -105,6 +106,7 @@ class Record:
         train: FoldScore,
         dev: FoldScore,
         seconds: float,
+        learning_rate: float,
         dev_loader: DataLoader,
     ) -> None:
         """Write the metrics and pictures of an epoch, keep the best network.
@@ -125,6 +127,15 @@ class Record:
         drawn = dev.perfect if debug else epoch & (epoch - 1) == 0
         with uninterrupted():
             self.folder.log(row)
+            curves = {
+                "learning_rate": learning_rate,
+                "gradient_norm": train.gradient_norm,
+                "share_of_blanks": train.share_of_blanks,
+            }
+            self.folder.log_curves(epoch, curves)
+            if self._first and epoch == 1:
+                for name, waveform, rate in first_clips(dev_loader, _CLIPS):
+                    self.folder.log_audio(name, waveform, rate)
             best = scored and self.keep_if_best(dev, row)
             if scored:
                 self.folder.log_decodings(epoch, dev.shown)
@@ -161,6 +172,8 @@ class Record:
         """Write the result of the run, and mark the run as finished."""
         with uninterrupted():
             self.folder.write_result(f"test fold, best network: {score}")
+            best = {"best_dev_cer": self.best[0]} if self.best else {}
+            self.folder.log_result(self._options, {**score.row("test"), **best})
             if self._first:
                 if self.average:
                     self.average.remove()

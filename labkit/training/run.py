@@ -7,7 +7,7 @@ import math
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import nullcontext
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
@@ -86,6 +86,7 @@ class Run:
             loader.worker_init_fn = leave_stops_to_the_parent
         fuse_updates(optimizer, args.device)
         self._guard = UpdateGuard(model, optimizer)
+        self._blank = cast(Any, model).charmap.blankid
         # Measured here: training changes the length of the loader in each epoch.
         n_updates = args.num_epochs * len(self._train_loader)
         self._scheduler = make_scheduler(args.scheduler, optimizer, n_updates)
@@ -197,6 +198,7 @@ class Run:
             return
         self.skipped.accepted()
         self._score.add(losses, penalty.item())
+        self._score.watch(self._guard.norm, scores.data, self._blank)
         # Decoding takes time, most of all on a GPU; a sample is enough for the CER.
         if self._done % max(1, len(self._batches.utterances) // _COMPARED) == 0:
             self._score.compare(self.transcribe(scores, minibatch))
@@ -235,7 +237,8 @@ class Run:
         train, dev = (self._join(s) for s in (self._score, score))
         self._solved = self.args.debug and dev.perfect
         seconds = time.perf_counter() - self._start
-        self.record.write_epoch(epoch, train, dev, seconds, self._dev_loader)
+        rate = self.optimizer.param_groups[0]["lr"]
+        self.record.write_epoch(epoch, train, dev, seconds, rate, self._dev_loader)
         step_epoch(self._scheduler, dev.cer.rate)
 
     def report(self, evaluate: Evaluate) -> None:

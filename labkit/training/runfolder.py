@@ -8,13 +8,13 @@ import shlex
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy
 import torch
 import torchaudio
 from matplotlib.figure import Figure
-from torch import nn
+from torch import Tensor, nn
 
 from labkit.base import KIT_VERSION, deepcs_module, uninterrupted, write_atomically
 
@@ -78,6 +78,30 @@ class RunFolder:
                 # "train_loss" goes into the group "train" of TensorBoard.
                 self._board.add_scalar(name.replace("_", "/", 1), value, row["epoch"])
 
+    def log_curves(self, epoch: int, curves: Mapping[str, float]) -> None:
+        """Add numbers of an epoch that TensorBoard alone draws."""
+        for name, value in curves.items():
+            self._board.add_scalar(f"train/{name}", value, epoch)
+
+    def log_audio(self, name: str, waveform: Tensor, rate: int) -> None:
+        """Add a clip (1, samples) at ``rate`` Hz to listen to."""
+        self._board.add_audio(name, waveform, sample_rate=rate)
+
+    def log_result(
+        self, options: Mapping[str, Any], metrics: Mapping[str, float]
+    ) -> None:
+        """Add options and results, by which TensorBoard compares runs (HParams)."""
+        plain = {k: v for k, v in options.items() if isinstance(v, (int, float, str))}
+        results = {f"result/{name}": value for name, value in metrics.items()}
+        # add_hparams of the board would write a file of its own.
+        from torch.utils.tensorboard.summary import hparams
+
+        writer = cast(Any, self._board.file_writer)  # None only once it is closed
+        for summary in hparams(plain, results):
+            writer.add_summary(summary)
+        for name, value in results.items():
+            self._board.add_scalar(name, value)
+
     def log_decodings(self, epoch: int, pairs: Sequence[tuple[str, str]]) -> None:
         """Add a few decodings: a reference and a hypothesis each."""
         lines = [f"epoch {epoch}"]
@@ -86,7 +110,10 @@ class RunFolder:
         text = "\n".join(lines)
         self._decodings.write(text + "\n")
         self._decodings.flush()
-        self._board.add_text("decodings", deepcs_module("display").htmlize(text), epoch)
+        cells = [" | ".join(t.replace("|", "\\|") for t in pair) for pair in pairs]
+        rows = ["reference | hypothesis", "--- | ---", *cells]
+        table = "\n".join(f"| {row} |" for row in rows)
+        self._board.add_text("decodings", table, epoch)
 
     def log_figure(self, name: str, figure: Figure, epoch: int) -> None:
         """Write a figure as ``name.png``, and to TensorBoard."""

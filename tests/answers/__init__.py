@@ -17,7 +17,16 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from answers import data, decoding, hybrid, main_ctc, main_seq2seq, models, seq2seq
+from answers import (
+    data,
+    decoding,
+    hybrid,
+    main_ctc,
+    main_seq2seq,
+    models,
+    seq2seq,
+    trellis,
+)
 
 _ENTRY = re.compile(
     r"^@(?P<exercise>E\d\d) (?P<kind>wrong|right) (?P<name>[a-z0-9-]+)\n"
@@ -69,7 +78,7 @@ def parse(sheet: str) -> list[Answer]:
     return answers
 
 
-_PART_ONE = data, models, main_ctc, decoding
+_PART_ONE = data, models, main_ctc, decoding, trellis
 _PART_TWO = seq2seq, main_seq2seq, hybrid
 
 ANSWERS = [a for m in (*_PART_ONE, *_PART_TWO) for a in parse(m.SHEET)]

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import math
+import re
 from collections import defaultdict
 from itertools import groupby, product
 
+import decoding
 import pytest
 import torch
 import torch.nn.functional as F
@@ -288,3 +290,21 @@ def test_both_searches_keep_the_law() -> None:
         log_probs = random_log_probs(n_frames, n_frames, 1, 3)[:, 0].float()
         assert is_exact(prefix_search, log_probs, blank)
         assert is_exact(batched, log_probs, blank)
+
+
+def test_the_trace_ends_with_the_beam_of_the_search(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("sys.argv", ["decoding.py", "--trace"])
+    decoding.main()
+    *_, last = capsys.readouterr().out.split("frame ")
+    rows = re.findall(r"« (\w*) » +(\S+) +(\S+) +(\S+)( +dropped)?$", last, re.M)
+    kept = [(text, float(total)) for text, *_, total, dropped in rows if not dropped]
+    log_probs = torch.tensor(decoding.TRACED).log()
+    found = decoding.prefix_search(log_probs, 3, 0)
+    wanted = ["".join("¬el"[k] for k in one.indices) for one in found]
+    assert [text for text, _ in kept] == wanted and len(rows) > 3
+    for (_, total), one in zip(kept, found):
+        assert total == pytest.approx(math.exp(one.score), abs=1e-4)
+    for _, blank, symbol, total, _ in rows:
+        assert float(blank) + float(symbol) == pytest.approx(float(total), abs=2e-4)

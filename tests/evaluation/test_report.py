@@ -8,6 +8,7 @@ import re
 import tracemalloc
 import warnings
 from collections.abc import Sequence
+from pathlib import Path
 
 import matplotlib.pyplot as plt
 import pytest
@@ -117,6 +118,23 @@ def test_a_fold_is_scored_as_if_all_its_clips_had_been_kept(
     worst = sorted(range(41), key=lambda i: -cers[i])[:5]
     shown = re.findall(r"^  clip_(\d+)  CER (\S+) %$", out, re.M)
     assert shown == [(str(i), f"{100 * cers[i]:.1f}") for i in worst]
+
+
+def test_the_best_and_the_worst_are_listed_with_their_files(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    report = FoldReport(listed=2, with_best=True, folder=Path("corpus", "clips"))
+    texts = ("ab", "ax"), ("abcd", "abcd"), ("ab", "ab"), ("abc", "xyz"), ("abc", "abx")
+    for i, (said, recognised) in enumerate(texts):
+        report.add(f"{i}.mp3", said, recognised)
+    report.print()
+    best, worst = capsys.readouterr().out.split("worst utterances")
+    folder = re.escape(str(Path("corpus", "clips", "x"))[:-1])
+    shown = [
+        re.findall(rf"^  {folder}(\d)\.mp3  CER (\S+) %$", part, re.M)
+        for part in (best.split("best utterances")[1], worst)
+    ]
+    assert shown == [[("1", "0.0"), ("2", "0.0")], [("3", "100.0"), ("0", "50.0")]]
 
 
 def test_of_clips_that_are_equally_bad_the_first_ones_are_shown(

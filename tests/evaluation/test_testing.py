@@ -196,6 +196,35 @@ def test_a_transcript_of_a_part_is_doubted(
     assert ("not be all that is said" in capsys.readouterr().err) == doubtful
 
 
+def test_times_come_from_the_students_alignment_once_it_is_written(
+    recognise: Recognise, clip: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given = ("--audiofile", clip, "--transcript", "Ab, bà!", "--no_figures")
+    line = "    times: by your viterbi(), trellis.py\n"
+    ours = recognise(*given)
+    assert line in ours
+
+    def unwritten(*_: object) -> None:
+        raise NotImplementedError("E27")
+
+    monkeypatch.setattr(main_ctc, "viterbi", unwritten)
+    assert recognise(*given) == ours.replace(line, "")
+    monkeypatch.setattr(main_ctc, "viterbi", lambda *_: (-1.0, [0]))
+    with pytest.raises(LabError, match=r"viterbi\(\) returns a path that"):
+        recognise(*given)
+
+
+def test_the_best_and_worst_clips_of_a_fold_can_be_played(
+    recognise: Recognise, fold: tuple[object, ...]
+) -> None:
+    out = recognise(*fold, "--worst", 2)
+    best, worst = out.split("best utterances")[1].split("worst utterances")
+    for part in (best, worst):
+        named = re.findall(r"^  (\S+\.mp3)  CER ", part, re.M)
+        assert len(named) == 2 and all(Path(name).is_file() for name in named)
+    assert "best utterances" not in recognise(*fold)
+
+
 def test_a_given_transcript_is_no_decoders(recognise: Recognise, clip: Path) -> None:
     recognise("--audiofile", clip, "--transcript", "ab", "--output", "json")
     written = (recognise.logs / "transcripts" / "a clip.json").read_text("utf-8")

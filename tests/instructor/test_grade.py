@@ -301,7 +301,9 @@ def test_less_isolation_leads_to_the_same_grades(
 
 
 def test_what_submit_makes_can_be_graded(tmp_path: Path) -> None:
-    lab = hand_in(tmp_path / "lab", SOLVED)
+    template = (ROOT / "answers.md").read_text(encoding="utf-8")
+    answers = template.replace("**Answer**", "**Answer** Ninety nats.", 1)
+    lab = hand_in(tmp_path / "lab", {**SOLVED, "answers.md": answers})
     program = ROOT / "test_implementation.py"
     command = [sys.executable, str(program), "--submit", "--lab", str(lab)]
     subprocess.run(command, check=True, cwd=tmp_path, capture_output=True)
@@ -312,6 +314,9 @@ def test_what_submit_makes_can_be_graded(tmp_path: Path) -> None:
     assert done.returncode == 0 and '"tests"' in done.stdout
     (record,) = records_of(tmp_path / "results").values()
     assert earned(record) == POINTS
+    (page,) = (tmp_path / "results" / "feedback").glob("*.md")
+    text = page.read_text(encoding="utf-8")
+    assert "1 of 5 questions answered" in text and "Ninety nats." in text
 
 
 @pytest.mark.parametrize(

@@ -100,6 +100,29 @@ def test_page_has_no_line_of_an_answer() -> None:
         assert SECRET not in page and "answer" not in page
 
 
+ANSWERS = {"Q1 The first loss": f"Ninety nats. {NASTY}", "Q2 The plateau": ""}
+
+
+def test_answers_in_words_are_shown_and_counted_and_earn_nothing(
+    tmp_path: Path,
+) -> None:
+    answering = submission("A", answers=ANSWERS)
+    silent = submission("B", answers=dict.fromkeys(ANSWERS, ""))
+    for page in both(answering):
+        page = page.replace("\\", "")
+        assert "1 of 2 questions answered" in page and "Ninety nats." in page
+        assert "Q1 The first loss" in page and "Q2 The plateau" not in page
+        assert "2.5 of 12 points" in page
+    assert_harmless(feedback.as_html(feedback.collect(answering)))
+    for page in both(silent):
+        assert "0 of 2 questions answered" in page and "Q1" not in page
+    page = assert_harmless(as_html([silent, answering], tmp_path))
+    rows = {row[0]: row for row in page.cells if row and row[0] in ("A", "B")}
+    assert (rows["A"][3], rows["B"][3]) == ("1 of 2", "0 of 2")
+    assert "Q1 The first loss (1)" in page.text and "Ninety nats." in page.text
+    assert "Q2 The plateau (0)" in page.text and phrases.NO_ANSWER in page.text
+
+
 @pytest.mark.parametrize(
     "states, words",
     [

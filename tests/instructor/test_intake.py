@@ -42,6 +42,19 @@ def found_in(given: Path) -> dict[str, Any]:
     return {s.name: s for s in find_submissions(given, FILES)}
 
 
+def test_answers_in_words_are_read_wherever_the_scripts_are(tmp_path: Path) -> None:
+    both = {**SOLVED, "answers.md": "## Q1 Été\n"}
+    hand_in(tmp_path / "alice", both)
+    hand_in(tmp_path / "alice" / "old", {"answers.md": "an older one\n"})
+    zip_scripts(tmp_path / "bob.zip", both, "asr-lab/")
+    zip_scripts(tmp_path / f"{MOODLE}submission.zip", both)
+    hand_in(tmp_path / "dora", SOLVED)
+    found = found_in(tmp_path)
+    assert found.pop("dora").answers == ""
+    assert [one.answers for one in found.values()] == [both["answers.md"]] * 3
+    assert all(one.scripts == SOLVED and not one.problems for one in found.values())
+
+
 def test_folders_zips_and_moodles_downloads_are_one_class(tmp_path: Path) -> None:
     hand_in(tmp_path / "alice", SOLVED)
     hand_in(tmp_path / "bob" / "deep" / "lab", SOLVED)

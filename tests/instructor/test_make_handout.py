@@ -16,7 +16,10 @@ from starter import generate, load
 from labkit.base.errors import LabError
 
 THERE = REFERENCE.relative_to(ROOT)
-FOR_ALL = ("README.md", "LICENSE", "docs/lab.md", "docs/figures/a.en.png")
+FOR_ALL = (
+    *("README.md", "LICENSE", "answers.md"),
+    *("docs/lab.md", "docs/figures/a.en.png"),
+)
 KIT = (
     "labkit/__init__.py",
     "labkit/deep/more.py",

@@ -222,6 +222,23 @@ def test_the_zip_to_hand_in_is_the_scripts_and_the_best_run_the_same_twice(
     assert packed.read_bytes() == first
 
 
+def test_answers_in_words_are_handed_in_and_counted(
+    work: tuple[object, ...],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    answers = tmp_path / "scripts" / "answers.md"
+    assert exercises(monkeypatch, *work) == 0
+    assert "no answers.md beside the scripts" in capsys.readouterr().out
+    text = "## Q1 One\n\n**Answer**\n\nÉté.\n\n## Q2 Two\n\n**Answer**\n"
+    answers.write_text(text, encoding="utf-8")
+    assert exercises(monkeypatch, *work) == 0
+    assert "answers.md: 1 of 2 questions answered\n" in capsys.readouterr().out
+    with zipfile.ZipFile(tmp_path / "scripts" / "submission.zip") as archive:
+        assert archive.read("answers.md").decode() == text
+
+
 def test_a_run_that_overfits_one_minibatch_is_not_the_best_run(
     work: tuple[object, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -17,6 +17,7 @@ import torch
 from data import CharMap
 from helpers.runs import Script, one_utterance, run_on, take_step
 from models import CTCModel
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from torch import nn
 from torch.nn.utils.rnn import PackedSequence, pack_sequence
 
@@ -86,6 +87,20 @@ def test_the_folder_of_a_run_holds_what_a_report_needs(
     texts = {"summary.txt", "metrics.csv", "decodings.txt"}
     assert names == {*texts, "best_model.pt", "posteriors.png"} and len(board) == 1
     assert (run / "posteriors.png").read_bytes().startswith(b"\x89PNG")
+
+    events = EventAccumulator(str(run)).Reload()
+    tags = events.Tags()
+    curves = {"learning_rate", "gradient_norm", "share_of_blanks", "loss", "cer", "wer"}
+    curves = {f"train/{name}" for name in curves} | {"dev/loss", "dev/cer", "dev/wer"}
+    assert curves | {"result/test_cer"} <= {*tags["scalars"]}
+    assert tags["images"] == ["posteriors"] and len(tags["audio"]) == 2
+    assert "decodings/text_summary" in tags["tensors"]
+    assert events.PluginTagToContent("hparams")
+    rates = [event.value for event in events.Scalars("train/learning_rate")]
+    assert rates == pytest.approx([0.01] * 3)
+    for name, most in (("gradient_norm", 20.0), ("share_of_blanks", 1.0)):
+        values = [event.value for event in events.Scalars(f"train/{name}")]
+        assert len(values) == 3 and all(0 < value <= most + 1e-3 for value in values)
 
     summary = (run / "summary.txt").read_text(encoding="utf-8")
     for part in ("GRU", "Conv2d", "main_ctc.py train", "--logname mine"):

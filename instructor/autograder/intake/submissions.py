@@ -25,7 +25,7 @@ from autograder.intake.files import (
 )
 from autograder.records import NOT_HANDED_IN
 from labkit.base import USAGE, LabError
-from labkit.exercises import split_parts
+from labkit.exercises import ANSWERS, split_parts
 
 _MOODLE = re.compile(
     r"(?P<name>.+?)_(?P<identifier>\d+)_assignsubmission_[a-z]+_?(?P<rest>.*)",
@@ -44,6 +44,7 @@ class Submission:
         source: Its path, relative to the folder or zip of all.
         scripts: The text of each script that was found, by its name.
         problems: Errors in the files, one line each.
+        answers: The text of ``answers.md``, or "".
     """
 
     name: str
@@ -51,6 +52,7 @@ class Submission:
     source: str = ""
     scripts: dict[str, str] = field(default_factory=dict)
     problems: list[str] = field(default_factory=list)
+    answers: str = ""
 
 
 def _choose(members: Sequence[Member], file: str, home: PurePosixPath) -> list[Member]:
@@ -83,10 +85,15 @@ def _home(members: Sequence[Member], files: Sequence[str]) -> PurePosixPath:
 def _collect(
     submission: Submission, members: Iterable[Member], files: Sequence[str]
 ) -> None:
-    """Read the scripts among the members into the submission."""
+    """Read the scripts and the answers among the members into the submission."""
     problems = submission.problems
-    found = [m for m in unpacked(members, problems) if m.path.suffix.lower() == ".py"]
+    everything = list(unpacked(members, problems))
+    found = [m for m in everything if m.path.suffix.lower() == ".py"]
     home = _home(found, files)
+    texts = [m for m in everything if m.path.name.lower() == ANSWERS]
+    texts.sort(key=lambda m: (m.path.parent != home, len(m.path.parts), str(m.path)))
+    for member in texts[:1]:
+        submission.answers = _read(member, problems) or ""
     missing: list[str] = []
     for file in files:
         candidates = _choose(found, file, home)
@@ -103,13 +110,21 @@ def _collect(
         ]
         if rivals or best.path.name != file:
             problems.append(f"{file}: graded is {shown}, of {len(candidates)} found")
-        try:
-            content = best.read()
-        except Exception as error:  # zipfile may raise anything for a broken zip
-            problems.append(f"{shown}: unreadable: {clean(str(error))[:200]}")
-            continue
-        submission.scripts[file] = decode_script(content, shown, problems)
+        text = _read(best, problems)
+        if text is not None:
+            submission.scripts[file] = text
     problems += _about_missing(missing, files)
+
+
+def _read(member: Member, problems: list[str]) -> str | None:
+    """Read a text; an error becomes a problem."""
+    shown = clean(str(member.path))
+    try:
+        content = member.read()
+    except Exception as error:  # zipfile may raise anything for a broken zip
+        problems.append(f"{shown}: unreadable: {clean(str(error))[:200]}")
+        return None
+    return decode_script(content, shown, problems)
 
 
 def _about_missing(missing: Sequence[str], files: Sequence[str]) -> list[str]:

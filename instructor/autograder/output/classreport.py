@@ -16,6 +16,7 @@ from autograder.output.chart import as_data_uri, draw
 from autograder.output.html import render
 from autograder.output.similarity import Pair, pairs
 from autograder.output.text import (
+    answer_blocks,
     brief,
     file_stem,
     mistake_words,
@@ -28,6 +29,7 @@ from autograder.output.text import (
 )
 from autograder.records import ExerciseRecord, SubmissionRecord
 from labkit.base import write_atomically
+from labkit.exercises import count_answered
 
 FEEDBACK = "feedback"  # folder of the students' pages, beside the report
 _MISTAKES = 3  # shown for each exercise
@@ -111,9 +113,20 @@ def _student(record: SubmissionRecord, folder: Path) -> dict[str, Any]:
         "page": f"{FEEDBACK}/{quote(page)}" if has_page else "",
         "identifier": one_line(record.identifier),
         "points": number_text(total_earned(record)),
+        "answered": count_answered(record.answers) if record.answers else "",
         "states": [(e.state, f"{e.id} {state_words(e)}") for e in record.exercises],
         "problems": brief("; ".join(record.problems), 300),
     }
+
+
+def _questions(records: Sequence[SubmissionRecord]) -> list[dict[str, Any]]:
+    """Gather the answers of the class to each question."""
+    titles = dict.fromkeys(one_line(t) for record in records for t in record.answers)
+    found: dict[str, list[tuple[str, str]]] = {title: [] for title in titles}
+    for record in records:
+        for title, text in answer_blocks(record):
+            found[title].append((name_of(record), text))
+    return [{"title": title, "answers": given} for title, given in found.items()]
 
 
 def _pair(pair: Pair, records: Sequence[SubmissionRecord]) -> dict[str, str]:
@@ -179,6 +192,7 @@ def as_html(
         exercises=summaries,
         marks=_MARKS,
         students=[_student(record, folder) for record in ordered],
+        questions=_questions(ordered),
         pairs=[_pair(pair, records) for pair in found[:_PAIRS]],
         more_pairs=max(0, len(found) - _PAIRS),
         colophon=_colophon(records),

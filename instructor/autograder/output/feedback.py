@@ -14,6 +14,8 @@ from typing import NamedTuple
 from autograder.output import phrases
 from autograder.output.html import render
 from autograder.output.text import (
+    answer_blocks,
+    answered_words,
     brief,
     earned_points,
     failure_block,
@@ -70,6 +72,8 @@ class Feedback:
         problems: Problems with the files, one line each.
         rows: One row for each exercise.
         failures: The failures, each with its block.
+        answered: How many questions are answered, in words; "" if there are none.
+        answers: Title and text of each answer.
         next_step: What to look at next.
         next_hint: A hint for it, or "".
         colophon: Seed, versions and time.
@@ -81,6 +85,8 @@ class Feedback:
     problems: tuple[str, ...]
     rows: tuple[Row, ...]
     failures: tuple[Failure, ...]
+    answered: str
+    answers: tuple[tuple[str, str], ...]
     next_step: str
     next_hint: str
     colophon: str
@@ -155,6 +161,8 @@ def collect(record: SubmissionRecord) -> Feedback:
         problems=tuple(brief(text, 500) for text in record.problems),
         rows=tuple(map(_row, record.exercises)),
         failures=_failures(record),
+        answered=answered_words(record),
+        answers=answer_blocks(record),
         next_step=step,
         next_hint=hint,
         colophon=colophon(record),
@@ -197,6 +205,10 @@ def as_markdown(feedback: Feedback) -> str:
         parts += _hint(failure.hint)
     parts += [f"## {phrases.NEXT}", _md(feedback.next_step)]
     parts += _hint(feedback.next_hint)
+    if feedback.answered:
+        parts += [f"## {phrases.ANSWERS}", _md(feedback.answered)]
+    for title, text in feedback.answers:
+        parts += [f"### {_md(title)}", _fenced(text)]
     return "\n\n".join([*parts, "---", _md(feedback.colophon)]) + "\n"
 
 

@@ -50,6 +50,11 @@ GRADED = "Graded {time}, seed {seed}, {seconds} s; {versions}."
 NO_VERSIONS = "versions unknown"
 CUT = "[... {count} characters left out ...]"
 
+# Answers to questions, on both pages.
+ANSWERS = "Answers in words"
+ANSWERED = "{count} questions answered. People read them; no program gives points."
+NO_ANSWER = "Nobody has answered this one."
+
 # The class report.
 CLASS_TITLE = "Class report"
 CLASS_SUMMARY = (

@@ -11,6 +11,7 @@ from pathlib import PurePosixPath
 
 from autograder.output import phrases
 from autograder.records import ExerciseRecord, SubmissionRecord
+from labkit.exercises import count_answered
 
 _REPLACEMENT = "\ufffd"
 # Control characters, changes of the writing direction, and half surrogates: in a file
@@ -111,6 +112,22 @@ def failure_block(exercise: ExerciseRecord, limit: int = BLOCK_CHARACTERS) -> st
     """The failure block, cut where it is long."""
     lines = [clean(text).replace("\n", " ") for text in exercise.lines]
     return cut_middle("\n".join(lines), limit)
+
+
+def answered_words(record: SubmissionRecord) -> str:
+    """Say how many questions of ``answers.md`` are answered; "" if there are none."""
+    if not record.answers:
+        return ""
+    return phrases.ANSWERED.format(count=count_answered(record.answers))
+
+
+def answer_blocks(record: SubmissionRecord) -> tuple[tuple[str, str], ...]:
+    """Title and text of each answer that is given, cut where it is long."""
+    return tuple(
+        (one_line(title), cut_middle(clean(text), BLOCK_CHARACTERS))
+        for title, text in record.answers.items()
+        if text
+    )
 
 
 def where_words(exercise: ExerciseRecord) -> str:

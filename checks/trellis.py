@@ -1,0 +1,253 @@
+"""Checks of ``trellis.py``: the CTC loss, an alignment, edit operations."""
+
+from __future__ import annotations
+
+import math
+from itertools import product
+
+import torch
+import torch.nn.functional as F
+from torch import Generator, Tensor
+
+from checks.drawing import normal
+from checks.oracles import collapsed
+from labkit.base import Lab
+from labkit.exercises import Check, Values, expect, expect_close, expect_that, part
+from labkit.metrics import character_error_rate, word_error_rate
+
+# Frames T', transcript and blank of cases that are small enough for all paths.
+SMALL = (
+    *((4, [1, 1], 2), (5, [3, 1, 0], 2), (2, [1, 3], 0), (3, [2], 0), (1, [2], 0)),
+    *((3, [], 2), (5, [1, 2, 1], 0), (2, [3, 3], 2), (1, [1, 2], 0)),
+)
+# With frames at which a symbol is impossible: (T', transcript, blank, [(t, symbol)]).
+BARRED = (
+    (4, [1, 2], 0, [(0, 0), (1, 1), (2, 0), (3, 3)]),
+    (4, [2, 2], 0, [(0, 2), (0, 0), (1, 1)]),  # no path is left
+    (5, [1, 1], 0, [(0, 0), (1, 1), (3, 0)]),
+)
+
+
+def drawn_cases(generator: Generator) -> list[Values]:
+    """Draw scores (T', V) of the small cases; -inf where a symbol is impossible."""
+    cases = []
+    for n_frames, transcript, blank, *barred in (*SMALL, *BARRED):
+        scores = 2 * normal(generator, n_frames, 4)
+        for t, symbol in barred[0] if barred else ():
+            scores[t, symbol] = -torch.inf
+        cases.append({"scores": scores, "transcript": transcript, "blank": blank})
+    return cases
+
+
+def paths_of(log_probs: Tensor, transcript: list[int], blank: int) -> Tensor:
+    """Compute the log probability of every possible path of a transcript, (N,)."""
+    frames = torch.arange(len(log_probs))
+    masses = [
+        log_probs[frames, torch.tensor(path)].sum()
+        for path in product(range(log_probs.shape[1]), repeat=len(log_probs))
+        if collapsed(path, blank) == tuple(transcript)
+    ]
+    kept = [mass for mass in masses if mass > -torch.inf]
+    return torch.stack(kept) if kept else log_probs.new_empty(0)
+
+
+def name_of(case: Values) -> str:
+    """Name a case."""
+    n_frames, barred = len(case["scores"]), case["scores"].isneginf().nonzero()
+    where = ", ".join(f"{k} at frame {t}" for t, k in barred.tolist())
+    impossible = f", p = 0 of {where}" if where else ""
+    words = f"T' = {n_frames}, transcript {case['transcript']}, blank {case['blank']}"
+    return words + impossible
+
+
+class ForwardLoss(Check):
+    """The loss and its gradient: by all paths where they are few, else by torch."""
+
+    @staticmethod
+    def inputs(generator: Generator) -> Values:
+        long = torch.randint(1, 5, (8,), generator=generator).tolist()
+        scores = 3 * normal(generator, 40, 6)
+        scores[:, 5] += 25  # leaves so little for the others that products become 0
+        return {
+            "cases": [
+                *drawn_cases(generator),
+                {"scores": scores, "transcript": long, "blank": 0},
+            ]
+        }
+
+    @staticmethod
+    def probe(lab: Lab, inputs: Values) -> Values:
+        losses, slopes = [], []
+        for case in inputs["cases"]:
+            scores = case["scores"].clone().requires_grad_()
+            log_probs = scores.log_softmax(1)
+            given = list(case["transcript"]), case["blank"]
+            loss = lab.trellis.forward_loss(log_probs, *given)
+            slope = None
+            if getattr(loss, "requires_grad", False) and loss.dim() == 0:
+                (slope,) = torch.autograd.grad(loss, scores)
+            losses.append(loss)
+            slopes.append(slope)
+        return {"losses": losses, "slopes": slopes}
+
+    @staticmethod
+    def judge(inputs: Values, result: Values) -> None:
+        given = zip(inputs["cases"], result["losses"], result["slopes"])
+        for case, loss, slope in given:
+            transcript, blank = case["transcript"], case["blank"]
+            scores = case["scores"].double().requires_grad_()
+            log_probs = scores.log_softmax(1)
+            call = f"forward_loss of {name_of(case)}"
+            many = len(scores) > 5
+            tolerance = 1e-2 if many else 1e-4  # a long sum is inexact in float32
+            why = "-log of the sum over all paths that collapse to the transcript"
+            if many:
+                why += ", in log space: their probabilities are too small for a float"
+                sizes = torch.tensor([len(scores)]), torch.tensor([len(transcript)])
+                target = torch.tensor([transcript])
+                wanted = F.ctc_loss(
+                    log_probs.unsqueeze(1), target, *sizes, blank, reduction="sum"
+                )
+            else:
+                wanted = -paths_of(log_probs, transcript, blank).logsumexp(0)
+            possible = bool(wanted.isfinite())
+            is_scalar = isinstance(loss, Tensor) and loss.dim() == 0
+            text = "a tensor without dimensions"
+            expect_that(is_scalar, f"{call}: result", text, loss, "training needs one")
+            with part("the loss"):
+                if possible:
+                    expect_close(call, loss, wanted.detach(), why, tolerance)
+                else:
+                    why = "no path: probability 0, whose -log is infinite"
+                    expect(call, loss.item(), math.inf, why)
+            if not possible:
+                continue
+            with part("the gradient"):
+                why = "training needs it: tensors from log_probs on, no .item()"
+                learns = isinstance(slope, Tensor)
+                expect_that(learns, f"{call}: gradient", "a tensor", slope, why)
+                (want,) = torch.autograd.grad(wanted, scores)
+                why = "NaN comes from the logarithm of a sum of zeros: see log_sum"
+                if not slope.isnan().any():
+                    why = "that of the loss: each state passes it on to all its ways"
+                expect_close(f"{call}: gradient", slope, want, why, tolerance)
+
+
+class Alignment(Check):
+    """The best path: of all where they are few, else the one that was put in."""
+
+    @staticmethod
+    def inputs(generator: Generator) -> Values:
+        cases = drawn_cases(generator)
+        tie = {"scores": torch.zeros(4, 4), "transcript": [3, 1], "blank": 0}
+        # One path more likely than any other at each frame: « ¬ 5 5 ¬ 5 ¬ 7 7 ... ».
+        order = torch.randint(1, 16, (40,), generator=generator).tolist()
+        symbols = [k for one in order for k in (one, 0)]
+        lengths = torch.randint(3, 7, (len(symbols),), generator=generator).tolist()
+        path = [k for k, length in zip(symbols, lengths) for _ in range(length)]
+        scores = torch.zeros(len(path), 16)
+        scores[torch.arange(len(path)), torch.tensor(path)] = 0.5
+        long = {"scores": scores, "transcript": order, "blank": 0}
+        return {"cases": [*cases, tie, long]}
+
+    @staticmethod
+    def probe(lab: Lab, inputs: Values) -> Values:
+        found = []
+        for case in inputs["cases"]:
+            log_probs = case["scores"].log_softmax(1)
+            given = list(case["transcript"]), case["blank"]
+            log_prob, path = lab.trellis.viterbi(log_probs, *given)
+            kind = type(log_prob).__name__, type(path).__name__
+            found.append((kind, float(log_prob), [int(k) for k in path]))
+        return {"found": found}
+
+    @staticmethod
+    def judge(inputs: Values, result: Values) -> None:
+        for case, (kind, log_prob, path) in zip(inputs["cases"], result["found"]):
+            transcript, blank = case["transcript"], case["blank"]
+            log_probs = case["scores"].double().log_softmax(1)
+            call, many = f"viterbi of {name_of(case)}", len(log_probs) > 5
+            why = "plain numbers, not tensors: .item(), .tolist()"
+            expect(f"{call}: types", tuple(kind), ("float", "list"), why)
+            if many:
+                best = log_probs.max(dim=1).values.sum().item()
+            else:
+                every = paths_of(log_probs, transcript, blank)
+                best = max(every.tolist(), default=-math.inf)
+            if best == -math.inf:
+                got, want = (log_prob, path), (-math.inf, [])
+                why = "none of the paths that are possible collapses to the transcript"
+                expect(call, got, want, why)
+                continue
+            frames = len(log_probs)
+            expect(f"{call}: length", len(path), frames, "one index a frame")
+            spelt = list(collapsed(tuple(path), blank))
+            why = f"the path {path} has to collapse to the transcript"
+            why = "the path has to collapse to the transcript" if many else why
+            expect(f"{call}: collapsed", spelt, transcript, why)
+            chosen = log_probs[torch.arange(frames), torch.tensor(path)].sum().item()
+            tolerance = 1e-2 if many else 1e-4
+            with part("the path"):
+                why = "no path of the transcript is more probable: a maximum, no sum; "
+                why += "back-pointers lead from the better end to the start"
+                got, want = torch.tensor(chosen), torch.tensor(best)
+                of_path = f"{call}: log probability of its path"
+                expect_close(of_path, got, want, why, tolerance)
+            with part("its probability"):
+                why = "the sum of the log-probabilities along the path"
+                got = torch.tensor(log_prob)
+                expect_close(f"{call}: log_prob", got, want, why, tolerance)
+
+
+class EditDistance(Check):
+    """As few errors as jiwer counts, and both texts, whole and in order."""
+
+    TEXTS = (
+        *(("chat", "cats"), ("elle", "ele"), ("abc", "abc"), ("ab", ""), ("", "ab")),
+        *(("", ""), ("kitten", "sitting"), ("abcdef", "bcdefa")),
+    )
+    WORDS = (
+        ("elle est la", "el est pas la"),
+        ("le chat dort", "chat dort bien"),
+        ("a b c d", "d a b"),
+    )
+
+    @staticmethod
+    def inputs(generator: Generator) -> Values:
+        def drawn() -> str:
+            length = int(torch.randint(1, 9, (), generator=generator))
+            letters = torch.randint(0, 3, (length,), generator=generator).tolist()
+            return "".join("abc"[k] for k in letters)
+
+        pairs = [*EditDistance.TEXTS, *((drawn(), drawn()) for _ in range(12))]
+        words = [(a.split(), b.split()) for a, b in EditDistance.WORDS]
+        return {"pairs": [*pairs, *words]}
+
+    @staticmethod
+    def probe(lab: Lab, inputs: Values) -> Values:
+        found = []
+        for reference, hypothesis in inputs["pairs"]:
+            operations = lab.trellis.edit_operations(reference, hypothesis)
+            found.append([(str(said), str(heard)) for said, heard in operations])
+        return {"found": found}
+
+    @staticmethod
+    def judge(inputs: Values, result: Values) -> None:
+        for (reference, hypothesis), found in zip(inputs["pairs"], result["found"]):
+            call = f"edit_operations({reference!r}, {hypothesis!r})"
+            said, heard = ([pair[i] for pair in found if pair[i]] for i in (0, 1))
+            why = 'from left to right, each symbol once; "" where there is none'
+            expect(f"{call}: the reference in {found}", said, list(reference), why)
+            expect(f"{call}: the hypothesis in {found}", heard, list(hypothesis), why)
+            empty = [pair for pair in found if not any(pair)]
+            expect(f"{call}: empty operations", empty, [], "each is about a symbol")
+            errors = sum(a != b for a, b in found)
+            wanted = max(len(reference), len(hypothesis))  # where one of them is empty
+            if reference and hypothesis:
+                texts = isinstance(reference, str)
+                count = character_error_rate if texts else word_error_rate
+                join = "" if texts else " "
+                pair = [join.join(reference)], [join.join(hypothesis)]
+                wanted = count(*pair).errors
+            why = f"{found} does it in {errors}: is there a shorter way?"
+            expect(f"{call}: errors", errors, wanted, why)

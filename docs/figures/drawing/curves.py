@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -29,25 +31,24 @@ def draw_experiments(words: Words) -> Figure:
                 values = curves[f"{fold}_{kind}"]
                 epochs = [n for n, v in enumerate(values, 1) if v is not None]
                 axes.plot(epochs, [factor * values[n - 1] for n in epochs], **style)
-        loss.set_title(words(name))
-        last = curves[f"{folds[-1]}_cer"][-1]
-        end = len(curves["train_cer"])
-        note = words("end", fold=words(folds[-1]), cer=words.number(100 * last, 1))
-        cer.annotate(
-            note, (end, 100 * last), (end, 45), ha="right", fontsize=8.5,
-            arrowprops={"arrowstyle": "-", "color": GREY},
-        )  # fmt: skip
-        cer.set_xlabel(words("epoch"))
+        last = {f: 100 * curves[f"{f}_cer"][-1] for f in folds}
+        key = "both_ends" if "dev" in last else "end"
+        note = words(key, **{f: words.number(cer, 1) for f, cer in last.items()})
+        cer.text(1, 1.02, note, transform=cer.transAxes, ha="right", fontsize=8.5)
+        loss.set(title=words(name), yscale="log")
+        loss.set_ylim(top=300)
+        cer.set(xlabel=words("epoch"), ylim=(0, 130))
+        cer.set_yscale("symlog", linthresh=1)  # from 0 to 1 linear: 0 has no logarithm
         for axes in (loss, cer):
             axes.grid(color=PALE, linewidth=0.5)
-            axes.set_ylim(bottom=0)
+            words.ticks(axes.yaxis)
     grid[0, 0].set_ylabel(words("loss"))
     grid[1, 0].set_ylabel(words("cer"))
     grid[0, 1].legend()
     return figure
 
 
-_MODELS = {  # how each language model is drawn
+_MODELS: dict[str, dict[str, Any]] = {  # how each language model is drawn
     "none": {"color": GREY, "marker": "s", "linestyle": ":"},
     "char": {"color": DARK, "marker": "o", "linestyle": "-"},
     "word": {"color": LIGHT, "marker": "^", "linestyle": "--"},

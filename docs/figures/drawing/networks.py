@@ -73,7 +73,8 @@ def _draw_posteriors(axes: Axes, one: dict[str, Any], name: str, words: Words) -
             run = probabilities[begin:t, best[begin]]
             peak = begin + int(run.argmax())
             name = show_symbol(symbols[best[begin]])
-            axes.text(middles[peak], run.max() + 0.04, name, ha="center",
+            height = run.max().item() + 0.04
+            axes.text(middles[peak].item(), height, name, ha="center",
                       fontsize=10, weight="bold")  # fmt: skip
         begin = t
     share = sum(k == blank for k in best) / len(best)
@@ -86,7 +87,7 @@ def _draw_posteriors(axes: Axes, one: dict[str, Any], name: str, words: Words) -
 
 
 _RUNS = ("scratch_alone", "scratch_both", "both")
-_LINES = {
+_LINES: dict[str, dict[str, Any]] = {
     "scratch_alone": {"color": LIGHT, "linestyle": "--", "marker": "^"},
     "scratch_both": {"color": GREY, "linestyle": ":", "marker": "s"},
     "both": {"color": DARK, "linestyle": "-", "marker": "o"},

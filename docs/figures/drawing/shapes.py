@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from data import CharMap, pack_sequences
@@ -12,7 +13,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from models import CTCModel
 from torch import Tensor, nn
-from torch.nn.utils.rnn import pack_sequence, pad_packed_sequence
+from torch.nn.utils.rnn import PackedSequence, pad_packed_sequence
 
 from drawing.sound import processor, read
 from drawing.style import DARK, GREY, INK, LIGHT, PALE, SOUND, Words, bare
@@ -55,7 +56,7 @@ def draw_packed(words: Words) -> Figure:
     return figure
 
 
-def _label(axes: Axes, y: float, text: str, **style: str) -> None:
+def _label(axes: Axes, y: float, text: str, **style: Any) -> None:
     axes.text(-0.3, y, text, ha="right", va="center", **style)
 
 
@@ -83,9 +84,8 @@ def _draw_padded(axes: Axes, padded: Tensor, words: Words) -> None:
     axes.set(xlim=(-2.3, n_frames + 5.4), ylim=(y - 0.3, 1.1))
 
 
-def _draw_data(
-    axes: Axes, packed: torch.nn.utils.rnn.PackedSequence, words: Words
-) -> None:
+def _draw_data(axes: Axes, packed: PackedSequence, words: Words) -> None:
+    assert packed.sorted_indices is not None
     frames = packed.data.tolist()
     sizes = packed.batch_sizes.tolist()
     order = packed.sorted_indices.tolist()
@@ -126,59 +126,50 @@ class _Stage:
 
     Attributes:
         layer: The key of the string that names what made it.
-        shape: Its shape, in letters.
-        sizes: Its sizes.
-        frames: How long it is.
-        height: How many numbers a frame has.
+        letters: Its shape, in letters.
+        sizes: Its shape.
         weights: Parameters of the layer.
     """
 
     layer: str
-    shape: str
+    letters: str
     sizes: tuple[int, ...]
-    frames: int
-    height: int
     weights: int
+
+    @property
+    def frames(self) -> int:
+        """The number of its frames."""
+        return self.sizes[-2 if len(self.sizes) == 4 else 0]
+
+    @property
+    def height(self) -> int:
+        """How many numbers a frame has, in one channel."""
+        return self.sizes[-1]
 
 
 def _stages(model: CTCModel, spectrogram: Tensor) -> list[_Stage]:
-    """Run a network over one utterance (T, M), and note every shape."""
-    sizes: dict[str, tuple[int, ...]] = {}
-
-    def note(name: str, layer: nn.Module) -> None:
-        def hook(_: nn.Module, __: object, result: object) -> None:
-            first = result[0] if isinstance(result, tuple) else result
-            data = getattr(first, "data", first)
-            sizes[name] = tuple(data.shape)
-
-        layer.register_forward_hook(hook)
-
-    note("first", model.cnn[0])
-    note("second", model.cnn[4])
-    model.rnn.register_forward_hook(
-        lambda _, __, result: sizes.update(rnn=tuple(result[0].data.shape))
-    )
-    scores = model.eval()(pack_sequence([spectrogram]))
-    n_frames, n_symbols = scores.data.shape
-
-    def weigh(*layers: nn.Module) -> int:
-        return sum(p.numel() for one in layers for p in one.parameters())
-
-    frames, bands = spectrogram.shape
+    """Run a network over one utterance (T, M), layer by layer."""
+    first = model.cnn[:4](spectrogram[None, None])  # (B, C, T / 2, M')
+    second = model.cnn[4:](first)  # (B, C, T', M')
+    rows = second.permute(2, 0, 1, 3).flatten(2)  # (T', B, C M')
+    hidden, _ = model.rnn(rows)  # (T', B, 2 H)
+    scores = model.charlin(hidden)  # (T', B, V)
+    made: list[tuple[str, str, Tensor, nn.Module]] = [
+        ("input", "(T, B, M)", spectrogram.unsqueeze(1), nn.Identity()),
+        ("first", "(B, C, ⌈T/2⌉, M′)", first, model.cnn[:4]),
+        ("second", "(B, C, T′, M′)", second, model.cnn[4:]),
+        ("rows", "(T′, B, C M′)", rows, nn.Identity()),
+        ("recurrent", "(T′, B, 2 H)", hidden, model.rnn),
+        ("linear", "(T′, B, V)", scores, model.charlin),
+    ]
     return [
-        _Stage("input", "(T, B, M)", (frames, 1, bands), frames, bands, 0),
-        _Stage("first", "(B, C, ⌈T/2⌉, M′)", sizes["first"], sizes["first"][2],
-               sizes["first"][3], weigh(*model.cnn[:4])),
-        _Stage("second", "(B, C, T′, M′)", sizes["second"], sizes["second"][2],
-               sizes["second"][3], weigh(*model.cnn[4:])),
-        _Stage("rows", "(T′, B, C M′)", (sizes["second"][2], 1,
-               sizes["second"][1] * sizes["second"][3]), sizes["second"][2],
-               sizes["second"][1] * sizes["second"][3], 0),
-        _Stage("recurrent", "(T′, B, 2 H)", (n_frames, 1, sizes["rnn"][1]),
-               n_frames, sizes["rnn"][1], weigh(model.rnn)),
-        _Stage("linear", "(T′, B, V)", (n_frames, 1, n_symbols), n_frames,
-               n_symbols, weigh(model.charlin)),
-    ]  # fmt: skip
+        _Stage(layer, letters, tuple(tensor.shape), _count(module))
+        for layer, letters, tensor, module in made
+    ]
+
+
+def _count(module: nn.Module) -> int:
+    return sum(parameter.numel() for parameter in module.parameters())
 
 
 _WIDTH = 6.0  # of the log-mel
@@ -193,7 +184,7 @@ def draw_network(words: Words) -> Figure:
     spectrogram = own.finish(own.log_mel(waveform, own.rate))  # (T, M)
     torch.manual_seed(0)
     model = CTCModel(CharMap(), spectrogram.shape[1], 128, 2, "GRU", dropout=0.1)
-    stages = _stages(model, spectrogram)
+    stages = _stages(model.eval(), spectrogram)
     figure, axes = plt.subplots(figsize=(9, 7.6), layout="constrained")
     bare(axes)
     y = 0.0
@@ -241,7 +232,7 @@ def _draw_tensor(axes: Axes, stage: _Stage, y: float, height: float) -> None:
 
 def _describe(axes: Axes, stage: _Stage, y: float, words: Words) -> None:
     sizes = " × ".join(map(str, stage.sizes))
-    axes.text(_WIDTH + 0.35, y + 0.14, stage.shape, fontsize=10, weight="bold",
+    axes.text(_WIDTH + 0.35, y + 0.14, stage.letters, fontsize=10, weight="bold",
               va="center")  # fmt: skip
     axes.text(_WIDTH + 0.35, y - 0.16, sizes, va="center", fontsize=9)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import cache
+from typing import Any
 
 import torch
 from data import (
@@ -21,7 +22,7 @@ from matplotlib.figure import Figure
 from matplotlib.image import AxesImage
 from matplotlib.patches import Rectangle
 from torch import Tensor
-from torchaudio.transforms import AmplitudeToDB, Spectrogram
+from torchaudio.transforms import AmplitudeToDB, MelSpectrogram, Spectrogram
 
 from drawing.style import DARK, GREY, INK, LIGHT, SOUND, Words
 from labkit.audio import resample
@@ -85,13 +86,13 @@ def draw_log_mel(words: Words) -> Figure:
     grid[0, 0].set_title(words("waveform", said=sentence, n=words.count(len(waveform))))
     grid[0, 0].set_ylabel(words("amplitude"))
     extent = (0, seconds, 0, _DEFAULT_RATE / 2000)
-    image = picture(grid[1, 0], decibels, extent, decibels.max() - SHOWN_DB)
+    image = picture(grid[1, 0], decibels, extent, decibels.max().item() - SHOWN_DB)
     figure.colorbar(image, ax=grid[1, 0], pad=0.01, label=words("power"))
     shape = dict(zip(("rows", "frames"), decibels.shape))
     grid[1, 0].set_title(words("spectrogram", **shape))
     grid[1, 0].set_ylabel(words("kilohertz"))
     extent = (0, seconds, 0.5, len(log_mel) + 0.5)
-    image = picture(grid[2, 0], log_mel, extent, log_mel.max() - SHOWN_DB)
+    image = picture(grid[2, 0], log_mel, extent, log_mel.max().item() - SHOWN_DB)
     figure.colorbar(image, ax=grid[2, 0], pad=0.01, label=words("power"))
     grid[2, 0].set_title(words("log_mel", frames=log_mel.shape[1], rows=len(log_mel)))
     grid[2, 0].set(xlabel=words("time"), ylabel=words("band"))
@@ -152,7 +153,9 @@ def _draw_windows(axes: Axes, waveform: Tensor, words: Words) -> None:
 
 def _draw_filters(axes: Axes, own: WaveformProcessor, words: Words) -> None:
     """Draw the mel filters along the axis of frequencies."""
-    filters = own.transform_tospectro[0].mel_scale.fb  # (F, M)
+    mel_spectrogram = own.transform_tospectro[0]
+    assert isinstance(mel_spectrogram, MelSpectrogram)
+    filters: Any = mel_spectrogram.mel_scale.fb  # (F, M)
     kilohertz = torch.linspace(0, _DEFAULT_RATE / 2000, len(filters))
     for band, weights in enumerate(filters.T):
         axes.plot(weights, kilohertz, color=(DARK, LIGHT)[band % 2], linewidth=1)
@@ -178,17 +181,16 @@ def draw_specaugment(words: Words) -> Figure:
     )
     kinds = (("plain", False), ("weak", True), ("strong", "strong"))
     whole = _finish(waveform, False)
-    image = None
     for axes, (key, augment) in zip(rows, kinds):
         log_mel = _finish(waveform, augment)  # (M, T)
         extent = (0, log_mel.shape[1] * STEP, 0.5, len(log_mel) + 0.5)
-        image = picture(axes, log_mel, extent, -_RANGE)
-        image.set_clim(-_RANGE, _RANGE)
+        picture(axes, log_mel, extent, -_RANGE).set_clim(-_RANGE, _RANGE)
         axes.set(title=words(key), ylabel=words("band"))
         for axis in (0, 1):
             _frame_masks(axes, log_mel, whole, axis)
         words.ticks(axes.xaxis)
     rows[-1].set_xlabel(words("time"))
+    (image,) = rows[0].get_images()
     figure.colorbar(image, ax=rows, pad=0.01, label=words("deviations"), extend="both")
     return figure
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from pathlib import Path
+from typing import Any
 
 import matplotlib as mpl
 from matplotlib.axes import Axes
@@ -24,7 +25,7 @@ SHARES = LinearSegmentedColormap.from_list("shares", ["#ffffff", "#7aa6c8", "#06
 
 _DOTS_PER_INCH = 140
 _COLOURS = 128  # of a file
-_STYLE = {
+_STYLE: Any = {
     "font.size": 9,
     "axes.titlesize": 9.5,
     "axes.titlelocation": "left",
@@ -79,7 +80,7 @@ class Words:
         """Label ticks with the numbers of the language."""
         comma = self.language == "fr"
 
-        def label(value: float, _: int) -> str:
+        def label(value: float, _: float) -> str:
             text = f"{value:g}".replace("-", "−")
             return text.replace(".", ",") if comma else text
 

@@ -97,7 +97,7 @@ def draw_trellis(words: Words) -> Figure:
         for s in range(len(states)):
             text = words.number(sums[t, s].item(), 4) if on_way[t, s] else ""
             is_end = t == len(FRAMES) - 1 and s >= len(states) - 2
-            _node(axes, t, s, text, on_way[t, s].item(), is_end)
+            _node(axes, t, s, text, bool(on_way[t, s]), is_end)
     barred, at = 5, 4  # the second l at the fifth frame, from the first
     _edge(axes, (at - 1, barred - 2), (at, barred), False, barred=True)
     for s, symbol in enumerate(states):
@@ -181,8 +181,8 @@ def _edge(
     places = (start[0] + _HALF, -start[1]), (end[0] - _HALF, -end[1])
     axes.annotate("", places[1], places[0], arrowprops=style, zorder=2)
     if barred:
-        middle = [sum(pair) / 2 for pair in zip(*places)]
-        axes.text(*middle, "✗", ha="center", va="center", fontsize=13, color=INK,
+        x, y = (sum(pair) / 2 for pair in zip(*places))
+        axes.text(x, y, "✗", ha="center", va="center", fontsize=13, color=INK,
                   zorder=5)  # fmt: skip
 
 
@@ -255,23 +255,23 @@ _X = 2.35  # from one frame to the next
 
 def _worked(beams: Sequence[Beam], words: Words) -> str:
     """Write out how the sums of "l" and of "ll" are made from those before."""
-    l, ll = (2,), (2, 2)  # noqa: E741 (the letter)
+    single, double = (2,), (2, 2)
     probabilities = THREE.tolist()
 
     def show(log_prob: float) -> str:
         return "0" if log_prob == -math.inf else words.number(math.exp(log_prob), 1)
 
-    (blank, own), (empty, _) = beams[1][l], beams[1][()]
+    (blank, own), (empty, _) = beams[1][single], beams[1][()]
     return words(
         "worked",
         blank=show(blank), own=show(own), empty=show(empty),
         p_blank=words.number(probabilities[1][BLANK], 1),
         p_own=words.number(probabilities[1][2], 1),
-        with_blank=words.number(math.exp(beams[2][l][0]), 3),
-        with_own=words.number(math.exp(beams[2][l][1]), 3),
-        before=words.number(math.exp(beams[2][l][0]), 3),
+        with_blank=words.number(math.exp(beams[2][single][0]), 3),
+        with_own=words.number(math.exp(beams[2][single][1]), 3),
+        before=words.number(math.exp(beams[2][single][0]), 3),
         p_again=words.number(probabilities[2][2], 1),
-        doubled=words.number(math.exp(beams[3][ll][1]), 3),
+        doubled=words.number(math.exp(beams[3][double][1]), 3),
     )  # fmt: skip
 
 

@@ -202,14 +202,14 @@ class FoldReport:
         if self.n_cut:
             print(_CUT.format(self.n_cut))
         if self.with_best:
-            print("best utterances")
-            for rate, _, _, clip, _, text in sorted(self._best, reverse=True):
-                print(f"  {self.folder / clip}  CER {0.0 - 100 * rate:.1f} %")
-                print(f"{_INDENT}{text}")
+            self._print_rows("best", self._best)
         if self._worst:
-            print("worst utterances   (S substituted, D deleted, I inserted word)")
-        for rate, _, _, clip, reference, text in sorted(self._worst, reverse=True):
-            print(f"  {self.folder / clip}  CER {100 * rate:.1f} %")
+            self._print_rows("worst", self._worst)
+
+    def _print_rows(self, which: str, rows: list[_Row]) -> None:
+        print(f"{which} utterances   (S substituted, D deleted, I inserted word)")
+        for rate, _, _, clip, reference, text in sorted(rows, reverse=True):
+            print(f"  {self.folder / clip}  CER {100 * abs(rate):.1f} %")
             for line in alignment_lines(reference, text):
                 print(_INDENT + line)
 

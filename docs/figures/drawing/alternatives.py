@@ -55,12 +55,12 @@ ALTERNATIVES = {
     "prefix_search": (
         "The beam of a prefix search over the symbols blank, e and l, after each of "
         "three frames. Each prefix has two sums: of its paths that end with a blank "
-        "and of those that end with its last letter. The best path spells « ll », but "
-        "the paths of « l » have the larger sum.",
+        "and of those that end with its last letter. « ll » grows only from the paths "
+        "of « l » that end with a blank.",
         "Le faisceau d’une recherche par préfixes sur les symboles blanc, e et l, "
         "après chacune de trois trames. Chaque préfixe a deux sommes : de ses chemins "
-        "finis par un blanc et de ceux finis par sa dernière lettre. Le meilleur "
-        "chemin donne « ll », mais les chemins de « l » ont la plus grande somme.",
+        "finis par un blanc et de ceux finis par sa dernière lettre. « ll » ne vient "
+        "que des chemins de « l » finis par un blanc.",
     ),
     "beam_and_weight": (
         "Character error rate of the dev fold. On the left against the beam width, on "

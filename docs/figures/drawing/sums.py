@@ -6,42 +6,22 @@ import math
 from collections.abc import Sequence
 
 import torch
-from decoding import Beam, Prefix, advance, collapse, log_add, prune
+from decoding import TRACED, Beam, Prefix, advance, collapse, log_add, prune
 from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import FancyBboxPatch
 from torch import Tensor
+from trellis import POSTERIORS, viterbi, with_blanks
 
 from drawing.style import DARK, GREY, INK, LIGHT, PALE, Words, bare
-from labkit.decoding import align
 
 SYMBOLS = "¬el"
 BLANK = 0
 WORD = (1, 2, 2, 1)  # elle
-# Probabilities of each symbol (column) at each of seven frames: an example.
-FRAMES = torch.tensor(
-    [
-        [0.3, 0.6, 0.1],
-        [0.2, 0.5, 0.3],
-        [0.2, 0.1, 0.7],
-        [0.6, 0.1, 0.3],
-        [0.2, 0.1, 0.7],
-        [0.2, 0.6, 0.2],
-        [0.6, 0.3, 0.1],
-    ],
-    dtype=torch.float64,
-)
-# Three frames in which the best path does not spell the best text.
-THREE = torch.tensor(
-    [[0.1, 0.3, 0.6], [0.5, 0.1, 0.4], [0.2, 0.1, 0.7]], dtype=torch.float64
-)
+FRAMES = torch.tensor(POSTERIORS, dtype=torch.float64)  # as ``python trellis.py``
+THREE = torch.tensor(TRACED, dtype=torch.float64)  # as ``python decoding.py --trace``
 KEPT = 3  # prefixes of the beam
-
-
-def states_of(word: Sequence[int]) -> list[int]:
-    """Put blanks around and between the symbols: the 2 U + 1 states."""
-    return [BLANK, *(k for symbol in word for k in (symbol, BLANK))]
 
 
 def before(state: int, states: Sequence[int]) -> list[int]:
@@ -80,53 +60,70 @@ def useful(n_frames: int, states: Sequence[int]) -> Tensor:
 
 def draw_trellis(words: Words) -> Figure:
     """Draw all alignments of "elle" with six frames, and the sum at each node."""
-    states = states_of(WORD)
+    states = with_blanks(WORD, BLANK)
     sums, on_way = forward_sums(FRAMES, states), useful(len(FRAMES), states)
     n_paths = forward_sums(torch.ones_like(FRAMES), states)[-1, -2:].sum()
-    best = align(FRAMES.log(), WORD, BLANK)
     figure, axes = plt.subplots(figsize=(9, 8.2), layout="constrained")
     bare(axes)
-    nodes = _best_nodes(best.path.tolist(), states)
+    best, path = viterbi(FRAMES.log(), WORD, BLANK)
+    nodes = _best_nodes(path, states)
     for t in range(1, len(FRAMES)):
         for s in range(len(states)):
             for origin in before(s, states):
                 if on_way[t, s] and on_way[t - 1, origin]:
                     heavy = (nodes[t - 1], nodes[t]) == (origin, s)
                     _edge(axes, (t - 1, origin), (t, s), heavy)
+    _edge(axes, (_AT - 1, _SECOND - 2), (_AT, _SECOND), False, barred=True)
     for t in range(len(FRAMES)):
         for s in range(len(states)):
             text = words.number(sums[t, s].item(), 4) if on_way[t, s] else ""
             is_end = t == len(FRAMES) - 1 and s >= len(states) - 2
             _node(axes, t, s, text, bool(on_way[t, s]), is_end)
-    barred, at = 5, 4  # the second l at the fifth frame, from the first
-    _edge(axes, (at - 1, barred - 2), (at, barred), False, barred=True)
     for s, symbol in enumerate(states):
         axes.text(-0.62, -s, SYMBOLS[symbol], ha="center", va="center", fontsize=14)
     _draw_table(axes, -len(states) - 0.25, words)
-    total = sums[-1, -2:].sum().item()
-    best_one = math.exp(best.log_prob)
+    notes = _notes(sums, states, words)
+    notes["best"] = words(
+        "best",
+        path=" ".join(SYMBOLS[k] for k in path),
+        p=words.number(math.exp(best), 4),
+    )
+    heights = {"best": -0.5, "first": -2.8, "second": -4.9, "total": -7.5}
     last = len(FRAMES) - 0.3
-    ends = [words.number(one, 4) for one in sums[-1, -2:].tolist()]
-    axes.text(
-        last, -len(states) + 1.5,
-        words("total", a=ends[0], b=ends[1], sum=words.number(total, 4),
-              loss=words.number(-math.log(total), 2)),
-        va="center", fontsize=9,
-    )  # fmt: skip
-    origins = [words.number(sums[at - 1, s].item(), 4) for s in before(barred, states)]
-    axes.text(
-        last, -barred + 0.6,
-        words("barred", a=origins[0], b=origins[1],
-              n=at + 1, p=words.number(FRAMES[at, states[barred]].item(), 1),
-              sum=words.number(sums[at, barred].item(), 4)),
-        va="center", fontsize=9,
-    )  # fmt: skip
-    path = " ".join(SYMBOLS[k] for k in best.path.tolist())
-    axes.text(last, -0.6, words("best", path=path, p=words.number(best_one, 4)),
-              va="center", fontsize=9)  # fmt: skip
+    for key, height in heights.items():
+        axes.text(last, height, notes[key], va="center", fontsize=9)
     axes.set_title(words("title", n=int(n_paths), frames=len(FRAMES)))
-    axes.set(xlim=(-1.25, last + 2.95), ylim=(-len(states) - 1.75, 0.5))
+    axes.set(xlim=(-1.25, last + 2.6), ylim=(-len(states) - 1.75, 0.5))
     return figure
+
+
+_FIRST, _SECOND = 3, 5  # the states of the first l and of the second
+_EARLIER, _AT = 2, 3  # the frames whose sums of these states are written out
+
+
+def _notes(sums: Tensor, states: Sequence[int], words: Words) -> dict[str, str]:
+    """Write out some of the forward sums (T', S), and their total."""
+
+    def show(number: Tensor, digits: int = 4) -> str:
+        return words.number(number.item(), digits)
+
+    a, b, c = (show(sums[_EARLIER - 1, s]) for s in before(_FIRST, states))
+    total = sums[-1, -2:].sum()
+    return {
+        "first": words(
+            "first", a=a, b=b, c=c, n=_EARLIER + 1,
+            p=show(FRAMES[_EARLIER, states[_FIRST]], 1),
+            sum=show(sums[_EARLIER, _FIRST]),
+        ),
+        "second": words(
+            "second", a=show(sums[_AT - 1, _SECOND - 1]), n=_AT + 1,
+            p=show(FRAMES[_AT, states[_SECOND]], 1), sum=show(sums[_AT, _SECOND]),
+        ),
+        "total": words(
+            "total", a=show(sums[-1, -2], 6), b=show(sums[-1, -1], 6),
+            sum=show(total, 6), loss=show(-total.log()),
+        ),
+    }  # fmt: skip
 
 
 def _best_nodes(path: Sequence[int], states: Sequence[int]) -> list[int]:
@@ -205,21 +202,22 @@ def draw_prefix_search(words: Words) -> Figure:
     figure, axes = plt.subplots(figsize=(9, 6.6), layout="constrained")
     bare(axes)
     beam: Beam = {(): (0.0, -math.inf)}
-    beams = [beam]
+    found = [beam]  # all prefixes of each frame
     places: dict[Prefix, float] = {(): -1.05}
     _draw_prefix(axes, 0, -1.05, (), beam[()], True, words)
     lowest = 0.0
     for t, frame in enumerate(THREE.log().tolist(), 1):
         candidates = advance(beam, frame, BLANK)
+        candidates = {k: sums for k, sums in candidates.items() if _is_reached(sums)}
         scores = {prefix: log_add(*sums) for prefix, sums in candidates.items()}
         kept = prune(candidates, scores, KEPT)
         order = sorted(candidates, key=scores.__getitem__, reverse=True)
         new = {prefix: -1.05 * row for row, prefix in enumerate(order)}
         for parent, sums in beam.items():
-            for child in advance({parent: sums}, frame, BLANK):
-                _link(
-                    axes, t, places[parent], new[child], child in kept, child == parent
-                )
+            for child, own in advance({parent: sums}, frame, BLANK).items():
+                if _is_reached(own):
+                    ends = places[parent], new[child]
+                    _link(axes, t, *ends, child in kept, child == parent)
         for prefix in order:
             is_kept = prefix in kept
             _draw_prefix(
@@ -231,20 +229,20 @@ def draw_prefix_search(words: Words) -> Figure:
         axes.text(_X * t, 0.65, text, ha="center", fontsize=8)
         lowest = min(lowest, *new.values())
         beam, places = kept, {prefix: new[prefix] for prefix in kept}
-        beams.append(beam)
+        found.append(candidates)
     axes.text(0, 1.0, words("start"), ha="center", weight="bold")
-    axes.text(-0.75, -4.4, _worked(beams, words), va="center", fontsize=9)
+    axes.text(-0.75, -4.4, _worked(found, words), va="center", fontsize=9)
     path = THREE.argmax(dim=1).tolist()
     axes.text(
         -0.75, lowest - 0.75,
         words("moral", path=" ".join(SYMBOLS[k] for k in path),
               text=_spell(collapse(path, BLANK)),
-              p=words.number(THREE.max(dim=1).values.prod().item(), 3),
+              p=words.number(THREE.max(dim=1).values.prod().item(), 4),
               best=_spell(next(iter(beam))),
-              sum=words.number(math.exp(log_add(*next(iter(beam.values())))), 3)),
+              sum=words.number(math.exp(log_add(*next(iter(beam.values())))), 4)),
         va="top", fontsize=9,
     )  # fmt: skip
-    axes.set(xlim=(-0.8, 3 * _X + 0.95), ylim=(lowest - 1.5, 1.7))
+    axes.set(xlim=(-0.8, 3 * _X + 0.95), ylim=(lowest - 1.75, 1.7))
     axes.set_title(words("title"))
     axes.text(-0.75, 1.45, words("kept", kept=KEPT), fontsize=9)
     return figure
@@ -253,7 +251,7 @@ def draw_prefix_search(words: Words) -> Figure:
 _X = 2.35  # from one frame to the next
 
 
-def _worked(beams: Sequence[Beam], words: Words) -> str:
+def _worked(found: Sequence[Beam], words: Words) -> str:
     """Write out how the sums of "l" and of "ll" are made from those before."""
     single, double = (2,), (2, 2)
     probabilities = THREE.tolist()
@@ -261,18 +259,23 @@ def _worked(beams: Sequence[Beam], words: Words) -> str:
     def show(log_prob: float) -> str:
         return "0" if log_prob == -math.inf else words.number(math.exp(log_prob), 1)
 
-    (blank, own), (empty, _) = beams[1][single], beams[1][()]
+    (blank, own), (empty, _) = found[1][single], found[1][()]
     return words(
         "worked",
         blank=show(blank), own=show(own), empty=show(empty),
         p_blank=words.number(probabilities[1][BLANK], 1),
         p_own=words.number(probabilities[1][2], 1),
-        with_blank=words.number(math.exp(beams[2][single][0]), 3),
-        with_own=words.number(math.exp(beams[2][single][1]), 3),
-        before=words.number(math.exp(beams[2][single][0]), 3),
+        with_blank=words.number(math.exp(found[2][single][0]), 4),
+        with_own=words.number(math.exp(found[2][single][1]), 4),
+        before=words.number(math.exp(found[2][single][0]), 4),
         p_again=words.number(probabilities[2][2], 1),
-        doubled=words.number(math.exp(beams[3][double][1]), 3),
+        doubled=words.number(math.exp(found[3][double][1]), 4),
     )  # fmt: skip
+
+
+def _is_reached(sums: tuple[float, float]) -> bool:
+    """Test whether any path leads to a prefix."""
+    return max(sums) > -math.inf
 
 
 def _spell(prefix: Sequence[int]) -> str:
@@ -304,14 +307,14 @@ def _draw_prefix(
     )
     colour = INK if kept else GREY
     with_blank, with_symbol = (
-        "0" if one == -math.inf else words.number(math.exp(one), 3) for one in sums
+        "0" if one == -math.inf else words.number(math.exp(one), 4) for one in sums
     )
-    axes.text(x - 0.4, y, _spell(prefix), ha="center", va="center", fontsize=13,
+    axes.text(x - 0.44, y, _spell(prefix), ha="center", va="center", fontsize=13,
               weight="bold" if kept else "normal", color=colour, zorder=4)  # fmt: skip
     last = SYMBOLS[prefix[-1]] if prefix else "–"
     for height, symbol, value in ((0.15, "¬", with_blank), (-0.15, last, with_symbol)):
         text = f"…{symbol}  {value}"
-        axes.text(x - 0.08, y + height, text, va="center", fontsize=8.5, color=colour,
+        axes.text(x - 0.2, y + height, text, va="center", fontsize=8.5, color=colour,
                   zorder=4)  # fmt: skip
 
 

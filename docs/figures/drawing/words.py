@@ -122,16 +122,20 @@ WORDS = {
             "aucun chemin entier : trop tôt, ou trop tard",
         ),
         "total": (
-            "p(elle) = {a} + {b}\n= {sum}, the sum of\nall paths; loss\n"
-            "−ln {sum} = {loss} nats",
-            "p(elle) = {a} + {b}\n= {sum}, la somme de\ntous les chemins ; perte\n"
-            "−ln {sum} = {loss} nats",
+            "p(elle) = {a} + {b}\n= {sum}, the sum of all paths\n"
+            "loss = −ln p = {loss} nats",
+            "p(elle) = {a} + {b}\n= {sum}, somme des chemins\n"
+            "perte = −ln p = {loss} nats",
         ),
-        "barred": (
-            "second l, frame {n}:\n({a} + {b}) × {p}\n= {sum}; never from\n"
-            "the first l, since l l\nwithout ¬ is one l",
-            "second l, trame {n} :\n({a} + {b}) × {p}\n= {sum} ; jamais depuis\n"
-            "le premier l, car l l\nsans ¬ n’est qu’un l",
+        "first": (
+            "first l, frame {n}:\n({a} + {b} + {c})\n× {p} = {sum}",
+            "premier l, trame {n} :\n({a} + {b} + {c})\n× {p} = {sum}",
+        ),
+        "second": (
+            "second l, frame {n}:\n{a} × {p} = {sum},\nfrom ¬ alone: from the\n"
+            "first l it would be\nthe same l, longer",
+            "second l, trame {n} :\n{a} × {p} = {sum},\ndepuis ¬ seul : depuis le\n"
+            "premier l, ce serait\nle même l, plus long",
         ),
         "best": (
             "thick: the best path,\n{path}, p = {p}",
@@ -188,12 +192,12 @@ WORDS = {
             "     après un blanc seulement",
         ),
         "moral": (
-            "The best path, {path}, spells « {text} » with p = {p}. The best text is "
-            "« {best} »: its paths in the beam sum to {sum}.\n"
+            "Greedy: the best path, {path}, spells « {text} » with p = {p}.\n"
+            "The search: « {best} » with p = {sum}, the sum of its paths in the beam.\n"
             "« ll » grows only from paths of « l » that end with a blank; the others "
             "stay « l ».",
-            "Le meilleur chemin, {path}, donne « {text} » avec p = {p}. Le meilleur "
-            "texte est « {best} » : ses chemins gardés totalisent {sum}.\n"
+            "Glouton : le meilleur chemin, {path}, donne « {text} » avec p = {p}.\n"
+            "Recherche : « {best} » avec p = {sum}, la somme de ses chemins gardés.\n"
             "« ll » ne vient que des chemins de « l » finis par un blanc ; les autres "
             "restent « l ».",
         ),

@@ -120,3 +120,25 @@ def test_texts_and_edges_stand_out(scheme: str) -> None:
         for front, back in pairs:
             found = contrast(known[front], known[back])
             assert found >= least, f"{front} on {back}: {found:.2f}"
+
+
+def test_a_control_is_offered_where_test_has_it() -> None:
+    script = (FILES / "controls.js").read_text(encoding="utf-8")
+    body = script.split("const USES = {")[1].split("};")[0]
+    uses = {
+        name: {*re.findall(r'"(\w+)"', fields)}
+        | {"lm" for _ in re.findall("LM", fields)}
+        for name, fields in re.findall(r"(\w+): \[(.*?)\]", body)
+    }
+    rows = PARTS["seq2seq"].options.rows
+    options = {
+        "beam": "beamwidth",
+        "hotwords": "hotwords",
+        "par_threshold": "par_threshold",
+    }
+    for decoder in PARTS["seq2seq"].options.decoders:
+        used = uses.pop(decoder.name)
+        for control, option in options.items():
+            assert (control in used) == (decoder.name in rows[option].decoders)
+        assert ("lm" in used) == decoder.takes_lm
+    assert not uses

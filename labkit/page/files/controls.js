@@ -11,6 +11,30 @@ const COMPARED = [
   ["rescore", null], ["joint", null], ["attention", null], ["verify", null], ["par", null],
 ];
 
+// What each decoder's answer depends on, as the options of `test` have it.
+const LM = ["lm", "lm_weight", "word_bonus"];
+const USES = {
+  greedy: [],
+  prefix: ["beam", ...LM],
+  beam: ["beam", ...LM, "hotwords"],
+  flashlight: ["beam", ...LM],
+  attention: ["beam", ...LM, "hotwords"],
+  joint: ["beam", ...LM, "hotwords", "ctc_weight"],
+  rescore: ["beam", ...LM, "hotwords", "ctc_weight"],
+  verify: [],
+  par: ["beam", "par_threshold"],
+};
+
+// A wish without what its decoder does not look at.
+export function fit(wish) {
+  const { id, network, decoder, reference, shown } = wish;
+  const found = { id, network, decoder, reference, shown };
+  for (const name of USES[decoder]) found[name] = wish[name];
+  if (!found.lm) for (const name of LM) delete found[name];
+  if (decoder === "flashlight" && found.lm === "char") delete found.word_bonus; // it counts words with a lexicon only
+  return found;
+}
+
 export class Controls {
   // onChange() is called when anything but the network is changed.
   constructor(onChange) {
@@ -45,9 +69,6 @@ export class Controls {
     const names = state.decoders.map((one) => one.name);
     byId("decoder").replaceChildren(...names.map((name) => new Option(name)));
     byId("decoder").value = names.includes(before) ? before : "beam";
-    const lm = byId("lm").value;
-    byId("lm").replaceChildren(new Option(t("none"), ""), ...state.lms.map((name) => new Option(name)));
-    byId("lm").value = lm;
     byId("for_ctc").hidden = byId("for_par").hidden = !state.attention;
     this.cards = COMPARED.filter(([name]) => names.includes(name) && (state.attention || ["greedy", "beam"].includes(name)))
       .map(([decoder, of]) => ({ decoder, lm: of, card: make("article", "", "card"), answer: null, key: null }));
@@ -65,17 +86,25 @@ export class Controls {
     const chosen = this.state.decoders.find((one) => one.name === name);
     const what = `d_${name}`;
     byId("what").textContent = `${name}${t("colon")} ${t(what) === what ? chosen.what : t(what)}`;
+    this.offerModels(name);
+    const used = fit(this.wish("", 0));
+    for (const id of [...RANGES, "hotwords"]) byId(id).disabled = !(id in used);
     byId("lm").disabled = !chosen.takes_lm;
-    byId("lm_weight").disabled = byId("word_bonus").disabled = !chosen.takes_lm || !byId("lm").value;
-    byId("beam").disabled = ["greedy", "verify"].includes(name);
-    byId("ctc_weight").disabled = !["joint", "rescore"].includes(name);
-    byId("par_threshold").disabled = name !== "par";
+  }
+
+  // Language models: that of words is for Flashlight alone.
+  offerModels(decoder) {
+    const before = byId("lm").value;
+    const names = this.state.lms.filter((name) => name !== "word" || decoder === "flashlight");
+    const there = [...byId("lm").options].slice(1).map((one) => one.value);
+    if (!there.length || `${there}` !== `${names}`) byId("lm").replaceChildren(new Option("", ""), ...names.map((name) => new Option(name)));
+    byId("lm").options[0].text = t("none");
+    byId("lm").value = before === "word" && !names.includes("word") ? "char" : before;
   }
 
   // How a clip is to be decoded; `shown` is the hypothesis to be given times.
   wish(id, shown) {
-    const lm = byId("lm").disabled ? null : byId("lm").value || null;
-    const asked = { id, network: this.network, decoder: byId("decoder").value, lm, shown };
+    const asked = { id, network: this.network, decoder: byId("decoder").value, lm: byId("lm").value || null, shown };
     for (const name of RANGES) asked[name] = Number(byId(name).value);
     asked.hotwords = byId("hotwords").value;
     asked.reference = byId("reference").value || null;
@@ -83,13 +112,3 @@ export class Controls {
   }
 }
 
-// What the text of a card depends on.
-export function relevant(request) {
-  const { id, network, reference, beam, hotwords, lm, lm_weight, word_bonus, ctc_weight, par_threshold } = request;
-  const found = [id, network, reference, request.decoder];
-  if (!["greedy", "verify"].includes(request.decoder)) found.push(beam, hotwords);
-  if (lm) found.push(lm, lm_weight, word_bonus);
-  if (["joint", "rescore"].includes(request.decoder)) found.push(ctc_weight);
-  if (request.decoder === "par") found.push(par_threshold);
-  return JSON.stringify(found);
-}

@@ -1,14 +1,14 @@
 // The page: what happens when something is pressed, moved, dropped or chosen.
 
 import { get, post, send, Trouble } from "./api.js";
-import { Controls, relevant } from "./controls.js";
+import { Controls, fit } from "./controls.js";
 import { Follower } from "./follow.js";
 import { keep } from "./keep.js";
 import { translated } from "./messages.js";
 import { Pictures } from "./pictures.js";
 import * as sound from "./sound.js";
 import { Stage } from "./stage.js";
-import { fillCard, fillNbest, fillTimes, waitingCard } from "./texts.js";
+import { fillCard, fillHeard, fillNbest, fillTimes, waitingCard } from "./texts.js";
 import { language, number, switchLanguage, t, translate } from "./words.js";
 
 const byId = (id) => document.getElementById(id);
@@ -168,10 +168,11 @@ async function decode() {
   const { signal } = waiting;
   const asked = wish();
   sayBusy("decoding");
-  const found = await post("/api/decode", asked, signal);
+  const found = await post("/api/decode", fit(asked), signal);
   complain(null);
   sayReady();
-  fillNbest(found, asked, (rank) => {
+  fillHeard(found);
+  fillNbest(found, fit(asked), (rank) => {
     shown = rank;
     attempt(decode);
   });
@@ -186,11 +187,11 @@ async function compare(asked, found, signal) {
   await new Promise((done) => setTimeout(done, 150));
   for (const one of controls.cards) {
     if (signal.aborted) return;
-    const lm = one.lm && (asked.lm || one.lm);
-    const request = { ...asked, decoder: one.decoder, lm, shown: 0 };
-    const key = relevant(request);
+    const { lm } = one;
+    const request = fit({ ...asked, decoder: one.decoder, lm, shown: 0 });
+    const key = JSON.stringify(request);
     const title = lm ? `${one.decoder} + ${lm}` : one.decoder;
-    const chosen = one.decoder === asked.decoder && lm === asked.lm;
+    const chosen = JSON.stringify(fit({ ...asked, shown: 0 })) === key;
     if (chosen && found.chosen === 0) [one.key, one.answer] = [key, found];
     if (one.key !== key) {
       waitingCard(one.card, title);
@@ -239,6 +240,7 @@ function speakLanguage() {
   byId("language").textContent = language() === "en" ? "Français" : "English";
   byId("language").lang = language() === "en" ? "fr" : "en";
   showRecording(recorder.running);
+  if (!recorder.running) byId("clock").textContent = `${number(0, 1)} s`;
 }
 
 async function changeLanguage() {
@@ -264,10 +266,10 @@ function listen() {
   });
   byId("network").addEventListener("change", (event) => attempt(() => chooseNetwork(event.target.value)));
   byId("language").addEventListener("click", () => attempt(changeLanguage));
-  byId("follow").addEventListener("click", () => attempt(() => follower.load(wish(), pictures)));
+  byId("follow").addEventListener("click", () => attempt(() => follower.load(fit({ ...wish(), decoder: "beam" }), pictures)));
   byId("exports").addEventListener("click", (event) => {
     const { kind } = event.target.dataset;
-    if (kind) attempt(() => keep(kind, pictures, wish()));
+    if (kind) attempt(() => keep(kind, pictures, fit(wish())));
   });
   for (const kind of ["dragover", "dragleave", "drop"]) {
     document.addEventListener(kind, (event) => {

@@ -1,68 +1,22 @@
 // The pictures over one axis of time: waveform, log-mel, posteriors, letters, words.
 
 import { bytes } from "./api.js";
+import { blend, colour, heat, pixels, prepare, WIDEST } from "./canvas.js";
 import { named, number, short, t } from "./words.js";
 
 const GUTTER = 34; // px left of time 0, for labels; they stay while the rest scrolls
-const NARROWEST = 160; // px a second, until one zooms out
+const NARROWEST = 200; // px a second, until one zooms out
 const CLOSEST = 1200;
-const WIDEST = 16000; // px that every browser can draw
 const ROW = 13; // px of a symbol
+const TALLEST = 620; // px of attention: its rows become thinner for long texts
+const ROOM = 38; // px of a word that has room for its confidence
+const LETTER = 0.6; // width of a letter over its height
+const LEGIBLE = 9; // px of a row that has room for its symbol
 const RARE = 0.05; // symbols that never reach it are left out
 const BLANK = 20; // px of the row of the blank
-const HEAT = [[0, 0, 4], [50, 10, 94], [120, 28, 109], [186, 54, 85], [237, 105, 37], [251, 180, 26], [252, 255, 164]];
 const LANES = ["wave", "mel", "posteriors", "letters", "attention"];
 
 const byId = (id) => document.getElementById(id);
-const colour = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
-
-function heat(level) {
-  const place = Math.min(level, 0.9999) * (HEAT.length - 1);
-  const [low, high] = [HEAT[Math.floor(place)], HEAT[Math.floor(place) + 1]];
-  return low.map((x, i) => x + (high[i] - x) * (place % 1));
-}
-
-function channels(text) {
-  return [1, 3, 5].map((i) => parseInt(text.slice(i, i + 2), 16));
-}
-
-function blend(from, to) {
-  const [a, b] = [channels(from), channels(to)];
-  return (level) => a.map((x, i) => x + (b[i] - x) * level);
-}
-
-// A small canvas with a pixel for each entry; at(x, y) is a level from 0 to 1.
-function pixels(width, height, at, paint) {
-  const small = document.createElement("canvas");
-  [small.width, small.height] = [width, height];
-  const image = new ImageData(width, height);
-  for (let y = 0; y < height; y++) {
-    for (let x = 0; x < width; x++) {
-      const [r, g, b] = paint(at(x, y));
-      image.data.set([r, g, b, 255], 4 * (y * width + x));
-    }
-  }
-  small.getContext("2d").putImageData(image, 0, 0);
-  return small;
-}
-
-function prepare(id, width, height) {
-  const canvas = byId(id);
-  const ratio = Math.min(window.devicePixelRatio || 1, 2, WIDEST / width);
-  canvas.width = Math.round(width * ratio);
-  canvas.height = Math.round(height * ratio);
-  canvas.style.width = `${width}px`;
-  canvas.style.height = `${height}px`;
-  const pen = canvas.getContext("2d");
-  pen.scale(ratio, ratio);
-  pen.fillStyle = colour("--back");
-  pen.fillRect(0, 0, width, height);
-  pen.fillStyle = colour("--ink");
-  pen.font = "11px system-ui, sans-serif";
-  pen.textBaseline = "middle";
-  pen.imageSmoothingEnabled = false;
-  return pen;
-}
 
 export class Pictures {
   constructor() {
@@ -144,7 +98,11 @@ export class Pictures {
     pen.fillText("mel", GUTTER / 2, top("mel") + 55);
     pen.fillText("∅", GUTTER / 2, top("posteriors") + 9);
     this.symbols.forEach((k, row) => name(this.clip.symbols[k], top("posteriors") + BLANK + ROW * (row + 0.5)));
-    if (this.weights) this.weights.symbols.forEach((symbol, row) => name(symbol, top("attention") + 4 + ROW * (row + 0.5)));
+    if (!this.weights) return;
+    const tall = this.attentionRow;
+    const first = top("attention") + 4;
+    if (tall < LEGIBLE) pen.fillText("↓", GUTTER / 2, first + 8);
+    else this.weights.symbols.forEach((symbol, row) => name(symbol, first + tall * (row + 0.5)));
   }
 
   drawWave() {
@@ -213,11 +171,12 @@ export class Pictures {
     const pen = prepare("letters", this.width, 30);
     const letters = this.shown ? this.shown.characters.filter((c) => !"¶¦".includes(c.text)) : [];
     pen.textAlign = "center";
+    const size = Math.min(14, (this.clip.frame_seconds * this.pixelsPerSecond) / LETTER);
+    pen.font = `${size}px ui-monospace, monospace`;
     for (const one of letters) {
       const [from, to] = [this.x(one.start), this.x(one.end)];
       pen.fillStyle = colour("--ink");
-      pen.font = "14px ui-monospace, monospace";
-      pen.fillText(short(one.text), (from + to) / 2, 10);
+      if (size >= LEGIBLE) pen.fillText(short(one.text), (from + to) / 2, 10);
       pen.fillStyle = colour(`--${sure(one.confidence)}`);
       const tall = Math.max(1, 8 * one.confidence);
       pen.fillRect(from, 28 - tall, Math.max(2, to - from - 1), tall);
@@ -233,9 +192,10 @@ export class Pictures {
       button.type = "button";
       button.className = `word ${sure(word.confidence)}`;
       button.style.left = `${this.x(word.start)}px`;
-      button.style.width = `${Math.max(18, this.x(word.end) - this.x(word.start))}px`;
+      const width = Math.max(8, this.x(word.end) - this.x(word.start));
+      button.style.width = `${width}px`;
       button.textContent = word.text;
-      button.append(Object.assign(document.createElement("small"), { textContent: `${percent} %` }));
+      if (width >= ROOM) button.append(Object.assign(document.createElement("small"), { textContent: `${percent} %` }));
       const label = t("a_word", word.text, number(word.start, 2), number(word.end, 2), percent);
       button.setAttribute("aria-label", label);
       button.title = label;
@@ -252,11 +212,15 @@ export class Pictures {
     this.drawGutter();
   }
 
+  get attentionRow() {
+    return Math.min(ROW, TALLEST / this.weights.symbols.length);
+  }
+
   drawAttention() {
     byId("attention").hidden = !this.weights;
     if (!this.weights) return;
     const { symbols, levels, weights } = this.weights;
-    const height = 8 + ROW * symbols.length;
+    const height = 8 + Math.round(this.attentionRow * symbols.length);
     const pen = prepare("attention", this.width, height);
     const at = (x, y) => Math.sqrt(levels[y * weights.columns + x] / 255);
     const image = pixels(weights.columns, symbols.length, at, blend(colour("--back"), colour("--mark")));
@@ -299,8 +263,9 @@ export class Pictures {
       if (k === undefined) return nothing;
       return { time, frame, symbol: this.clip.symbols[k], probability: this.probability(frame, k) };
     }
-    const row = Math.floor((y - 4) / ROW);
-    if (id !== "attention" || !this.weights || !this.weights.symbols[row]) return nothing;
+    if (id !== "attention" || !this.weights) return nothing;
+    const row = Math.floor((y - 4) / this.attentionRow);
+    if (!this.weights.symbols[row]) return nothing;
     const weight = this.weights.levels[row * this.weights.weights.columns + frame] / 255;
     return { time, frame, symbol: this.weights.symbols[row], probability: weight };
   }
@@ -335,9 +300,13 @@ export class Pictures {
     pen.textAlign = "center";
     for (const word of this.shown ? this.shown.words : []) {
       pen.fillStyle = colour(`--${sure(word.confidence)}`);
-      const middle = GUTTER + (this.x(word.start) + this.x(word.end)) / 2;
-      pen.fillText(word.text, middle, byId("words").offsetTop + 22);
-      pen.fillText(`${number(100 * word.confidence, 0)} %`, middle, byId("words").offsetTop + 40);
+      const [left, right] = [this.x(word.start), this.x(word.end)];
+      const put = (text, y) => {
+        const fits = pen.measureText(text).width <= Math.max(8, right - left) + 6;
+        if (fits) pen.fillText(text, GUTTER + (left + right) / 2, byId("words").offsetTop + y);
+      };
+      put(word.text, 22);
+      put(`${number(100 * word.confidence, 0)} %`, 40);
     }
     return new Promise((done) => whole.toBlob(done, "image/png"));
   }

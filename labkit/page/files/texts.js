@@ -69,6 +69,13 @@ function marked(text, errors, again) {
   return paragraph;
 }
 
+// What the chosen decoder writes, in large letters.
+export function fillHeard(answer) {
+  const text = marked(answer.shown.text, answer.errors, answer.again);
+  byId("heard").replaceChildren(...text.childNodes);
+  byId("heard").classList.toggle("long", answer.shown.text.length > 120);
+}
+
 // What a decoder with segments has changed, in words.
 function changes(answer) {
   const shown = (text) => text || "∅";
@@ -121,22 +128,24 @@ function bonus(one, wish) {
   const { ctc, attention, lm = 0 } = one.parts;
   const both = ctc !== undefined && attention !== undefined;
   const [a, b] = both ? [wish.ctc_weight, 1 - wish.ctc_weight] : [1, 1];
-  const known = a * (ctc ?? 0) + b * (attention ?? 0) + wish.lm_weight * lm;
+  const known = a * (ctc ?? 0) + b * (attention ?? 0) + (wish.lm_weight ?? 0) * lm;
   return Math.round(100 * (one.score - known)) / 100 || 0; // no -0
 }
 
 function formula(parts, added, wish) {
-  const weight = number(wish.lm_weight, 2);
+  const weight = number(wish.lm_weight ?? 0, 2);
   const both = parts.includes("ctc") && parts.includes("attention");
-  const shares = [number(wish.ctc_weight, 2), number(1 - wish.ctc_weight, 2)];
-  if (both) return added ? t("formula_all", ...shares, weight) : t("formula_both", ...shares);
+  if (both) {
+    const shares = [wish.ctc_weight, 1 - wish.ctc_weight].map((one) => number(one, 2));
+    return added ? t("formula_all", ...shares, weight) : t("formula_both", ...shares);
+  }
   if (!added) return t("formula_plain");
   return t(parts.includes("ctc") ? "formula_lm" : "formula_attends", weight);
 }
 
 export function fillNbest(answer, wish, onChoice) {
   const parts = [...new Set(answer.nbest.flatMap((one) => Object.keys(one.parts)))];
-  const added = parts.includes("lm") || wish.hotwords.trim() !== "";
+  const added = parts.includes("lm") || (wish.hotwords ?? "").trim() !== "";
   const head = row("th", [t("rank"), t("text"), t("score"), ...parts, ...(added ? [t("bonus")] : [])]);
   const shown = (score) => (score === null || score === undefined ? "−∞" : number(score, 2));
   const rows = answer.nbest.map((one, rank) => {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -9,9 +10,12 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from torch import Tensor
 
+from labkit.text import MARKS
+
 if TYPE_CHECKING:
     import jiwer
 
+_APART = re.compile(rf"\s+(?=[{re.escape(MARKS)}]+(\s|$))")  # before a lone mark
 _SHOWN = 4  # utterances of a fold whose transcripts are kept, to be shown
 _DRAWS = 10_000  # of the bootstrap
 _COVERED = 95  # per cent of them
@@ -74,10 +78,19 @@ def character_error_rate(
 
 
 def word_error_rate(references: Sequence[str], hypotheses: Sequence[str]) -> ErrorRate:
-    """Compare texts word by word (WER)."""
+    """Compare texts word by word (WER).
+
+    A mark that stands alone ("vraiment ?") belongs to the word before.
+    """
     import jiwer
 
-    return _count(jiwer.process_words(list(references), list(hypotheses)))
+    said, found = map(attach_marks, references), map(attach_marks, hypotheses)
+    return _count(jiwer.process_words(list(said), list(found)))
+
+
+def attach_marks(text: str) -> str:
+    """Take out the space before a mark that stands alone, which is no word."""
+    return _APART.sub("", text)
 
 
 @dataclass

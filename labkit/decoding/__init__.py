@@ -34,28 +34,34 @@ from labkit.decoding.flashlight.lexicon import name_tokens
 from labkit.decoding.flashlight.setup import FlashlightOptions, import_decoder
 from labkit.decoding.fusion.automaton import Automaton
 from labkit.decoding.fusion.ngram import Fusion, compile_ngram
-from labkit.decoding.hypothesis import Hypothesis, NBest
+from labkit.decoding.hypothesis import Hypothesis, Label, NBest
 from labkit.decoding.search import (
+    BeamDecoder,
+    FlashlightSearch,
     Search,
     SearchOptions,
     beam_decoder,
     beam_search,
     flashlight_decoder,
-    flashlight_options,
     plain_decoder,
 )
+from labkit.decoding.stream import BeamStream, Stream
 from labkit.decoding.trace import print_beams
 
 __all__ = [
     "Aligner",
     "Alignment",
     "Automaton",
+    "BeamDecoder",
+    "BeamStream",
     "Decoded",
     "Encoding",
     "FlashlightDecoder",
     "FlashlightOptions",
+    "FlashlightSearch",
     "Fusion",
     "Hypothesis",
+    "Label",
     "Memory",
     "NBest",
     "NoPathError",
@@ -64,6 +70,7 @@ __all__ = [
     "RecurrentState",
     "Search",
     "SearchOptions",
+    "Stream",
     "TransformerDecoder",
     "Viterbi",
     "align",
@@ -76,7 +83,6 @@ __all__ = [
     "compile_ngram",
     "empty_prefix",
     "flashlight_decoder",
-    "flashlight_options",
     "import_decoder",
     "join_heads",
     "joint_decoder",

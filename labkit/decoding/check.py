@@ -5,6 +5,9 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 
+import torch
+from torch import Tensor
+
 from labkit.base import LabError
 from labkit.decoding.hypothesis import Hypothesis
 
@@ -21,6 +24,33 @@ def check_beam_size(beam_size: int) -> None:
     if beam_size < 1:
         raise LabError(
             f"a beam of {beam_size} keeps no hypothesis", "use a beam of 1 or more"
+        )
+
+
+def check_scores(log_probs: Tensor, lengths: Tensor) -> None:
+    """Refuse log-probabilities (T, B, V) of B utterances that no search can read.
+
+    Past the end of an utterance there may be anything.
+
+    Raises:
+        LabError: A length does not fit, or a log-probability is NaN or +inf.
+    """
+    n_frames, n_utterances, _ = log_probs.shape
+    given = lengths.tolist()
+    if lengths.shape != (n_utterances,) or not all(0 <= n <= n_frames for n in given):
+        raise LabError(
+            f"lengths {given} for {n_utterances} utterances of {n_frames} frames",
+            "give the number of frames of each utterance",
+        )
+    if not log_probs.numel():
+        return
+    frames = torch.arange(n_frames, device=log_probs.device).unsqueeze(1)  # (T, 1)
+    outside = frames >= lengths.to(log_probs.device)  # (T, B)
+    highest = log_probs.amax(dim=2).masked_fill(outside, -math.inf).amax().item()
+    if math.isnan(highest) or highest == math.inf:
+        raise LabError(
+            f"the scores hold {'NaN' if math.isnan(highest) else '+inf'}",
+            "the network has diverged: train it with a lower --base_lr",
         )
 
 

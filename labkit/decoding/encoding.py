@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from itertools import zip_longest
 from typing import NamedTuple, Protocol
 
 from torch import Tensor
-from torch.nn.utils.rnn import PackedSequence, pad_packed_sequence
+from torch.nn.utils.rnn import (
+    PackedSequence,
+    pack_padded_sequence,
+    pad_packed_sequence,
+)
 
 from labkit.base import LabError
 from labkit.text import Alphabet
@@ -56,6 +61,15 @@ class Encoding(NamedTuple):
             )
         return self.memory
 
+    def split(self, most: int) -> list[Encoding]:
+        """Split a batch into parts of at most ``most`` utterances."""
+        packed = [one for one in self if one is not None]
+        n_utterances = int(packed[0].batch_sizes[0]) if packed else 0
+        if n_utterances <= most:
+            return [self]
+        columns = ([None] if one is None else _split(one, most) for one in self)
+        return [Encoding(*parts) for parts in zip_longest(*columns)]
+
     def check(self) -> None:
         """Refuse scores that no decoder can read.
 
@@ -68,6 +82,12 @@ class Encoding(NamedTuple):
                     "the scores hold NaN",
                     "the network has diverged: train it with a lower --base_lr",
                 )
+
+
+def _split(packed: PackedSequence, most: int) -> list[PackedSequence]:
+    padded, lengths = pad_packed_sequence(packed)  # (T', B, ...), (B,)
+    parts = zip(padded.split(most, dim=1), lengths.split(most))
+    return [pack_padded_sequence(*part, enforce_sorted=False) for part in parts]
 
 
 class HasAlphabet(Protocol):

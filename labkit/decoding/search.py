@@ -5,9 +5,10 @@ from __future__ import annotations
 import argparse
 from collections.abc import Callable
 from dataclasses import dataclass, fields, replace
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 
+import torch
 from torch.nn.utils.rnn import PackedSequence
 
 from labkit.decoding.beam import prefix_beam_search
@@ -19,13 +20,14 @@ from labkit.decoding.check import (
 )
 from labkit.decoding.encoding import Encoding, Recogniser, log_posteriors
 from labkit.decoding.flashlight.decoder import FlashlightDecoder
-from labkit.decoding.flashlight.lexicon import Lexicon, choose_lexicon
 from labkit.decoding.flashlight.setup import FlashlightOptions
-from labkit.decoding.fusion.automaton import Automaton
+from labkit.decoding.fusion.automaton import Automaton, Scorer
 from labkit.decoding.fusion.hotwords import compile_hotwords
 from labkit.decoding.fusion.ngram import Fusion, compile_ngram
+from labkit.decoding.fusion.script import ScriptAutomaton
 from labkit.decoding.hypothesis import Hypothesis, NBest
-from labkit.lm import SHIPPED, load_language_model, shipped
+from labkit.decoding.stream import BeamStream, BothStreams, Stream
+from labkit.lm import SHIPPED, ScriptModel, is_script, load_language_model, shipped
 from labkit.options import SEQ2SEQ_OPTIONS
 from labkit.text import Alphabet
 
@@ -41,7 +43,8 @@ class SearchOptions:
 
     Attributes:
         beam_size: Hypotheses kept at each frame.
-        lm: "char", "word", or the path of an ARPA file; None for no language model.
+        lm: "char", "word", the path of an ARPA file, or FILE.py:CLASS for a model
+            written in Python; None for no language model.
         lm_weight: Weight of its log probability.
         word_bonus: Word insertion bonus in nats, where there is a language model.
         hotwords: What the speaker is likely to say, for contextual biasing.
@@ -52,6 +55,8 @@ class SearchOptions:
         beam_threshold: Flashlight drops hypotheses this much worse than its best.
         unknown_score: What Flashlight adds for a word outside the lexicon.
         silence_score: What Flashlight adds for each separator.
+        viterbi: Flashlight scores a transcript by its best path alone.
+        pieces: Flashlight's words are word pieces, as a lexicon or a model has them.
         ctc_weight: Weight of CTC beside attention, whose weight is 1 less it.
         length_norm: Attention ranks by the score over the length to this power.
         par_threshold: The confidence in a symbol that spares it a second decoding.
@@ -71,6 +76,8 @@ class SearchOptions:
     beam_threshold: float = _ROWS["beam_threshold"].default
     unknown_score: float = _ROWS["unknown_score"].default
     silence_score: float = _ROWS["silence_score"].default
+    viterbi: bool = _ROWS["viterbi"].default
+    pieces: bool = _ROWS["pieces"].default
     ctc_weight: float = _ROWS["ctc_weight"].default
     length_norm: float = _ROWS["length_norm"].default
     par_threshold: float = _ROWS["par_threshold"].default
@@ -85,12 +92,10 @@ class SearchOptions:
         return cls(**{name: values[name] for name in names})
 
 
-def _model_path(lm: str) -> Path:
-    return shipped(lm) if lm in SHIPPED else Path(lm)
-
-
 @lru_cache(maxsize=2)
-def _compiled(lm: str, alphabet: Alphabet) -> Automaton:
+def _compiled(lm: str, alphabet: Alphabet) -> Scorer:
+    if is_script(lm):
+        return ScriptAutomaton(ScriptModel(lm), alphabet)
     return compile_ngram(load_language_model(lm), alphabet)
 
 
@@ -138,6 +143,8 @@ def plain_decoder(
         check_advance(advance, n_symbols, blank)
         found = []
         for b, length in enumerate(lengths.tolist()):
+            if fusion and fusion.lm:
+                fusion.lm.renew()
             own = log_probs[:length, b]  # (T', V)
             found.append(prefix_search(own, options.beam_size, blank, fusion))
             check_found(found[-1], n_symbols, blank)
@@ -146,36 +153,69 @@ def plain_decoder(
     return search
 
 
-def beam_decoder(recogniser: Recogniser, options: SearchOptions) -> Search:
-    """Make the decoder that searches a whole batch at once, on any device.
+class BeamDecoder:
+    """The search of a whole batch at once, on any device.
 
-    With hot words it searches without them too: a beam full of what may become a hot
-    word loses the rest. So where no hot word is in the answer, it is not worse than
-    the answer without them.
+    With hot words it searches without them too, see ``merge``.
     """
-    alphabet, size = recogniser.charmap.alphabet, options.beam_size
-    fusion = make_fusion(options, alphabet)
-    hotwords = fusion and fusion.hotwords
-    plain = make_fusion(replace(options, hotwords=()), alphabet)
 
-    def search(encoding: Encoding) -> list[list[Hypothesis]]:
-        given = (*log_posteriors(encoding.ctc_scores), size, alphabet.blank_id)
-        found = prefix_beam_search(*given, fusion)
-        if hotwords is None:
-            return found
-        without = prefix_beam_search(*given, plain)
-        return [_merge(*pair, hotwords)[:size] for pair in zip(found, without)]
+    def __init__(self, alphabet: Alphabet, options: SearchOptions) -> None:
+        self._size, self._alphabet = options.beam_size, alphabet
+        fusion, self._merge = make_fusion(options, alphabet), None
+        self._fusions = [fusion]
+        if fusion and fusion.hotwords:
+            self._fusions.append(make_fusion(replace(options, hotwords=()), alphabet))
+            self._merge = partial(merge, hotwords=fusion.hotwords)
 
-    return search
+    def __call__(self, encoding: Encoding) -> list[list[Hypothesis]]:
+        """Search a batch; each n-best list is at most as long as the beam."""
+        return [found[: self._size] for found in self.search_all(encoding)]
+
+    def search_all(self, encoding: Encoding) -> list[list[Hypothesis]]:
+        """Search a batch; with hot words the n-best lists of both searches, merged."""
+        given = log_posteriors(encoding.ctc_scores)
+        shared = self._size, self._alphabet.blank_id
+        found = [
+            prefix_beam_search(*given, *shared, fusion) for fusion in self._fusions
+        ]
+        return list(map(self._merge, *found)) if self._merge else found[0]
+
+    def stream(self, device: torch.device) -> Stream:
+        """Open a stream: an utterance whose frames arrive in pieces."""
+        shared = self._size, self._alphabet.blank_id
+        n_symbols = len(self._alphabet.symbols)
+        streams = [BeamStream(n_symbols, device, *shared, f) for f in self._fusions]
+        if not self._merge:
+            return streams[0]
+        return BothStreams((streams[0], streams[1]), self._merge)
 
 
-def _merge(
-    found: list[Hypothesis], without: list[Hypothesis], hotwords: Automaton
+def beam_decoder(recogniser: Recogniser, options: SearchOptions) -> Search:
+    """Make the decoder that searches a whole batch at once, on any device."""
+    return BeamDecoder(recogniser.charmap.alphabet, options)
+
+
+def merge(
+    found: list[Hypothesis],
+    without: list[Hypothesis],
+    hotwords: Automaton,
+    length_norm: float = 0.0,
 ) -> list[Hypothesis]:
-    """Rank what was found with hot words and without them, each text once."""
+    """Rank what a search has found with hot words and without them, each text once.
+
+    A beam full of what may become a hot word loses the rest. So where no hot word is in
+    the answer, it is not worse than the answer without them.
+
+    Args:
+        found: With hot words, best first.
+        without: Without them.
+        hotwords: The hot words.
+        length_norm: Scores are divided by the number of symbols to this power.
+    """
     for one in without:
-        score = one.score + hotwords.total(one.indices)
-        found = [*found, replace(one, score=score)]
+        length = max(1, len(one.indices) - 1)  # the start symbol is not counted
+        gain = hotwords.total(one.indices) / length**length_norm
+        found = [*found, replace(one, score=one.score + gain)]
     best: dict[tuple[int, ...], Hypothesis] = {}
     for one in sorted(found, key=lambda one: -one.score):
         best.setdefault(tuple(one.indices), one)
@@ -204,32 +244,44 @@ def beam_search(
     ]
 
 
-@lru_cache(maxsize=2)
-def _lexicon(
-    given: str | None, model: Path | None, alphabet: Alphabet
-) -> Lexicon | None:
-    return choose_lexicon(given, model, alphabet)
-
-
-def flashlight_options(alphabet: Alphabet, options: SearchOptions) -> FlashlightOptions:
-    """Choose Flashlight's options: it needs a lexicon for a word model.
-
-    Raises:
-        LabError: A file cannot be used.
-    """
-    path = _model_path(options.lm) if options.lm else None
-    lexicon = _lexicon(options.lexicon, path, alphabet)
+def _flashlight_options(options: SearchOptions) -> FlashlightOptions:
+    lm = options.lm
+    if lm is not None:
+        named = shipped(lm) if lm in SHIPPED else Path(lm)
+        lm = ScriptModel(lm) if is_script(lm) else named
     return FlashlightOptions(
-        lexicon=lexicon,
-        lm=path,
+        lexicon=options.lexicon,
+        lm=lm,
         beam_size=options.beam_size,
         beam_size_token=options.symbols_per_frame,
         beam_threshold=options.beam_threshold,
         lm_weight=options.lm_weight,
-        word_score=options.word_bonus if path else 0.0,
+        word_score=options.word_bonus if lm else 0.0,
         unk_score=options.unknown_score,
         sil_score=options.silence_score,
+        log_add=not options.viterbi,
+        pieces=options.pieces,
     )
+
+
+class FlashlightSearch:
+    """Flashlight's search of a batch.
+
+    Attributes:
+        decoder: The decoder.
+    """
+
+    def __init__(self, alphabet: Alphabet, options: SearchOptions) -> None:
+        self.decoder = FlashlightDecoder(alphabet, _flashlight_options(options))
+
+    def __call__(self, encoding: Encoding) -> list[list[Hypothesis]]:
+        """Search a batch."""
+        return self.decoder.search(*log_posteriors(encoding.ctc_scores))
+
+    def stream(self, device: torch.device) -> Stream:  # the device of the scores
+        """Open a stream: an utterance whose frames arrive in pieces."""
+        self.decoder.begin()
+        return self.decoder
 
 
 def flashlight_decoder(recogniser: Recogniser, options: SearchOptions) -> Search:
@@ -238,10 +290,4 @@ def flashlight_decoder(recogniser: Recogniser, options: SearchOptions) -> Search
     Raises:
         LabError: There is no Flashlight on this Python, or a file cannot be used.
     """
-    alphabet = recogniser.charmap.alphabet
-    decoder = FlashlightDecoder(alphabet, flashlight_options(alphabet, options))
-
-    def search(encoding: Encoding) -> list[list[Hypothesis]]:
-        return decoder.search(*log_posteriors(encoding.ctc_scores))
-
-    return search
+    return FlashlightSearch(recogniser.charmap.alphabet, options)

@@ -18,11 +18,14 @@ from labkit.audio import read_audio, why_inaudible
 from labkit.base import LabError
 from labkit.decoding import (
     Aligner,
+    BeamDecoder,
     Encoding,
+    FlashlightSearch,
     Hypothesis,
     Recogniser,
     Search,
     SearchOptions,
+    Stream,
     Viterbi,
     align,
     choose_aligner,
@@ -30,6 +33,8 @@ from labkit.decoding import (
 from labkit.evaluation.posteriors import EncodedBatch, encode_fold
 from labkit.evaluation.timed import TimedHypothesis, describe
 from labkit.text import Alphabet
+
+_MOST_TOGETHER = 20_000  # hypotheses of all utterances that are searched together
 
 
 class Processor(Protocol):
@@ -80,12 +85,14 @@ class CountingSearch:
         search: The search.
         name: Name of its decoder.
         network: The attention decoder, if the network has one.
+        most: How many utterances it searches together.
         n_calls: How often the search has called it.
     """
 
     search: Search
     name: str
     network: nn.Module | None
+    most: int
     n_calls: int = 0
 
     def __call__(self, encoding: Encoding) -> list[list[Hypothesis]]:
@@ -96,16 +103,25 @@ class CountingSearch:
         """
         hook = self.network and self.network.register_forward_hook(self._count)
         with hook or nullcontext():
-            found = self.search(encoding)
+            parts = encoding.split(self.most)
+            found = [nbest for part in parts for nbest in self.search(part)]
         if not all(found):
-            raise LabError(
-                f"--decoder {self.name} found nothing",
-                "use weights and bonuses nearer to 0",
-            )
+            raise nothing_found(self.name)
         return found
+
+    def open(self, log_probs: Tensor) -> Stream:
+        """Open a stream for an utterance whose log-probabilities are such."""
+        assert isinstance(self.search, (BeamDecoder, FlashlightSearch))  # of --stream
+        return self.search.stream(log_probs.device)
 
     def _count(self, *_: object) -> None:
         self.n_calls += 1
+
+
+def nothing_found(decoder: str) -> LabError:
+    """Make the error of a search without a hypothesis."""
+    cause = f"--decoder {decoder} found nothing"
+    return LabError(cause, "use weights and bonuses nearer to 0")
 
 
 @dataclass(frozen=True)
@@ -155,7 +171,9 @@ class Setup:
     ) -> CountingSearch:
         """Make a search from the table; it fails if an utterance has no hypothesis."""
         search = self.decoders[decoder](self.model, self.options(lm, **changes))
-        return CountingSearch(search, decoder, getattr(self.model, "decoder", None))
+        most = max(1, _MOST_TOGETHER // self.args.beamwidth)
+        network = getattr(self.model, "decoder", None)
+        return CountingSearch(search, decoder, network, most)
 
     def read_clip(self, name: str) -> Clip:
         """Read a clip to transcribe."""

@@ -10,7 +10,12 @@ from types import MappingProxyType
 
 from labkit.base import LabError
 from labkit.evaluation.timed import TimedHypothesis, Word
-from labkit.metrics import ErrorRate, character_error_rate, word_error_rate
+from labkit.metrics import (
+    ErrorRate,
+    attach_marks,
+    character_error_rate,
+    word_error_rate,
+)
 
 _WORST = 5  # utterances that are listed unless asked for more
 _WIDTH = 88  # columns
@@ -42,7 +47,7 @@ def print_nbest(
     print(f"{name}   (log prob: {meaning} in nats, the lower the better)")
     print("Log prob    Sequence")
     for one in hypotheses:
-        print(f"{_cost(one.score):8.2f}    {one.text}")
+        print(f"{_cost(one.score):8.2f}    {one.shown}")
     if hypotheses and fused:
         _print_parts(hypotheses, weights, bonuses)
     if hypotheses and hypotheses[0].words:
@@ -235,7 +240,7 @@ def alignment_lines(reference: str, hypothesis: str) -> list[str]:
     import jiwer  # here, because transcribing a clip does without it
 
     drawn = jiwer.visualize_alignment(
-        jiwer.process_words([reference], [hypothesis]),
+        jiwer.process_words([attach_marks(reference)], [attach_marks(hypothesis)]),
         show_measures=False,
         skip_correct=False,
         line_width=_WIDTH - len(_INDENT) - len(_MARGIN) + len("REF: "),

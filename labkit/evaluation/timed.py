@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
-from labkit.decoding import Aligner, Hypothesis, NoPathError, align
+from labkit.decoding import Aligner, Hypothesis, Label, NoPathError, align
 from labkit.text import ALPHABET, MARKS, Alphabet
 
 _EDGES = (ALPHABET.start, ALPHABET.end)  # never shown
@@ -54,11 +54,18 @@ class TimedHypothesis:
     parts: dict[str, float]  # as in Hypothesis
     characters: list[Character]  # empty if no path spells the hypothesis
     words: list[Word]  # of ``plain``; empty likewise
+    written: str | None = None  # the text with the words of a lexicon, if there is one
+    frames: Sequence[int] = ()  # as in Hypothesis
+
+    @property
+    def shown(self) -> str:
+        """The text as it is printed."""
+        return self.text if self.written is None else self.written
 
     @property
     def plain(self) -> str:
-        """The text without the symbols of start and end."""
-        return ALPHABET.plain(self.text)
+        """The text as it is printed, without the symbols of start and end."""
+        return ALPHABET.plain(self.shown)
 
     def as_dict(self) -> dict[str, Any]:
         """Give plain types for JSON; a score that is not finite becomes None.
@@ -67,10 +74,12 @@ class TimedHypothesis:
         their own too.
         """
         parts = {name: _rounded(part) for name, part in self.parts.items()}
+        frames = {"decoder_frames": list(self.frames)} if self.frames else {}
         return {
             "text": self.plain,
             "sequence": self.text,
             "tokens": list(self.tokens),
+            **frames,
             "score": _rounded(self.score),
             "acoustic": parts.get("ctc"),
             "lm": parts.get("lm", 0.0),
@@ -117,9 +126,18 @@ def describe(
     for one in found:
         seconds = frame_seconds, duration
         timed = _time(one.indices, log_probs, alphabet, *seconds, aligner)
-        text, words = alphabet.decode(one.indices), _group_words(timed)
+        words = _group_words(timed, one.labels if timed else ())
         described.append(
-            TimedHypothesis(text, one.indices, one.score, one.parts, timed, words)
+            TimedHypothesis(
+                alphabet.decode(one.indices),
+                one.indices,
+                one.score,
+                one.parts,
+                timed,
+                words,
+                one.text(alphabet) if one.labels else None,
+                one.frames,
+            )
         )
     return described
 
@@ -166,7 +184,19 @@ def _silence_edges(
     return scores
 
 
-def _group_words(characters: Sequence[Character]) -> list[Word]:
+def _group_words(
+    characters: Sequence[Character], labels: Sequence[Label]
+) -> list[Word]:
+    """Take the words of a lexicon, and split all else at the spaces."""
+    words, done = [], 0
+    for text, start, stop in labels:
+        words += _split(characters[done:start])
+        words.append(_word(characters[start:stop])._replace(text=text))
+        done = stop
+    return words + _split(characters[done:])
+
+
+def _split(characters: Sequence[Character]) -> list[Word]:
     """Split characters into words at the spaces, leaving start and end markers out."""
     shown = [c for c in characters if c.text not in _EDGES]
     runs = groupby(shown, key=lambda c: c.text == ALPHABET.space)

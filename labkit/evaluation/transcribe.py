@@ -14,13 +14,13 @@ from labkit.decoding import (
     Aligner,
     Encoding,
     Hypothesis,
-    Search,
+    Stream,
     align,
     attention_weights,
     log_posteriors,
 )
 from labkit.evaluation.figures import plot_alignment
-from labkit.evaluation.setup import Clip, Setup
+from labkit.evaluation.setup import Clip, CountingSearch, Setup, nothing_found
 from labkit.evaluation.tables import print_nbest
 from labkit.evaluation.transcripts import Names, Transcript, TranscriptFolder
 from labkit.figures import plot_attention, save_figure
@@ -29,6 +29,8 @@ from labkit.text import Alphabet
 # Nats per symbol by which a transcript may cost more than the best path: complete ones
 # cost 0 to 1, up to 1.8 with a bad network (CER 57 %); half of one costs 1.6 to 20.
 _DOUBTFUL = 2.0
+_STREAMED = 10  # frames T' that --stream gives to the decoder at a time
+_TAIL = 60  # characters of a long text that it prints
 
 
 def transcribe(setup: Setup) -> None:
@@ -64,12 +66,18 @@ def _of_clip(name: str, error: Exception) -> LabError:
 
 
 def _transcribe_one(
-    setup: Setup, clip: Clip, search: Search, folder: TranscriptFolder, drawn: Path
+    setup: Setup,
+    clip: Clip,
+    search: CountingSearch,
+    folder: TranscriptFolder,
+    drawn: Path,
 ) -> None:
     args = setup.args
     encoding = setup.encode(clip.inputs)
     log_probs = log_posteriors(encoding.ctc_scores)[0][:, 0]  # (T', V)
-    if args.transcript is None:
+    if args.stream:
+        found, how = _listen(setup, log_probs, search.open(log_probs)), args.decoder
+    elif args.transcript is None:
         (found,), how = search(encoding), args.decoder
     else:
         given = score_text(args.transcript, log_probs, setup.alphabet, setup.aligner)
@@ -99,11 +107,32 @@ def _transcribe_one(
         best.words,
         best.characters,
         setup.win_step,
-        f"{best.text}   ({how})",
+        f"{best.shown}   ({how})",
     )
     save_figure(figure, drawn)
     if encoding.memory is not None:
         _plot_attention(setup, clip, encoding, found[0], drawn)
+
+
+def _listen(setup: Setup, log_probs: Tensor, stream: Stream) -> list[Hypothesis]:
+    """Search frames (T', V) bit by bit, and print the best text whenever it changes.
+
+    Returns:
+        The n-best list of the clip.
+    """
+    alphabet, before, n_frames = setup.alphabet, "", 0
+    for part in log_probs.split(_STREAMED):
+        stream.step(part)
+        n_frames += len(part)
+        best = alphabet.plain(stream.best().text(alphabet))
+        if best != before:
+            before = best
+            shown = best if len(best) <= _TAIL else f"... {best[-_TAIL:]}"
+            print(f"{n_frames * setup.frame_seconds:8.2f} s  {shown}", flush=True)
+    found = stream.end()
+    if not found:
+        raise nothing_found(setup.args.decoder)
+    return found
 
 
 def _plot_attention(

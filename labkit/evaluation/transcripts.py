@@ -106,8 +106,10 @@ def subtitles(transcript: Transcript) -> str:
     if transcript.text and not words:
         words = [Word(transcript.text, 0.0, transcript.duration, 0.0)]
     cues = _cues(words)
-    starts = [round(1000 * cue[0].start) for cue in cues]
-    last = max(round(1000 * transcript.duration), starts[-1] + 1) if cues else 0
+    last = max(round(1000 * transcript.duration), len(cues))
+    # Where words crowd at the end of a clip, each cue leaves a millisecond to the next.
+    latest = range(last - len(cues), last)
+    starts = [min(round(1000 * cue[0].start), ms) for cue, ms in zip(cues, latest)]
     blocks, now = [], 0  # milliseconds
     for number, (cue, following) in enumerate(zip(cues, [*starts[1:], last]), 1):
         start = max(starts[number - 1], now)

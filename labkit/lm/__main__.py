@@ -20,10 +20,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from labkit.base import USAGE, LabError, LabParser, ModuleParser, run_program
+from labkit.base import USAGE, LabError, LabParser, ModuleParser, number, run_program
 from labkit.lm.arpa import write_arpa
 from labkit.lm.ngram import (
     END,
+    KENLM_ORDERS,
     MAX_ORDER,
     SPACE,
     START,
@@ -78,7 +79,8 @@ def measure(model: NGram, sentences: Sequence[Sequence[str]]) -> Measure:
     for symbols in sentences:
         sentence = (START, *symbols, END)
         for i in range(1, len(sentence)):
-            log_prob = model.log_prob(sentence[max(0, i - MAX_ORDER) : i], sentence[i])
+            context = sentence[max(0, i - model.order) : i]
+            log_prob = model.log_prob(context, sentence[i])
             total += log_prob
             known_total += log_prob if sentence[i] in known else 0.0
     every = [symbol for symbols in sentences for symbol in symbols]
@@ -112,9 +114,10 @@ def build(args: argparse.Namespace) -> None:
         )
     if output.is_dir():
         raise LabError(f"{output}: a folder", "give the name of a file", USAGE)
-    if args.units == "word" and order == 1:
-        cause = "a word model of order 1: no decoder here can use it"
-        raise LabError(cause, "give --order 2", USAGE)
+    low, high = KENLM_ORDERS
+    if args.units == "word" and not low <= order <= high:
+        cause = f"a word model of order {order}: no decoder here can use it"
+        raise LabError(cause, f"give --order {low} to {high}", USAGE)
     # Read all texts first, so that a missing one is reported before the long work.
     texts = read_sentences(args.text)
     held_out = read_sentences([args.held_out]) if args.held_out else []
@@ -180,8 +183,13 @@ def _parser() -> LabParser:
     add = command(build, "build a model")
     add("text", metavar="TEXT", nargs="+", help="sentences")
     add("--units", choices=SHIPPED, required=True)
-    longest = "longest n-gram (default: 6 characters, 3 words)"
-    add("--order", type=int, choices=range(1, MAX_ORDER + 1), help=longest)
+    low, high = KENLM_ORDERS
+    longest = (
+        f"longest n-gram, 1 to {MAX_ORDER}; --decoder flashlight reads {low} to {high} "
+        "(default: 6 characters, 3 words)"
+    )
+    orders = number(int, 1, high=MAX_ORDER)
+    add("--order", type=orders, metavar="N", help=longest)
     add("-o", "--output", required=True, help=".arpa or .arpa.gz")
     rare = (
         "drop n-grams rarer than this: one number for each order, the last one for "

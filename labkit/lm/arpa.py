@@ -18,14 +18,14 @@ from pathlib import Path
 from typing import BinaryIO, NoReturn, Union
 
 from labkit.base import LabError, atomic
-from labkit.lm.ngram import END, MAX_ORDER, START, START_LOG_PROB, NGram
+from labkit.lm.ngram import END, START, ZERO_LOG_PROB, NGram
 
 _LN10 = math.log(10)
 _GZIP = b"\x1f\x8b"
 _KENLM = b"mmap lm http://kheafield.com"  # how its binary files start
 _LONGEST_LINE = 1 << 16  # bytes; a longer line is no ARPA, and might fill the memory
-_COUNT = re.compile(r"ngram\s+([0-9])\s*=\s*([0-9]{1,12})")
-_BLANKS = re.compile(r" *\t *| +")  # between the fields of a line
+_COUNT = re.compile(r"ngram\s+([0-9]{1,3})\s*=\s*([0-9]{1,12})")
+_BLANKS = re.compile(r"[ \t]+")  # between the fields of a line
 _BUILD = "build one: python -m labkit.lm build TEXT -o FILE.arpa.gz"
 _AGAIN = "copy or build the file again"
 
@@ -68,6 +68,8 @@ def _write_text(model: NGram, binary: Binary, digits: int) -> None:
 
 def is_kenlm_binary(path: Path) -> bool:
     """Check whether a file is a binary one of KenLM."""
+    if not path.is_file():
+        return False
     with path.open("rb") as raw:
         return raw.read(len(_KENLM)) == _KENLM
 
@@ -84,7 +86,7 @@ def read_arpa(path: Path) -> NGram:
     """Read a model, compressed or not.
 
     Raises:
-        LabError: The file cannot be read, or is no ARPA file of order 1 to 6.
+        LabError: The file cannot be read, or is no ARPA file.
     """
     try:
         with open_arpa(path) as stream:
@@ -153,11 +155,6 @@ class _Reader:
             found = _COUNT.fullmatch(line)
             if not found or int(found[1]) != len(counts) + 1:
                 self.refuse(f"not 'ngram {len(counts) + 1}=...': {line[:60]!r}")
-            if len(counts) == MAX_ORDER:
-                self.refuse(
-                    f"the order is above {MAX_ORDER}",
-                    f"build one of order {MAX_ORDER} or less",
-                )
             counts.append(int(found[2]))
         if not counts:
             self.refuse("the header gives no number of n-grams")
@@ -172,17 +169,17 @@ class _Reader:
             fields = _BLANKS.split(line)
             gram = tuple(fields[1 : n + 1])
             try:
-                log_prob = float(fields[0])
-                backoff = float(fields[n + 1]) if len(fields) > n + 1 else None
+                log_prob = _number(fields[0])
+                backoff = _number(fields[n + 1]) if len(fields) > n + 1 else None
             except ValueError:
                 self._refuse_line(line, n)
-            if len(fields) not in (n + 1, n + 2) or not all(gram):
+            if len(fields) not in (n + 1, n + 2):
                 self._refuse_line(line, n)
             strange = [w for w in gram if n > 1 and (w,) not in model.log_probs]
             if strange:
                 self.refuse(f"{strange[0]!r} is no 1-gram of the model")
-            if gram == (START,) and log_prob == -math.inf:
-                log_prob = START_LOG_PROB / _LN10  # never asked for
+            if log_prob == -math.inf:
+                log_prob = ZERO_LOG_PROB / _LN10  # a search weighs it: no 0 x inf
             if not -math.inf < log_prob <= 0:
                 self.refuse(f"{fields[0]} is no log10 of a probability", _BUILD)
             model.log_probs[gram] = log_prob * _LN10
@@ -199,3 +196,10 @@ class _Reader:
         if line.startswith("\\"):
             self.refuse(f"{line[:60]!r} where order {n} should go on or end")
         self.refuse(f"not a line of order {n}: {line[:60]!r}")
+
+
+def _number(text: str) -> float:
+    """Read a number; Python reads more than other tools, such as 0_6."""
+    if "_" in text or not text.isascii():
+        raise ValueError(text)
+    return float(text)

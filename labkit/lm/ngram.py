@@ -23,10 +23,13 @@ START = "<s>"
 END = "</s>"
 UNKNOWN = "<unk>"
 SPACE = "|"  # how a model of characters writes the space
-MAX_ORDER = 6  # the KenLM that comes with flashlight reads no more
+PIECE = "▁"  # how a word piece begins that starts a word
+MAX_ORDER = 20  # of a model to build; longer contexts hardly occur twice
+KENLM_ORDERS = (2, 6)  # what the KenLM that comes with Flashlight reads
 
-# What KenLM gives to <s>, which is never predicted, and to a missing <unk>.
-START_LOG_PROB = -99 * math.log(10)
+# How a file writes ln 0, for example that of <s>, which is never predicted.
+ZERO_LOG_PROB = -99 * math.log(10)
+# What KenLM gives to a missing <unk>.
 NO_UNKNOWN_LOG_PROB = -100 * math.log(10)
 
 _PLAIN_DISCOUNT = 0.5  # for a text that is too small to estimate one
@@ -105,7 +108,7 @@ def estimate(
 
     Args:
         sentences: The symbols of each sentence, without ``<s>`` and ``</s>``.
-        order: The longest n-gram, 1 to 6.
+        order: The longest n-gram, 1 to 20.
         min_counts: For each order, how often an n-gram must occur to be kept; the
             last number stands for the orders that follow. Symbols rarer than the
             first number are read as ``<unk>``. From order 2 on, the numbers must
@@ -134,7 +137,7 @@ def estimate(
             probs[gram] = share + weights[gram[:-1]] * probs[gram[1:]]
         backoffs.update((h, math.log(b)) for h, b in weights.items())
     log_probs = {gram: math.log(p) for gram, p in probs.items()}
-    log_probs[(START,)] = START_LOG_PROB
+    log_probs[(START,)] = ZERO_LOG_PROB
     return NGram(order, log_probs, backoffs)
 
 

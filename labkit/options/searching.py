@@ -10,9 +10,9 @@ from labkit.options.common import COUNT, POSITIVE
 from labkit.options.option import TEST, Decoder, Option, OptionTable, group
 
 _SEARCHES = ("prefix", "beam", "flashlight")
-_SEARCHING = ("beamsearch", "lm", "hotwords")  # options that ask for a search
+_SEARCHING = ("beamsearch", "lm", "hotwords", "stream")  # options that ask for a search
 
-_BEAM = number(int, 1, high=10_000)  # hypotheses: more do not fit into memory
+_BEAM = number(int, 1, high=10_000)  # hypotheses
 # Nats; a larger bonus would outweigh all else and exceed float32's precision.
 _WEIGHT = number(float, 0, high=1000)
 _NATS = number(float, -1000, high=1000)
@@ -120,12 +120,19 @@ DECODING = group(
         "it)",
     ),
     Option("beamsearch", False, "as --decoder beam", implies=("decoder", "beam")),
-    Option("beamwidth", 10, "hypotheses kept", _BEAM, decoders=_SEARCHES),
+    Option(
+        "beamwidth",
+        10,
+        "hypotheses kept; many take memory, so fewer clips are searched together",
+        _BEAM,
+        decoders=_SEARCHES,
+    ),
     Option("nbest", 10, "hypotheses shown", COUNT),
     Option(
         "lm",
         None,
-        "language model: char, word (those of the kit), or an ARPA file",
+        "language model: char, word (those of the kit), an ARPA file, or one written "
+        "in Python, FILE.py:CLASS (docs/decoders.md)",
         text,
         implies=("decoder", "beam"),
         decoders=_SEARCHES,
@@ -152,6 +159,15 @@ DECODING = group(
         "bonus for each hot word, in nats",
         _NATS,
         needs=("hotwords",),
+    ),
+    Option(
+        "stream",
+        False,
+        "give the frames of the --audiofile to the decoder bit by bit, and print what "
+        "it has found so far",
+        needs=("audiofile",),
+        implies=("decoder", "beam"),
+        decoders=("beam", "flashlight"),
     ),
     only=TEST,
 )
@@ -181,6 +197,15 @@ FLASHLIGHT = group(
         _NATS_OR_NEVER,
     ),
     Option("silence_score", 0.0, "score of each space", _NATS),
+    Option("viterbi", False, "score a text by its best path, not by the sum of all"),
+    Option(
+        "pieces",
+        False,
+        "the words of the --lm are word pieces: ▁ starts a word",
+        needs=("lm",),
+        without=("silence_score",),
+        refusal="has no silence between words: leave --{other} out",
+    ),
     only=TEST,
     decoders=("flashlight",),
 )

@@ -203,6 +203,7 @@ SEQ2SEQ_OPTIONS = OptionTable(
         beamwidth={"decoders": ("prefix", "flashlight", *_FUSED, "par")},
         lm={"implies": None, "decoders": ("prefix", "flashlight", *_FUSED)},
         hotwords={"implies": None, "decoders": _FUSED},
+        stream={"implies": None},
     ),
     DECODERS,
     (refuse_searches, refuse_normalization, refuse_attention),

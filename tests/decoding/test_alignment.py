@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import time
 import warnings
+from collections.abc import Callable
 from itertools import groupby, product
 
 import pytest
@@ -12,8 +13,10 @@ import torch
 import torch.nn.functional as F
 import torchaudio.functional
 from torch import Tensor
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from labkit.base.errors import LabError
+from labkit.decoding import alignment
 from labkit.decoding.alignment import Alignment, NoPathError, align, frames_needed
 
 
@@ -54,12 +57,20 @@ def assert_well_formed(found: Alignment, transcript: list[int], blank: int) -> N
     assert rebuilt == path
 
 
+@pytest.mark.parametrize("cut", [False, True])
 @pytest.mark.parametrize(
     "n_frames, n_symbols, blank", [(1, 3, 0), (4, 3, 2), (5, 4, 1), (6, 3, 0)]
 )
 def test_the_path_is_the_best_of_all_that_spell_the_transcript(
-    n_frames: int, n_symbols: int, blank: int
+    monkeypatch: pytest.MonkeyPatch,
+    n_frames: int,
+    n_symbols: int,
+    blank: int,
+    cut: bool,
 ) -> None:
+    if cut:  # as a long clip is
+        monkeypatch.setattr(alignment, "_MOST_STEPS", 4)
+        monkeypatch.setattr(alignment, "_PIECES", 2)
     log_probs = random_log_probs(n_frames, n_frames, n_symbols)
     every = best_of_all_paths(log_probs, blank)
     del every[()]
@@ -219,3 +230,34 @@ def test_a_minute_of_speech_is_aligned_in_no_time() -> None:
     found = align(log_probs, transcript, 0)
     assert time.perf_counter() - start < 3
     assert_well_formed(found, transcript, 0)
+
+
+class Largest(TorchDispatchMode):
+    """Notes the size of the largest tensor that is made."""
+
+    numbers = 0
+
+    def __torch_dispatch__(
+        self,
+        func: Callable,
+        types: object,
+        args: tuple = (),
+        kwargs: dict | None = None,
+    ) -> object:
+        """Run an operation."""
+        made = func(*args, **(kwargs or {}))
+        for one in made if isinstance(made, tuple) else (made,):
+            if isinstance(one, Tensor):
+                self.numbers = max(self.numbers, one.numel())
+        return made
+
+
+def test_memory_grows_with_the_frames_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(alignment, "_MOST_STEPS", 300)
+    n_frames, transcript = 150, [1 + i % 3 for i in range(70)]
+    log_probs = random_log_probs(0, n_frames, 5)
+    with Largest() as largest:
+        cut = align(log_probs, transcript, 0)
+    assert largest.numbers <= 6 * (n_frames + 1)  # the scores, and a column more
+    monkeypatch.undo()
+    assert torch.equal(align(log_probs, transcript, 0).path, cut.path)

@@ -563,3 +563,24 @@ def test_length_norm_prefers_longer_strings() -> None:
     for one in (one for nbest in normed for one in nbest):
         n_symbols = len(one.indices) - 1
         assert one.score == pytest.approx(one.parts["attention"] / n_symbols, abs=1e-4)
+
+
+# ---- hot words
+
+
+@pytest.mark.parametrize("lengths_count", [0.0, 0.7])
+@pytest.mark.parametrize("name", ["attention", "joint", "rescore"])
+def test_without_a_hot_word_the_answer_is_never_worse(
+    name: str, lengths_count: float
+) -> None:
+    model, unsaid = network("gru"), 0
+    options = {"beam_size": 3, "length_norm": lengths_count}
+    for seed in range(8):
+        inputs = encoding(seed, [9, 12], sharp=1.0)
+        plain = decode(name, model, inputs, **options)
+        hot = decode(name, model, inputs, hotwords=("abbaeab",), **options)
+        for (expected, *_), (found, *_) in zip(plain, hot):
+            if "abbaeab" not in FIRST.decode(found.indices):
+                unsaid += 1
+                assert found.score > expected.score - 1e-3
+    assert unsaid > 5

@@ -20,6 +20,7 @@ from labkit.decoding.fusion.automaton import Automaton
 from labkit.decoding.fusion.hotwords import compile_hotwords
 from labkit.decoding.fusion.ngram import Fusion, compile_ngram
 from labkit.decoding.hypothesis import Hypothesis
+from labkit.decoding.stream import BeamStream
 from labkit.lm.ngram import estimate
 from labkit.text import Alphabet
 
@@ -389,3 +390,59 @@ def test_scores_and_lengths_that_cannot_be_are_refused() -> None:
         log_probs[1, 1, 2] = value
         with pytest.raises(LabError, match=name):
             prefix_beam_search(log_probs, torch.tensor([3, 3]), 4)
+        # Past the end of an utterance there may be anything.
+        _, nothing = prefix_beam_search(log_probs, torch.tensor([3, 0]), 4)
+        assert [one.indices for one in nothing] == [[]]
+
+
+def test_a_wide_beam_is_searched_in_parts_or_refused(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    log_probs, lengths = random_log_probs(1, 7, 3, 4), torch.tensor([7, 2, 5])
+    together = prefix_beam_search(log_probs, lengths, 6)
+    monkeypatch.setattr(
+        "labkit.decoding.beam._MOST_BYTES", 2 * 6 * (16 * 7 + 32 * 4)
+    )  # of two
+    assert prefix_beam_search(log_probs, lengths, 6) == together
+    with pytest.raises(LabError, match="a beam of 13 over 7 frames needs") as refused:
+        prefix_beam_search(log_probs, lengths, 13)
+    assert "at most 12" in refused.value.remedy
+
+
+@pytest.mark.parametrize("lm", [False, True])
+def test_sorting_finds_the_same_parents_as_comparing_all_pairs(
+    monkeypatch: pytest.MonkeyPatch, lm: bool
+) -> None:
+    fusion = Case("¬ ab", 3, hot=False).fusion if lm else None
+    log_probs = random_log_probs(2, 9, 2, 4)
+    compared = prefix_beam_search(log_probs, whole(log_probs), 60, 0, fusion)
+    monkeypatch.setattr("labkit.decoding.prefixes._MANY", 1)
+    assert prefix_beam_search(log_probs, whole(log_probs), 60, 0, fusion) == compared
+
+
+@pytest.mark.parametrize("hot", [False, True])
+def test_a_stream_ends_as_the_whole_utterance_does(hot: bool) -> None:
+    case = Case("¬ ab", 3, hot)
+    log_probs = random_log_probs(3, 12, 1, 4)
+    (wanted,) = case.search(log_probs, 8)
+    for sizes in ([12], [1] * 12, [0, 5, 0, 7]):
+        stream = BeamStream(4, log_probs.device, 8, case.blank, case.fusion)
+        assert stream.best() == Hypothesis(0.0, [], {"ctc": 0.0})
+        for part in log_probs[:, 0].split(sizes):
+            stream.step(part)
+        found = stream.end()
+        assert [one.indices for one in found] == [one.indices for one in wanted]
+        for one, other in zip(found, wanted):
+            assert_close(one.score, other.score)
+            assert_close(one.parts["lm"], other.parts["lm"])
+    with pytest.raises(LabError, match="NaN"):
+        stream.step(torch.full((1, 4), torch.nan))
+
+
+def test_a_stream_shows_what_a_search_of_its_first_frames_finds() -> None:
+    log_probs = random_log_probs(4, 10, 1, 4, spread=3)
+    stream = BeamStream(4, log_probs.device, 8)
+    for t in range(10):
+        stream.step(log_probs[t])
+        ((wanted, *_),) = prefix_beam_search(log_probs, torch.tensor([t + 1]), 8)
+        assert stream.best().indices == wanted.indices

@@ -1,4 +1,4 @@
-"""Hot words that are not said do no harm."""
+"""Hot words that are not said do no harm, whatever the decoder."""
 
 from __future__ import annotations
 

@@ -131,6 +131,7 @@ def test_times_that_coincide_still_make_valid_subtitles() -> None:
     words = [Word("a", 2, 2, 1), Word("b" * 50, 2, 2, 1), Word("c" * 50, 2, 2, 1)]
     cues = read_srt(subtitles(transcript(words, 2)))
     assert spelled(cues) == [word.text for word in words]
+    assert cues[-1][1] == 2  # not after the end of the clip
 
 
 def test_no_words_are_no_subtitles_and_words_without_times_are_one() -> None:

@@ -10,12 +10,15 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import torch
 from helpers.language import score
 from test_ngram import CHARACTERS, WORDS
 
 from labkit.base.errors import LabError
+from labkit.decoding.beam import prefix_beam_search
 from labkit.decoding.flashlight.decoder import FlashlightDecoder
 from labkit.decoding.flashlight.setup import FlashlightOptions
+from labkit.decoding.fusion.ngram import Fusion, compile_ngram
 from labkit.lm.arpa import read_arpa, write_arpa
 from labkit.lm.ngram import END, START, UNKNOWN, NGram, estimate
 from labkit.text import ALPHABET
@@ -127,6 +130,7 @@ def test_a_file_written_by_hand_means_what_it_says(tmp_path: Path) -> None:
         lambda text: text.replace("ngram 1=", "ngram  1 = "),
         lambda text: text.replace("=", "=\t"),
         lambda text: text.replace("\t", " \t").replace("a b", "a  b"),
+        lambda text: text.replace("-0.5\ta", "-0.5\t\ta"),
         lambda text: text.replace("-99\t<s>", "-inf\t<s>"),
         lambda text: text.replace("-grams:", "-grams:  "),
         lambda text: "\n" + text.replace("\n\n", "\n"),
@@ -164,11 +168,12 @@ def test_without_an_unknown_symbol_the_unknown_is_all_but_impossible(
         ("ngram 2=2\n", "", r"5:.*order 1|:11: .*where order 1 should"),
         ("a b\n", "a\n", r":14: not a line of order 2"),
         ("a b\n", "a b c d\n", r":14: not a line of order 2"),
-        ("-0.5\ta", "-0.5\t", r":9: not a line of order 1"),
+        ("-0.5\ta\t-0.3", "-0.5\t\t", r":9: not a line of order 1"),
+        ("-0.5\ta", "-0_5\ta", r":9: not a line of order 1"),
         ("-0.5\ta", "minus\ta", r":9: not a line of order 1"),
         ("-0.5\ta", "nan\ta", r":9: nan is no log10 of a probability"),
         ("-0.5\ta", "0.5\ta", r":9: 0.5 is no log10 of a probability"),
-        ("-0.5\ta", "-inf\ta", r":9: -inf is no log10 of a probability"),
+        ("-0.5\ta", "1e400\ta", r":9: 1e400 is no log10 of a probability"),
         ("a\t-0.3", "a\tnan", r":9: nan is no back-off weight"),
         ("a b\n", "<s> a\n", r"an n-gram of order 2 stands twice"),
         ("\\2-grams:", "\\3-grams:", r":12: .* where order 1 should go on"),
@@ -234,11 +239,41 @@ def test_a_line_without_end_does_not_fill_the_memory(
         tracemalloc.stop()
 
 
-def test_an_order_above_six_is_refused(tmp_path: Path) -> None:
-    header = "".join(f"ngram {n}=1\n" for n in range(1, 8))
-    with pytest.raises(LabError, match=":8: the order is above 6") as refused:
-        read_arpa(arpa(tmp_path, f"\\data\\\n{header}\n\\1-grams:\n"))
-    assert "order 6 or less" in refused.value.remedy
+@pytest.mark.parametrize("zero", ["-inf", "-1e400", "-99"])
+def test_a_probability_of_zero_is_read_as_other_tools_write_it(
+    tmp_path: Path, zero: str
+) -> None:
+    path = arpa(tmp_path, ARPA.replace("-0.6\tb", f"{zero}\tb"))
+    model = read_arpa(path)
+    assert model.log_prob((), "b") == pytest.approx(-99 * LN10)
+    pytest.importorskip("flashlight.lib.text")
+    # Searches agree: no score is NaN or -inf, whatever the weight.
+    log_probs = torch.full((2, 1, len(ALPHABET.symbols)), -9.0)
+    log_probs[[0, 1], 0, [ALPHABET.index["b"], ALPHABET.index["a"]]] = -0.1
+    said, lengths = [ALPHABET.index["b"], ALPHABET.index["a"]], torch.tensor([2])
+    flashlight = FlashlightDecoder(ALPHABET, FlashlightOptions(0.01, lm=path))
+    fusion = Fusion(compile_ngram(model, ALPHABET), 0.01)
+    (theirs,) = flashlight.search(log_probs, lengths)
+    (ours,) = prefix_beam_search(log_probs, lengths, 50, fusion=fusion)
+    scores = [[h.parts["lm"] for h in x if h.indices == said] for x in (theirs, ours)]
+    assert scores[0] == pytest.approx(scores[1], rel=1e-4) and scores[0][0] < -200
+
+
+def test_a_model_of_order_seven_is_one_for_the_kits_search_alone(
+    tmp_path: Path,
+) -> None:
+    model = estimate([tuple("le|lit"), tuple("la|lune")], 7)
+    write_arpa(model, tmp_path / "m.arpa.gz")
+    again = read_arpa(tmp_path / "m.arpa.gz")
+    assert again.order == 7
+    automaton = compile_ngram(again, ALPHABET)
+    said = ALPHABET.encode("la lune")
+    wanted = score(model, tuple("la|lune"))
+    assert math.isclose(automaton.total(said), wanted, abs_tol=1e-4)
+    pytest.importorskip("flashlight.lib.text")
+    with pytest.raises(LabError, match="the order is 7") as refused:
+        FlashlightDecoder(ALPHABET, FlashlightOptions(1.0, lm=tmp_path / "m.arpa.gz"))
+    assert "--decoder beam" in refused.value.remedy
 
 
 def test_what_is_not_there_or_a_folder_is_refused(tmp_path: Path) -> None:
@@ -266,10 +301,23 @@ def test_flashlight_reads_what_the_other_decoders_read(
     FlashlightDecoder(ALPHABET, FlashlightOptions(1.0, lm=path))
 
 
-def test_a_symbol_that_is_no_unigram_is_refused_by_all(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "old, new",
+    [("<s> a", "<s> c"), ("\\data\\", "data"), ("-0.5\ta", "0.5\ta"), ("2=2", "2=3")],
+)
+def test_a_damaged_file_is_refused_alike_whatever_the_decoder(
+    tmp_path: Path, old: str, new: str
+) -> None:
+    path = arpa(tmp_path, ARPA.replace(old, new))
+    with pytest.raises(LabError) as refused:
+        read_arpa(path)
+    pytest.importorskip("flashlight.lib.text")
+    with pytest.raises(LabError) as also:
+        FlashlightDecoder(ALPHABET, FlashlightOptions(1.0, lm=path))
+    assert str(also.value) == str(refused.value)
+
+
+def test_a_symbol_that_is_no_unigram_is_refused(tmp_path: Path) -> None:
     path = arpa(tmp_path, ARPA.replace("<s> a", "<s> c"))
     with pytest.raises(LabError, match=r"x\.arpa:13: 'c' is no 1-gram"):
         read_arpa(path)
-    pytest.importorskip("flashlight.lib.text")
-    with pytest.raises(LabError, match="'c' is no 1-gram"):
-        FlashlightDecoder(ALPHABET, FlashlightOptions(1.0, lm=path))

@@ -184,7 +184,7 @@ def test_score_and_perplexity_are_sums_over_the_symbols_and_the_end() -> None:
     "order, min_counts, text, cause",
     [
         (0, [1], WORDS, "order 0"),
-        (7, [1], WORDS, "order 7"),
+        (21, [1], WORDS, "order 21"),
         (3, [0], WORDS, "minimal counts 0"),
         (3, [1, 3, 2], WORDS, "minimal counts 1 3 2"),
         (2, [1, 1, 1], WORDS, "minimal counts 1 1 1"),

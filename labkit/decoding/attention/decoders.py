@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 import torch
 from torch import Tensor
-from torch.nn.utils.rnn import pad_sequence
 
 from labkit.decoding.attention.beam import Found, search_segments, whole_transcripts
 from labkit.decoding.attention.joint import (
@@ -23,11 +23,18 @@ from labkit.decoding.attention.joint import (
 )
 from labkit.decoding.attention.network import AttentionRecogniser, Marks, open_memory
 from labkit.decoding.attention.state import Decoder, Memory
-from labkit.decoding.beam import prefix_beam_search
 from labkit.decoding.check import check_beam_size
 from labkit.decoding.encoding import Encoding, log_posteriors
+from labkit.decoding.exact import ctc_log_probs
+from labkit.decoding.fusion.ngram import Fusion
 from labkit.decoding.hypothesis import Hypothesis
-from labkit.decoding.search import Search, SearchOptions, make_fusion
+from labkit.decoding.search import (
+    BeamDecoder,
+    Search,
+    SearchOptions,
+    make_fusion,
+    merge,
+)
 
 
 def attention_decoder(
@@ -73,9 +80,21 @@ class _OnePass:
         alphabet = recogniser.charmap.alphabet
         self.recogniser, self.options, self.joint = recogniser, options, joint
         self.marks, self.fusion = Marks.of(alphabet), make_fusion(options, alphabet)
+        self.plain = make_fusion(replace(options, hotwords=()), alphabet)
 
     def __call__(self, encoding: Encoding) -> list[list[Hypothesis]]:
-        """Search a batch."""
+        """Search a batch, with hot words without them too, see ``merge``."""
+        found = self._search(encoding, self.fusion)
+        if not (self.fusion and self.fusion.hotwords):
+            return found
+        hotwords, norm = self.fusion.hotwords, self.options.length_norm
+        without = self._search(encoding, self.plain)
+        merged = [merge(*pair, hotwords, norm) for pair in zip(found, without)]
+        return [nbest[: self.options.beam_size] for nbest in merged]
+
+    def _search(
+        self, encoding: Encoding, fusion: Fusion | None
+    ) -> list[list[Hypothesis]]:
         marks, decoder = self.marks, self.recogniser.decoder
         memory, lengths = open_memory(self.recogniser, encoding)
         wanted = whole_transcripts(decoder, memory, marks.start, marks.end, lengths)
@@ -83,7 +102,7 @@ class _OnePass:
         shape = (n_utterances, 1, self.options.beam_size)
         device = wanted.log_probs.device
         fused = scorer = FusedScorer(
-            self.fusion, shape, n_symbols, marks.start, marks.end, device
+            fusion, shape, n_symbols, marks.start, marks.end, device
         )
         log_probs = None
         if self.joint:
@@ -118,7 +137,8 @@ class _OnePass:
         strings = [[self.marks.start, *one.symbols] for one in nbest]
         parts: list[dict[str, float]] = [{} for _ in nbest]
         if log_probs is not None:
-            for part, ctc in zip(parts, _ctc_scores(log_probs, strings, self.marks)):
+            scores = ctc_log_probs(strings, log_probs, self.marks.blank)
+            for part, ctc in zip(parts, scores):
                 part["ctc"] = ctc
         hypotheses = []
         for one, string, part in zip(nbest, strings, parts):
@@ -130,24 +150,6 @@ class _OnePass:
         # What no path of CTC spells has only the score of rounding.
         spelled = [h for h in hypotheses if h.parts.get("ctc", 0.0) > -math.inf]
         return spelled if spelled and self.options.ctc_weight else hypotheses
-
-
-def _ctc_scores(
-    log_probs: Tensor, strings: list[list[int]], marks: Marks
-) -> list[float]:
-    """Return the log probability of each string under CTC scores (T', V)."""
-    n_frames = len(log_probs)
-    lengths = torch.tensor([len(string) for string in strings])
-    targets = pad_sequence([torch.tensor(string) for string in strings], True)
-    losses = torch.nn.functional.ctc_loss(
-        log_probs.double().cpu().unsqueeze(1).expand(-1, len(strings), -1),
-        targets,
-        torch.full_like(lengths, n_frames),
-        lengths,
-        marks.blank,
-        reduction="none",
-    )
-    return (-losses).tolist()
 
 
 def rescoring_decoder(
@@ -164,13 +166,10 @@ def rescoring_decoder(
             decoder, ctc_weight) to the list ranked anew.
     """
     alphabet = recogniser.charmap.alphabet
-    marks, fusion = Marks.of(alphabet), make_fusion(options, alphabet)
+    marks, beam = Marks.of(alphabet), BeamDecoder(alphabet, options)
 
     def search(encoding: Encoding) -> list[list[Hypothesis]]:
-        log_probs, lengths = log_posteriors(encoding.ctc_scores)  # (T', B, V)
-        lists = prefix_beam_search(
-            log_probs, lengths, options.beam_size, marks.blank, fusion
-        )
+        lists = beam.search_all(encoding)
         memory, _ = open_memory(recogniser, encoding)
         scores = score_strings(
             recogniser.decoder,

@@ -142,8 +142,9 @@ class FusedScorer:
         """Return what each hypothesis has gained with each next symbol, (B,S,K,V)."""
         total = self.gained.unsqueeze(3)
         for automaton, state in zip(self.automata, self.states):
-            gain = automaton.gain[state]  # (B, S, K, V)
-            gain[..., self.end] += automaton.final[automaton.next[state, self.end]]
+            gain = automaton.gains(state)  # (B, S, K, V)
+            ended = automaton.follow(state, torch.full_like(state, self.end))
+            gain[..., self.end] += automaton.ends(ended)
             total = total + gain
         return total
 
@@ -156,9 +157,10 @@ class FusedScorer:
         states = [state.gather(2, origin) for state in self.states]
         self.gained = self.gained.gather(2, origin)
         for automaton, state in zip(self.automata, states):
-            self.gained = self.gained + automaton.gain[state, symbol]
+            chosen = automaton.gains(state).gather(3, symbol.unsqueeze(3))
+            self.gained = self.gained + chosen.squeeze(3)
         self.states = [
-            automaton.next[state, symbol].long()
+            automaton.follow(state, symbol)
             for automaton, state in zip(self.automata, states)
         ]
 

@@ -11,32 +11,45 @@ cores, start several processes.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 
 import torch
 from torch import Tensor
 
 from labkit.base import LabError
-from labkit.decoding.flashlight.lexicon import choose_lexicon, name_tokens
+from labkit.decoding.check import check_scores
+from labkit.decoding.exact import best_path_log_prob, ctc_log_probs
+from labkit.decoding.flashlight.lexicon import (
+    choose_lexicon,
+    name_tokens,
+    read_binary_vocabulary,
+)
+from labkit.decoding.flashlight.paths import PathReader
 from labkit.decoding.flashlight.setup import (
     FLOOR,
     FlashlightOptions,
     build_decoder,
     import_decoder,
+    read_model,
 )
 from labkit.decoding.hypothesis import Hypothesis
-from labkit.lm import SPACE
+from labkit.lm import SPACE, NGram, ScriptModel
 from labkit.text import Alphabet
 
 if TYPE_CHECKING:
     from flashlight.lib.text.decoder import DecodeResult
 
 
-class Timed(NamedTuple):
-    """A transcript with the frame at which each of its symbols starts."""
+_NO_SILENCE = "<silence>"  # a token that no network has
 
-    found: Hypothesis
-    frames: list[int]  # on the best path that the beam kept
+
+class _Read(NamedTuple):
+    """A result of Flashlight, read."""
+
+    found: Hypothesis  # its scores without those of words
+    words: int  # of the lexicon
+    unknown: int  # other words
 
 
 class FlashlightDecoder:
@@ -58,7 +71,13 @@ class FlashlightDecoder:
     letter or drop it: WER 25 % instead of 11 % on the embedded corpus.
 
     *Last word.* A word ends with the space, which no network finds at the end of an
-    utterance, so a last frame of space is added where there is a lexicon.
+    utterance, so a last frame of space is added where there is a lexicon. Word pieces
+    that letters spell start with the space: a first frame of space is added.
+
+    *Word pieces.* Flashlight leaves a word at the first frame of its last token. A
+    piece that lasts would be two words, so it may also end in a doubled token (see
+    ``Lexicon.text``); but then token, blank, token counts as one word too, and its
+    probability is too high. So the part ``ctc`` of what was found is computed anew.
 
     Raises:
         LabError: There is no Flashlight for this Python; or the options, the lexicon
@@ -72,8 +91,14 @@ class FlashlightDecoder:
         self.options = options
         make = import_decoder()
         names = name_tokens(alphabet)
-        self.lexicon = choose_lexicon(options.lexicon, options.lm_file, alphabet)
+        model = read_model(options.lm_file)
+        scored = _vocabulary(options, model, names)
+        self.lexicon = choose_lexicon(
+            options.lexicon, alphabet, scored, options.lm_name, options.pieces
+        )
         options.check(self.lexicon)
+        # Do words end in a space? If not, they are word pieces.
+        self._pieces = self.lexicon is not None and self.lexicon.is_of_pieces
         self._blank = alphabet.blank_id
         self._n_symbols = len(names)
         self._space = names.index(SPACE) if SPACE in names else None
@@ -87,26 +112,32 @@ class FlashlightDecoder:
         # a transcript would cost nothing. Without a lexicon the blank serves as
         # silence; with one, the silence must be another token.
         silence = names[self._blank] if self.lexicon is None else SPACE
+        if self._pieces:  # they are not separated
+            silence = _NO_SILENCE
+        labelled = not options.pieces  # by letters, pieces spell words
+        self._reader = PathReader([*names], self._blank, self.lexicon, labelled)
         if silence not in names:
             names.append(silence)
         self._n_columns = len(names)
-        self._closing = self._make_closing()
+        spaced = self.lexicon is not None and self._space is not None
+        frame = self._make_space() if spaced else None
+        self._opening = frame if self._pieces else None
+        self._closing = None if self._pieces else frame
         self._decoder = build_decoder(
-            make, options, self.lexicon, names, names[self._blank], silence
+            make, options, model, self.lexicon, names, names[self._blank], silence
         )
-        self._streamed: int | None = None  # frames of the open stream
+        # The frames of the open stream.
+        self._streamed: list[Tensor] | None = None
 
-    def _make_closing(self) -> Tensor | None:
-        """Make the frame (1, V) that ends the last word, where words end in a space.
+    def _make_space(self) -> Tensor:
+        """Make the frame (1, V) in which words end, or word pieces begin.
 
         A hypothesis inside a word goes on through the blank, at a cost that
-        ``_to_timed`` gives back, and so remains if there is no other.
+        ``_read`` gives back, and so remains if there is no other.
         """
-        if self.lexicon is None or self._space is None:
-            return None
-        closing = torch.full((1, self._n_columns), -torch.inf)
-        closing[0, self._blank], closing[0, self._space] = FLOOR, 0.0
-        return closing
+        frame = torch.full((1, self._n_columns), -torch.inf)
+        frame[0, self._blank], frame[0, self._space] = FLOOR, 0.0
+        return frame
 
     def search(self, log_probs: Tensor, lengths: Tensor) -> list[list[Hypothesis]]:
         """Find the most probable transcripts of each utterance of a batch.
@@ -123,30 +154,18 @@ class FlashlightDecoder:
         Raises:
             LabError: A log-probability is NaN or +inf, or the shapes do not fit.
         """
-        nbests = self.search_timed(log_probs, lengths)
-        return [[found for found, _ in nbest] for nbest in nbests]
-
-    def search_timed(self, log_probs: Tensor, lengths: Tensor) -> list[list[Timed]]:
-        """Find what ``search`` finds, with the frames of the symbols."""
-        n_frames, n_utterances, _ = log_probs.shape
-        if lengths.shape != (n_utterances,) or (lengths > n_frames).any():
-            raise LabError(
-                f"lengths {lengths.tolist()} for {n_utterances} utterances of "
-                f"{n_frames} frames",
-                "give one for each, none above the number of frames",
-            )
+        check_scores(log_probs, lengths)
         self._streamed = None  # there is one search at a time
         log_probs = log_probs.detach().cpu()
         every = []
         for b, length in enumerate(lengths.tolist()):
-            # Padding may hold anything, NaN too.
             emissions = self._prepare(log_probs[:length, b])
-            if self._closing is not None:
-                emissions = torch.cat([emissions, self._closing])
+            around = [self._opening, emissions, self._closing]
+            frames = torch.cat([frame for frame in around if frame is not None])
             results = self._decoder.decoder.decode(
-                emissions.data_ptr(), len(emissions), self._n_columns
+                frames.data_ptr(), len(frames), self._n_columns
             )
-            every.append(self._to_nbest(results, length))
+            every.append(self._to_nbest(results, emissions))
         return every
 
     def begin(self) -> None:
@@ -156,38 +175,43 @@ class FlashlightDecoder:
         others raise LabError if no stream is open.
         """
         self._decoder.decode_begin()
-        self._streamed = 0
+        self._streamed = []
+        if self._opening is not None:
+            self._decoder.decode_step(self._opening)
 
     def step(self, log_probs: Tensor) -> None:
         """Search on through the next frames (T, V) of the stream; T may be 0."""
-        n_frames = self._frames_so_far()
+        streamed = self._stream()
+        check_scores(log_probs.unsqueeze(1), torch.tensor([len(log_probs)]))
         emissions = self._prepare(log_probs)
         self._decoder.decode_step(emissions)
-        self._streamed = n_frames + len(emissions)
+        streamed.append(emissions)
 
     def best(self) -> Hypothesis:
         """Return the best transcript of the stream so far.
 
         Its last word may be incomplete; the end of the sentence is not scored.
         """
-        n_frames = self._frames_so_far()
-        results = self._decoder.decoder.get_all_final_hypothesis() if n_frames else []
-        if not results:
+        n_frames = sum(map(len, self._stream()))
+        if not n_frames:
             return Hypothesis(0.0, [], {"ctc": 0.0})
+        # The best one alone, as Flashlight offers it, would end with a whole word.
+        results = self._decoder.decoder.get_all_final_hypothesis()
         best = max(results, key=lambda result: result.score)
-        return self._to_timed(best, n_frames, 0.0).found
+        return self._with_words(self._read(best, n_frames, 0.0))
 
     def end(self) -> list[Hypothesis]:
         """Close the stream; return its n-best list, best first."""
-        n_frames = self._frames_so_far()
+        empty = torch.empty(0, self._n_columns)
+        emissions = torch.cat([empty, *self._stream()])
         self._streamed = None
         if self._closing is not None:
             self._decoder.decode_step(self._closing)
         self._decoder.decode_end()
         results = self._decoder.decoder.get_all_final_hypothesis()
-        return [found for found, _ in self._to_nbest(results, n_frames)]
+        return self._to_nbest(results, emissions)
 
-    def _frames_so_far(self) -> int:
+    def _stream(self) -> list[Tensor]:
         if self._streamed is None:
             raise LabError("no stream is open", "call begin() first")
         return self._streamed
@@ -199,11 +223,6 @@ class FlashlightDecoder:
                 f"scores of shape {tuple(log_probs.shape)} for an alphabet of "
                 f"{self._n_symbols} symbols",
                 "use the alphabet that the network was trained with",
-            )
-        if not (log_probs < torch.inf).all():
-            raise LabError(
-                "the scores hold NaN or infinity",
-                "the network has diverged: train it with a lower --base_lr",
             )
         emissions = log_probs.new_full(
             (len(log_probs), self._n_columns), FLOOR, dtype=torch.float32, device="cpu"
@@ -217,55 +236,86 @@ class FlashlightDecoder:
             emissions[:, self._space] += self.options.sil_score
         return emissions
 
-    def _to_nbest(self, results: Sequence[DecodeResult], n_frames: int) -> list[Timed]:
-        # They are sorted.
-        nbest: dict[tuple[int, ...], Timed] = {}
+    def _to_nbest(
+        self, results: Sequence[DecodeResult], emissions: Tensor
+    ) -> list[Hypothesis]:
+        read = []
         for result in results:
-            if len(nbest) == (self.options.nbest or len(results)):
-                break
             owed = 0.0
             if self._closing is not None:
                 # The token before the last, which marks the end, closes.
-                owed = self._closing[0, result.tokens[-2]].item()
-            timed = self._to_timed(result, n_frames, owed)
-            # Two words may have the same spelling; the better one came first.
-            nbest.setdefault(tuple(timed.found.indices), timed)
-        return list(nbest.values())
+                token = result.tokens[-2]
+                owed = self._closing[0, token].item()
+                owed += self.options.sil_score * (token == self._space)
+            read.append(self._read(result, len(emissions), owed))
+        if self._pieces:
+            read = self._computed_anew(read, emissions)
+        nbest: dict[tuple[int, ...], Hypothesis] = {}
+        found = map(self._with_words, read)
+        for one in sorted(found, key=lambda one: one.score, reverse=True):
+            # Two words may have the same spelling; the better one comes first.
+            nbest.setdefault(tuple(one.indices), one)
+        return [*nbest.values()][: self.options.nbest]
 
-    def _to_timed(self, result: DecodeResult, n_frames: int, owed: float) -> Timed:
+    def _read(self, result: DecodeResult, n_frames: int, owed: float) -> _Read:
         """Read one result; the frame that ends the last word has added ``owed``.
 
-        Flashlight puts a token before the first frame: those of the frames are 1 to
-        ``n_frames`` of its list.
+        Flashlight puts a token before the first frame: those of the frames follow it,
+        and the frame of space, if there is one.
         """
-        options = self.options
-        score = result.score - owed
-        lm = result.lmScore * self.options.nats_of_lm
-        ctc = score - options.lm_weight * lm
-        if self.lexicon is not None:
-            words = [word for word in result.words if word >= 0]
-            unknown = words.count(len(self.lexicon.spellings))
+        options, lexicon = self.options, self.lexicon
+        first = 1 if self._opening is None else 2
+        words = [word for word in result.words if word >= 0]
+        unknown = words.count(len(lexicon.spellings)) if lexicon else 0
+        lm = result.lmScore * options.nats_of_lm
+        ctc = result.score - owed - options.lm_weight * lm
+        if lexicon is not None:
             ctc -= options.word_score * (len(words) - unknown)
             ctc -= options.unk_score * unknown if unknown else 0.0
-        indices, frames = self._collapse(result.tokens[1 : n_frames + 1])
+        path, ends = result.tokens[first:], result.words[first:]
+        indices, frames, labels = self._reader.read(path, ends, n_frames)
         parts = {"ctc": ctc} if options.lm is None else {"ctc": ctc, "lm": lm}
-        return Timed(Hypothesis(score, indices, parts), frames)
+        found = Hypothesis(0.0, indices, parts, labels=labels, frames=frames)
+        return _Read(found, len(words) - unknown, unknown)
 
-    def _collapse(self, path: Sequence[int]) -> tuple[list[int], list[int]]:
-        """Reduce a path to its transcript and the first frame of each symbol."""
-        indices: list[int] = []
-        frames: list[int] = []
-        before = self._blank
-        worded = self.lexicon is not None
-        for frame, symbol in enumerate(path):
-            is_new = symbol not in (before, self._blank)
-            before = symbol
-            # Flashlight allows any number of spaces between two words.
-            if worded and symbol == self._space and indices[-1:] in ([], [symbol]):
-                continue
-            if is_new and symbol < self._n_symbols:
-                indices.append(symbol)
-                frames.append(frame)
-        if worded and indices and indices[-1] == self._space:
-            del indices[-1], frames[-1]
-        return indices, frames
+    def _with_words(self, read: _Read) -> Hypothesis:
+        """Add up the score of a hypothesis."""
+        options, (found, words, unknown) = self.options, read
+        score = found.parts["ctc"] + options.lm_weight * found.parts.get("lm", 0.0)
+        score += options.word_score * words if words else 0.0
+        score += options.unk_score * unknown if unknown else 0.0
+        return replace(found, score=score)
+
+    def _computed_anew(self, read: list[_Read], emissions: Tensor) -> list[_Read]:
+        """Replace the parts ``ctc`` by the exact ones."""
+        strings = [one.found.indices for one in read]
+        if self.options.log_add:
+            exact = ctc_log_probs(strings, emissions, self._blank)
+        else:
+            exact = [best_path_log_prob(x, emissions, self._blank) for x in strings]
+        return [
+            one._replace(
+                found=replace(one.found, parts={**one.found.parts, "ctc": ctc})
+            )
+            for one, ctc in zip(read, exact)
+        ]
+
+
+def _vocabulary(
+    options: FlashlightOptions, model: NGram | None, tokens: Sequence[str]
+) -> Sequence[str] | None:
+    """Return the symbols that the language model scores; None if nobody knows."""
+    if model:
+        return model.vocabulary
+    if options.lm_file:
+        return read_binary_vocabulary(options.lm_file)
+    if not isinstance(options.lm, ScriptModel):
+        return None
+    if options.lm.units == "char":
+        return tokens
+    if not (options.lm.words or options.lexicon):
+        raise LabError(
+            f"{options.lm.name}: a model of words, and nobody knows which",
+            "list them in its attribute words, or give a --lexicon",
+        )
+    return options.lm.words or None

@@ -3,31 +3,23 @@
 A lexicon file holds one word a line: followed by its spelling, tokens apart and the
 space written ``|`` (``pour p o u r |``); or alone, and then it is spelled letter by
 letter. A word may have several lines.
+
+*Word pieces* are parts of words, as a model may have them: ``▁demain``, ``s``. One that
+starts a word begins with ``▁``. Networks of letters spell them too, with the space in
+place of ``▁``.
 """
 
 from __future__ import annotations
 
-import gzip
-import re
-import zlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from mmap import ACCESS_READ, mmap
 from pathlib import Path
 
 from labkit.base import LabError
-from labkit.lm import (
-    END,
-    MAX_ORDER,
-    SPACE,
-    START,
-    UNKNOWN,
-    is_kenlm_binary,
-    open_arpa,
-)
+from labkit.lm import END, PIECE, SPACE, START, UNKNOWN
 from labkit.text import MARKS, Alphabet, normalise
 
-_BUILD = "build one: python -m labkit.lm build"
 _SHOWN = 5  # characters that an error shows
 _SPECIAL = {START, END, UNKNOWN, "<UNK>"}
 
@@ -67,6 +59,21 @@ class Lexicon:
 
     spellings: dict[str, list[Spelling]] = field(default_factory=dict)
     left_out: list[str] = field(default_factory=list)  # the alphabet cannot spell them
+    written: dict[str, str] = field(default_factory=dict)  # words as they are shown
+
+    def label(self, word: str) -> str:
+        """Return a word as it was written."""
+        return self.written.get(word, word)
+
+    @property
+    def is_of_pieces(self) -> bool:
+        """Whether no space ends the words, which may follow one another at once."""
+        return any(own[0][-1] != SPACE for own in self.spellings.values())
+
+    def letters_of(self, word: str) -> set[Spelling]:
+        """Return the spellings of a word without spaces."""
+        every = self.spellings[word]
+        return {tuple(x for x in spelling if x != SPACE) for spelling in every}
 
     def add(self, word: str, spelling: Spelling) -> None:
         """Give a word one more spelling."""
@@ -118,11 +125,35 @@ def spell_words(words: Iterable[str], alphabet: Alphabet) -> Lexicon:
     return lexicon
 
 
-def read_lexicon(path: Path, alphabet: Alphabet) -> Lexicon:
+def spell_pieces(pieces: Iterable[str], alphabet: Alphabet) -> Lexicon:
+    """Spell word pieces in letters; leave out those with other letters.
+
+    Raises:
+        LabError: The alphabet has no space, or not one piece starts a word.
+    """
+    names, lexicon = _spellable(alphabet), Lexicon()
+    for piece in pieces:
+        spelling = tuple(piece.replace(PIECE, SPACE))
+        if piece in _SPECIAL:
+            continue
+        if names.issuperset(spelling) and SPACE not in spelling[1:]:
+            lexicon.add(piece, spelling)
+        else:
+            lexicon.left_out.append(piece)
+    if SPACE not in names or not any(p.startswith(PIECE) for p in lexicon.spellings):
+        raise LabError(
+            f"not one word piece that starts a word ({PIECE}) can be spelled",
+            "build a model of pieces: python -m labkit.lm build TEXT --units piece",
+        )
+    return lexicon
+
+
+def read_lexicon(path: Path, alphabet: Alphabet, pieces: bool = False) -> Lexicon:
     """Read a lexicon file.
 
     A word alone on its line is normalised, as the transcripts are, and spelled. The
-    ``|`` that ends a spelling may be left out where the tokens have a space.
+    ``|`` that ends a spelling may be left out where the tokens have a space. Of
+    ``pieces``, only the first of each line is read, and spelled in letters.
 
     Raises:
         LabError: It holds no word, a word has a token that the alphabet lacks, or it
@@ -133,10 +164,14 @@ def read_lexicon(path: Path, alphabet: Alphabet) -> Lexicon:
         lines = path.read_text(encoding="utf-8-sig").split("\n")
     except UnicodeDecodeError as error:
         raise LabError(f"{path}: not UTF-8", "save the lexicon as UTF-8") from error
+    if pieces:
+        return spell_pieces(
+            [line.split()[0] for line in lines if line.split()], alphabet
+        )
     lexicon = Lexicon()
     for number, line in enumerate(lines, start=1):
         where = f"{path}:{number}"
-        for word, spelling in _entries(line, SPACE in names, where):
+        for word, spelling, written in _entries(line, SPACE in names, where):
             for token in spelling:
                 if token not in names:
                     raise LabError(
@@ -145,15 +180,17 @@ def read_lexicon(path: Path, alphabet: Alphabet) -> Lexicon:
                         "correct the line or leave it out",
                     )
             lexicon.add(word, spelling)
+            lexicon.written.setdefault(word, written)
     if not lexicon.spellings:
         raise LabError(f"{path}: no word in it", "write one word a line")
     return lexicon
 
 
-def _entries(line: str, spaced: bool, where: str) -> list[tuple[str, Spelling]]:
+def _entries(line: str, spaced: bool, where: str) -> list[tuple[str, Spelling, str]]:
     """Read a line: a word and its spelling, or a word alone.
 
-    The tokens are letters if they are ``spaced``, that is, have a space.
+    The tokens are letters if they are ``spaced``, that is, have a space. Returns the
+    words for the language model, their spellings, and how they are written.
     """
     word, *spelling = line.split() or [""]
     if word in ("", *_SPECIAL):
@@ -168,14 +205,19 @@ def _entries(line: str, spaced: bool, where: str) -> list[tuple[str, Spelling]]:
                     "give the spelling of one word a line",
                 )
             spelling = [*letters, SPACE]
-        return [(word, tuple(spelling))]
+        return [(word, tuple(spelling), word)]
     if not spaced:
         raise LabError(
             f"{where}: {word!r} has no spelling",
             "write its word pieces after it: only letters are spelled automatically",
         )
-    text = normalise(word).translate(dict.fromkeys(map(ord, MARKS), " "))
-    return [(part, (*part, SPACE)) for part in text.split()]
+    parts = _words_in(word)
+    written = [word.rstrip(MARKS)] if len(parts) == 1 else parts
+    return [(part, (*part, SPACE), own) for part, own in zip(parts, written)]
+
+
+def _words_in(text: str) -> list[str]:
+    return normalise(text).translate(dict.fromkeys(map(ord, MARKS), " ")).split()
 
 
 def _variants(spelling: Spelling, marks: Sequence[str]) -> list[Spelling]:
@@ -198,26 +240,38 @@ def _variants(spelling: Spelling, marks: Sequence[str]) -> list[Spelling]:
 
 
 def choose_lexicon(
-    given: str | Path | Lexicon | None, model: Path | None, alphabet: Alphabet
+    given: str | Path | Lexicon | None,
+    alphabet: Alphabet,
+    vocabulary: Sequence[str] | None = None,
+    model: object = "",
+    pieces: bool = False,
 ) -> Lexicon | None:
-    """Find the words to search for; check that the model scores them.
+    """Choose the words to search for; check that the model scores them.
 
     They are those of the lexicon ``given``, else those of a word model; None, where
     there is neither, stands for any characters.
+
+    Args:
+        given: A lexicon, or its file.
+        alphabet: The alphabet.
+        vocabulary: The symbols of the language model; None if there is none, or they
+            are not known.
+        model: Its name, for messages.
+        pieces: The words of both are word pieces, to be spelled in letters.
 
     Raises:
         LabError: The file of the lexicon cannot be used, or the model is not one of
             its words, or without lexicon not one of these tokens.
     """
     if isinstance(given, (str, Path)):
-        given = read_lexicon(Path(given), alphabet)
-    vocabulary = _read_vocabulary(model) if model else None
+        given = read_lexicon(Path(given), alphabet, pieces)
     if vocabulary is None:
         return given
     symbols = {*vocabulary}.difference(_SPECIAL)
     unknown = symbols.difference(name_tokens(alphabet))
     of_characters = all(len(symbol) == 1 for symbol in symbols)
     if given is not None:
+        _name_as_the_model_does(given, symbols)
         if of_characters or symbols.isdisjoint(given.spellings):
             what = "is one of characters" if of_characters else "knows none of them"
             raise LabError(
@@ -225,50 +279,34 @@ def choose_lexicon(
                 "give a word model, or no lexicon",
             )
         return given
+    if pieces:
+        return spell_pieces(vocabulary, alphabet)
     if of_characters and unknown:
         raise LabError(
             f"{model}: the language model is of another alphabet: it scores "
             f"{' '.join(sorted(unknown)[:_SHOWN])}",
             "build one from normalised text: python -m labkit.lm build",
         )
+    if unknown and any(symbol.startswith(PIECE) for symbol in symbols):
+        raise LabError(f"{model}: a language model of word pieces", "give --pieces too")
     return spell_words(vocabulary, alphabet) if unknown else None
 
 
-def _read_vocabulary(path: Path) -> list[str] | None:
-    """Read the symbols of a model without reading its n-grams, which may be many.
-
-    A binary file of KenLM may be without symbols: None.
-    """
-    if is_kenlm_binary(path):
-        with path.open("rb") as raw:
-            content = mmap(raw.fileno(), 0, access=ACCESS_READ)
-        first = content.rfind(b"<unk>\0")  # the symbols are at its end
-        symbols = content[first:] if first >= 0 else b""
-        return symbols.decode("utf-8", errors="replace").split("\0")[:-1] or None
-    try:
-        with open_arpa(path) as lines:
-            header = _lines_until(b"\\1-grams:", lines)
-            unigrams = _lines_until(b"\\", lines)
-    except (EOFError, zlib.error, gzip.BadGzipFile, UnicodeDecodeError) as error:
-        raise LabError(f"{path}: damaged, or no text", _BUILD) from error
-    order = sum(bool(re.match(r"ngram +\d+ *=", line)) for line in header)
-    symbols = [fields[1] for fields in map(str.split, unigrams) if len(fields) > 1]
-    if header[:1] != ["\\data\\"] or not order or not symbols:
-        raise LabError(f"{path}: no language model in ARPA format", _BUILD)
-    if not 2 <= order <= MAX_ORDER:
-        raise LabError(
-            f"{path}: the order is {order}, and KenLM as it comes with Flashlight "
-            f"reads 2 to {MAX_ORDER}",
-            "build one of such an order: python -m labkit.lm build",
-        )
-    return symbols
+def _name_as_the_model_does(lexicon: Lexicon, symbols: set[str]) -> None:
+    """Let a word that the model knows in its normalised form alone have that name."""
+    for word in [*lexicon.spellings]:
+        parts = _words_in(word)
+        if word not in symbols and len(parts) == 1 and parts[0] in symbols:
+            written = lexicon.label(word)
+            for spelling in lexicon.spellings.pop(word):
+                lexicon.add(parts[0], spelling)
+            lexicon.written.setdefault(parts[0], written)
 
 
-def _lines_until(start: bytes, lines: Iterable[bytes]) -> list[str]:
-    """Read the lines before one that starts with ``start``, those empty left out."""
-    before = []
-    for line in lines:
-        if line.startswith(start):
-            break
-        before.append(line.decode("utf-8").strip())
-    return [line for line in before if line]
+def read_binary_vocabulary(path: Path) -> list[str] | None:
+    """Read the symbols of a binary file of KenLM; it may be without: None."""
+    with path.open("rb") as raw:
+        content = mmap(raw.fileno(), 0, access=ACCESS_READ)
+    first = content.rfind(b"<unk>\0")  # they are at its end
+    symbols = content[first:] if first >= 0 else b""
+    return symbols.decode("utf-8", errors="replace").split("\0")[:-1] or None

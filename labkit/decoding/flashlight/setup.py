@@ -8,7 +8,7 @@ from __future__ import annotations
 import importlib.util
 import math
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -17,7 +17,18 @@ from typing import TYPE_CHECKING
 
 from labkit.base import LabError, silent_stderr
 from labkit.decoding.flashlight.lexicon import Lexicon
-from labkit.lm import UNKNOWN, NGram, is_kenlm_binary, read_arpa, write_arpa
+from labkit.lm import (
+    KENLM_ORDERS,
+    SPACE,
+    START,
+    UNKNOWN,
+    ZERO_LOG_PROB,
+    NGram,
+    ScriptModel,
+    is_kenlm_binary,
+    read_arpa,
+    write_arpa,
+)
 from labkit.text import MARKS
 
 if TYPE_CHECKING:
@@ -37,9 +48,10 @@ class FlashlightOptions:
     # The words that may be found, or their file (see ``lexicon``). None: with a word
     # model its own words, else any characters.
     lexicon: str | Path | Lexicon | None = None
-    # A language model: an ARPA file (``.gz`` or not), a binary file of KenLM, or an
-    # object that scores words, or without lexicon the indices of tokens.
-    lm: str | Path | CTCDecoderLM | None = None
+    # A language model: an ARPA file (``.gz`` or not), a binary file of KenLM, a model
+    # written in Python, or torchaudio's kind of it: an object that scores the indices
+    # of words, or without lexicon those of tokens.
+    lm: str | Path | ScriptModel | CTCDecoderLM | None = None
     nbest: int | None = None  # hypotheses to return at most; None for all of the beam
     beam_size: int = 50  # hypotheses kept at each frame
     beam_size_token: int | None = None  # the likeliest tokens at each frame, or all
@@ -54,11 +66,17 @@ class FlashlightOptions:
     # alone, and without language model the search finds what greedy decoding finds.
     log_add: bool = True
     punctuation: bool = True  # with a lexicon, a mark may follow each word
+    pieces: bool = False  # the words are word pieces, to be spelled in letters
 
     @property
     def lm_file(self) -> Path | None:
         """The file of the language model, if it is one."""
         return Path(self.lm) if isinstance(self.lm, (str, Path)) else None
+
+    @property
+    def lm_name(self) -> str:
+        """The language model, for messages."""
+        return self.lm.name if isinstance(self.lm, ScriptModel) else str(self.lm)
 
     @property
     def nats_of_lm(self) -> float:
@@ -90,9 +108,31 @@ class FlashlightOptions:
             )
 
 
+def read_model(path: Path | None) -> NGram | None:
+    """Read an ARPA file, with the reader of the other decoders.
+
+    Returns:
+        The model; None if there is none, or it is a binary file of KenLM.
+
+    Raises:
+        LabError: It cannot be read, or is of an order that KenLM cannot read.
+    """
+    if path is None or is_kenlm_binary(path):
+        return None
+    model, (low, high) = read_arpa(path), KENLM_ORDERS
+    if not low <= model.order <= high:
+        raise LabError(
+            f"{path}: the order is {model.order}, and the KenLM that comes with "
+            f"Flashlight reads {low} to {high}",
+            "use --decoder beam if it is of characters, or build one of such an order",
+        )
+    return model
+
+
 def build_decoder(
     make: Callable[..., CTCDecoder],
     options: FlashlightOptions,
+    model: NGram | None,
     lexicon: Lexicon | None,
     names: list[str],
     blank: str,
@@ -100,20 +140,21 @@ def build_decoder(
 ) -> CTCDecoder:
     """Call ``make`` (``ctc_decoder``); the files that it reads are removed at once.
 
-    ``names`` are those of the tokens in the order of the scores' columns, ``silence``
-    that of the token which Flashlight may add between words.
+    ``model`` is what ``read_model`` returned. ``names`` are those of the tokens in the
+    order of the scores' columns, ``silence`` that of the token which Flashlight may
+    add between words.
 
     Raises:
         LabError: KenLM cannot read the language model, or not its path.
     """
-    lm, model = str(options.lm_file) if options.lm_file else options.lm, None
-    if options.lm_file and not is_kenlm_binary(options.lm_file):
-        model = read_arpa(options.lm_file)  # refuses what the other decoders refuse
+    lm = str(options.lm_file) if options.lm_file else options.lm
     with TemporaryDirectory() as folder, silent_stderr():
         units, words = Path(folder, "units.txt"), Path(folder, "words.txt")
         # Without this file, Flashlight numbers a model's symbols in the order of a
         # hash table, and scores one letter as if it were another.
         entries = lexicon.words if lexicon else names
+        if isinstance(lm, ScriptModel):
+            lm = adapt(lm, entries)
         units.write_text("\n".join(entries) + "\n", encoding="utf-8")
         if lexicon:
             marks = [m for m in MARKS if options.punctuation and m in names]
@@ -146,15 +187,19 @@ def _call_with_model(
     model: NGram | None,
     copy: Path,
 ) -> CTCDecoder:
-    """Let KenLM read ``lm``; if it is stricter than we are, a ``copy`` of ``model``."""
+    """Let KenLM read ``lm``, or a ``copy`` of ``model`` as the other decoders read it.
+
+    It needs the copy where it is stricter, and where the file has log10 of 0.
+    """
     try:
         try:
-            return call(lm=lm)
+            if model is None or not _has_zero(model):
+                return call(lm=lm)
         except RuntimeError:
             if model is None:
                 raise
-            write_arpa(model, copy)
-            return call(lm=str(copy))
+        write_arpa(model, copy)
+        return call(lm=str(copy))
     except (TypeError, UnicodeError) as error:
         raise LabError(
             f"{lm!a}: the path is not UTF-8, as KenLM needs it",
@@ -165,6 +210,49 @@ def _call_with_model(
             f"{lm}: KenLM cannot read this language model",
             "build it again: python -m labkit.lm build",
         ) from error
+
+
+def adapt(model: ScriptModel, symbols: Sequence[str]) -> CTCDecoderLM:
+    """Make of a model written in Python one that Flashlight can ask.
+
+    Args:
+        model: The model.
+        symbols: What it scores, in the order of their indices.
+    """
+    from torchaudio.models.decoder import CTCDecoderLM, CTCDecoderLMState
+
+    texts = [" " if symbol == SPACE else symbol for symbol in symbols]
+
+    class Adapted(CTCDecoderLM):
+        """Keeps, for each of its states, the model's, and the score that led there."""
+
+        def start(self, start_with_nothing: bool) -> CTCDecoderLMState:
+            """Return the state before a transcript; forget those of the one before."""
+            state = CTCDecoderLMState()
+            self.known = {state: (model.start(), 0.0)}
+            return state
+
+        def score(
+            self, state: CTCDecoderLMState, usr_token_idx: int
+        ) -> tuple[CTCDecoderLMState, float]:
+            """Return the state after a symbol, and its log probability."""
+            after = state.child(usr_token_idx)
+            if after not in self.known:
+                before, _ = self.known[state]
+                self.known[after] = model.score(before, texts[usr_token_idx])
+            return after, self.known[after][1]
+
+        def finish(self, state: CTCDecoderLMState) -> tuple[CTCDecoderLMState, float]:
+            """Return a state, and the log probability that a transcript ends."""
+            return state, model.finish(self.known[state][0])
+
+    return Adapted()
+
+
+def _has_zero(model: NGram) -> bool:
+    """Whether the file may have a log10 of -inf, which KenLM would add."""
+    every = model.log_probs.items()
+    return any(p <= ZERO_LOG_PROB and gram != (START,) for gram, p in every)
 
 
 def import_decoder() -> Callable[..., CTCDecoder]:

@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from labkit.base import USAGE, LabError
-from labkit.decoding.fusion.automaton import Automaton
+from labkit.decoding.fusion.automaton import Automaton, Scorer
 from labkit.lm import END, SPACE, START, UNKNOWN, NGram
 from labkit.text import Alphabet
 
@@ -34,12 +34,12 @@ class Fusion:
 
     """
 
-    lm: Automaton | None  # its gains are ln p
+    lm: Scorer | None  # its gains are ln p
     lm_weight: float
     word_bonus: float = 0.0  # word insertion bonus of each space, in nats
     space: int = 1  # its index
     hotwords: Automaton | None = None
-    _placed: dict[tuple[int, torch.device], list[Automaton]] = field(
+    _placed: dict[tuple[int, torch.device], list[Scorer]] = field(
         default_factory=dict, init=False, repr=False
     )
 
@@ -53,8 +53,8 @@ class Fusion:
                 USAGE,
             )
 
-    def scorers(self, n_symbols: int, device: torch.device) -> list[Automaton]:
-        """Return the automata whose gains add up to that of a symbol.
+    def scorers(self, n_symbols: int, device: torch.device) -> list[Scorer]:
+        """Return the automata whose gains add up to that of a symbol, for one search.
 
         Raises:
             LabError: An automaton is of another alphabet than the ``n_symbols`` V of
@@ -63,27 +63,27 @@ class Fusion:
         key = (n_symbols, device)
         if key not in self._placed:
             self._placed[key] = [x.to(device) for x in self._weighted(n_symbols)]
+        for scorer in filter(None, (*self._placed[key], self.lm)):
+            scorer.renew()
         return self._placed[key]
 
-    def _weighted(self, n_symbols: int) -> list[Automaton]:
+    def _weighted(self, n_symbols: int) -> list[Scorer]:
         """Make the automata of ``scorers``; the word bonus is in the first."""
         lm = self.lm if self.lm_weight else None
         for automaton in filter(None, (lm, self.hotwords)):
-            if automaton.gain.shape[1] != n_symbols:
+            if automaton.n_symbols != n_symbols:
                 raise LabError(
-                    f"a language model or hot words of {automaton.gain.shape[1]} "
+                    f"a language model or hot words of {automaton.n_symbols} "
                     f"symbols for scores of {n_symbols}",
                     "compile them for the alphabet of the network",
                 )
-        hotwords = [self.hotwords] if self.hotwords else []
+        hotwords: list[Scorer] = [self.hotwords] if self.hotwords else []
         if lm is None and not self.word_bonus:
             return hotwords
         if lm is None:
             nothing = torch.zeros(1, n_symbols)
             lm = Automaton(0, nothing.int(), nothing, torch.zeros(1))
-        gain = self.lm_weight * lm.gain
-        gain[:, self.space] += self.word_bonus
-        weighted = Automaton(lm.start, lm.next, gain, self.lm_weight * lm.final)
+        weighted = lm.weighted(self.lm_weight, self.space, self.word_bonus)
         return [weighted, *hotwords]
 
 

@@ -1,0 +1,126 @@
+"""A language model written in Python as an automaton, whose states come as needed."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from labkit.base import USAGE, LabError
+from labkit.decoding.fusion.automaton import Scorer
+from labkit.lm import UNKNOWN, ScriptModel
+from labkit.text import Alphabet
+
+_MOST_STATES = 1 << 18  # are kept from one search to the next
+_ENDED = object()  # the state of a transcript that has ended
+
+
+class ScriptAutomaton(Scorer):
+    """A state stands for the symbols before it, as the model has read them.
+
+    The start and the end of a transcript mean what they mean to an n-gram model, see
+    ``compile_ngram``.
+
+    Args:
+        model: A model of characters.
+        alphabet: The alphabet.
+        weight: Of its scores.
+        bonus: Added for each space, in nats.
+
+    Raises:
+        LabError: It is one of words.
+    """
+
+    def __init__(
+        self,
+        model: ScriptModel,
+        alphabet: Alphabet,
+        weight: float = 1.0,
+        bonus: float = 0.0,
+    ) -> None:
+        if model.units != "char":
+            raise LabError(
+                f"{model.name}: this search needs a language model of characters",
+                "use --decoder flashlight for one of words",
+                USAGE,
+            )
+        self.model, self.alphabet = model, alphabet
+        self.weight, self.bonus = weight, bonus
+        self.start = 0
+        self._forget()
+
+    def _forget(self) -> None:
+        """Drop every state but the first."""
+        self._states: list[object] = [self.model.start()]
+        self._after: dict[tuple[int, int], tuple[float, int]] = {}
+        self._rows: dict[int, list[float]] = {}
+
+    @property
+    def n_symbols(self) -> int:
+        """The symbols V, the blank among them."""
+        return len(self.alphabet.symbols)
+
+    def to(self, device: torch.device) -> ScriptAutomaton:
+        """Return the automaton; it has no tables."""
+        return self
+
+    def weighted(self, weight: float, space: int, bonus: float) -> ScriptAutomaton:
+        """Return the same with gains times ``weight``, and a bonus for the space."""
+        return ScriptAutomaton(self.model, self.alphabet, weight, bonus)
+
+    def step(self, state: int, symbol: int) -> tuple[float, int]:
+        """Return the gain of a symbol and the next state."""
+        key = (state, symbol)
+        if key not in self._after:
+            log_prob, after = self._read(state, self.alphabet.symbols[symbol])
+            bonus = self.bonus * (self.alphabet.symbols[symbol] == self.alphabet.space)
+            self._after[key] = self.weight * log_prob + bonus, after
+        return self._after[key]
+
+    def _read(self, state: int, char: str) -> tuple[float, int]:
+        """Return ln p of a character, and the next state."""
+        alphabet, before = self.alphabet, self._states[state]
+        if char == alphabet.blank or (char == alphabet.start and state == self.start):
+            return 0.0, state
+        if before is _ENDED:  # as if a new transcript started with something unknown
+            _, log_prob = self.model.score(self._states[self.start], UNKNOWN)
+            return log_prob, self.start
+        if char == alphabet.end:
+            return self.model.finish(before), self._number(_ENDED)
+        strange = char in (alphabet.start, alphabet.unknown)
+        after, log_prob = self.model.score(before, UNKNOWN if strange else char)
+        return log_prob, self._number(after)
+
+    def _number(self, state: object) -> int:
+        self._states.append(state)
+        return len(self._states) - 1
+
+    def end(self, state: int) -> float:
+        """Return what is added where a transcript ends in ``state``."""
+        before = self._states[state]
+        return 0.0 if before is _ENDED else self.weight * self.model.finish(before)
+
+    def gains(self, state: Tensor) -> Tensor:
+        """Return the gain of every symbol in states (...), (..., V)."""
+        rows = []
+        for one in state.flatten().tolist():
+            if one not in self._rows:
+                every = range(self.n_symbols)
+                self._rows[one] = [self.step(one, symbol)[0] for symbol in every]
+            rows.append(self._rows[one])
+        return torch.tensor(rows, device=state.device).view(*state.shape, -1)
+
+    def follow(self, state: Tensor, symbol: Tensor) -> Tensor:
+        """Return the states after symbols, all (...)."""
+        pairs = zip(state.flatten().tolist(), symbol.flatten().tolist())
+        after = [self.step(*pair)[1] for pair in pairs]
+        return torch.tensor(after, device=state.device).view(state.shape)
+
+    def ends(self, state: Tensor) -> Tensor:
+        """Return what is added where transcripts end in states, both (...)."""
+        ends = [self.end(one) for one in state.flatten().tolist()]
+        return torch.tensor(ends, device=state.device).view(state.shape)
+
+    def renew(self) -> None:
+        """Drop the states of the searches before, where they are many."""
+        if len(self._states) > _MOST_STATES:
+            self._forget()

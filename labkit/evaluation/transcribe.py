@@ -31,6 +31,7 @@ from labkit.text import Alphabet
 _DOUBTFUL = 2.0
 _STREAMED = 10  # frames T' that --stream gives to the decoder at a time
 _TAIL = 60  # characters of a long text that it prints
+_LONGEST_BY_HAND = 750  # frames T', 30 s: a viterbi() in plain Python takes T' squared
 
 
 def transcribe(setup: Setup) -> None:
@@ -75,14 +76,15 @@ def _transcribe_one(
     args = setup.args
     encoding = setup.encode(clip.inputs)
     log_probs = log_posteriors(encoding.ctc_scores)[0][:, 0]  # (T', V)
+    aligner = setup.aligner if len(log_probs) <= _LONGEST_BY_HAND else align
     if args.stream:
         found, how = _listen(setup, log_probs, search.open(log_probs)), args.decoder
     elif args.transcript is None:
         (found,), how = search(encoding), args.decoder
     else:
-        given = score_text(args.transcript, log_probs, setup.alphabet, setup.aligner)
+        given = score_text(args.transcript, log_probs, setup.alphabet, aligner)
         found, how = [given], "as given"
-    hypotheses = setup.describe(found, log_probs, clip.seconds, setup.aligner)
+    hypotheses = setup.describe(found, log_probs, clip.seconds, aligner)
     bonuses = ["word bonus"] * bool(args.lm) + ["hot words"] * bool(args.hotwords)
     weights = {"lm": args.lm_weight}
     if {"ctc", "attention"} <= {*found[0].parts}:
@@ -92,7 +94,7 @@ def _transcribe_one(
         print(f"log prob is divided by the number of symbols to the power {norm:g}")
         weights, bonuses = {}, []
     print_nbest(clip.name, hypotheses, weights, bonuses)
-    if hypotheses[0].words and setup.aligner is not align:
+    if hypotheses[0].words and aligner is not align:
         print("    times: by your viterbi(), trellis.py")
     if found[0].cut:
         print("it ran into the limit of its length: there is no end before")

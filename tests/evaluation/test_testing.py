@@ -6,6 +6,7 @@ import argparse
 import json
 import math
 import re
+import sys
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -207,6 +208,10 @@ def test_times_come_from_the_students_alignment_once_it_is_written(
     def unwritten(*_: object) -> None:
         raise NotImplementedError("E27")
 
+    with monkeypatch.context() as changed:
+        module = sys.modules[score_text.__module__]
+        changed.setattr(module, "_LONGEST_BY_HAND", 9)  # frames
+        assert recognise(*given) == ours.replace(line, "")
     monkeypatch.setattr(main_ctc, "viterbi", unwritten)
     assert recognise(*given) == ours.replace(line, "")
     monkeypatch.setattr(main_ctc, "viterbi", lambda *_: (-1.0, [0]))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import torch
-from torch import Generator, nn
+from torch import Generator, Tensor, nn
 
 from checks.drawing import normal, whole
 from checks.oracles import convolved, recurrent_parameters
@@ -81,9 +81,19 @@ class Convolutions(Check):
         )
         why = "convolve() reads the layers one by one and masks after each Hardtanh"
         expect(f"{call}: its layers", result["kinds"], kinds, why)
+        Convolutions.require_shapes(call, result["weights"])
         why = "convolution, normalisation and Hardtanh, twice, in this order"
         wanted = convolved(features, result["weights"], mean=0.0)
         expect_close(f"{call} on {shape}, evaluation", got, wanted, why, 1e-2)
+
+    @staticmethod
+    def require_shapes(call: str, weights: list[Tensor]) -> None:
+        """Require the weights that the oracle computes with."""
+        kernels = (32, 1, 41, 11), (32, 32, 21, 11)
+        wanted = [shape for kernel in kernels for shape in (kernel, *[(32,)] * 3)]
+        shapes = [tuple(weight.shape) for weight in weights]
+        why = "kernel and bias, scale and shift, for each of the two convolutions"
+        expect(f"{call}: shapes of the weights", shapes, wanted, why)
 
 
 class Recurrent(Check):
@@ -177,6 +187,9 @@ class OutputLayer(Check):
             f"{call} on (2, 3, 2 H): shape", shape, wanted, "one score for each symbol"
         )
         weight, bias = result["weights"]
+        sizes = [tuple(weight.shape), tuple(bias.shape)]
+        wanted = [(n_symbols, 2 * nhidden), (n_symbols,)]
+        expect(f"{call}: weights", sizes, wanted, "V rows of 2 H, and V biases")
         why = "no activation: the loss takes the scores as they are"
         scores = inputs["frames"] @ weight.T + bias
         expect_close(f"{call} on (2, 3, 2 H)", result["scores"], scores, why)

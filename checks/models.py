@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from itertools import product
+from itertools import chain, product
 from typing import Any
 
 import torch
@@ -10,7 +10,7 @@ from torch import Generator, Tensor, nn
 from torch.nn.utils.rnn import pack_sequence
 
 from checks.drawing import normal, whole
-from checks.oracles import collapsed, parts_in_a_row
+from checks.oracles import collapsed, parts_in_a_row, small_weights
 from checks.tools import LAB_CONVOLUTIONS, unpacked
 from labkit.base import Lab
 from labkit.exercises import Check, Values, expect, expect_close, expect_that, part
@@ -151,6 +151,30 @@ def small_model(lab: Lab, l1: float = 0.5) -> Any:  # noqa: ANN401 (the student'
     return model.eval()
 
 
+def give_weights(model: Any, weights: list[list[Tensor]]) -> list[list[tuple]]:  # noqa: ANN401
+    """Copy weights into the parts of a network, where all shapes are alike.
+
+    Returns:
+        The shapes of its own parameters, for each part.
+    """
+    parts = [list(part.parameters()) for part in (model.cnn, model.rnn, model.charlin)]
+    shapes = [[tuple(p.shape) for p in part] for part in parts]
+    if shapes == [[tuple(w.shape) for w in part] for part in weights]:
+        with torch.no_grad():
+            for own, given in zip(chain(*parts), chain(*weights)):
+                own.copy_(given)
+    return shapes
+
+
+def require_shapes(shapes: list[list[tuple]], weights: list[list[Tensor]]) -> None:
+    """Require the layers that the weights of the check are for."""
+    wanted = [[tuple(weight.shape) for weight in part] for part in weights]
+    why = "forward needs the layers that the docstrings ask for"
+    call = "CTCModel: its convolutions, recurrent and output layers"
+    layers = "as build_cnn, build_rnn and build_charlin have them"
+    expect_that(shapes == wanted, call, layers, "others", why)
+
+
 class Forward(Check):
     """All parts in order; the same alone and in a batch; the order of the inputs."""
 
@@ -158,13 +182,15 @@ class Forward(Check):
 
     @staticmethod
     def inputs(generator: Generator) -> Values:
-        return {"spectrograms": [normal(generator, T, 6) for T in Forward.LENGTHS]}
+        return {
+            "spectrograms": [normal(generator, T, 6) for T in Forward.LENGTHS],
+            "weights": small_weights(generator),
+        }
 
     @staticmethod
     def probe(lab: Lab, inputs: Values) -> Values:
         model, spectrograms = small_model(lab), inputs["spectrograms"]
-        parts = (model.cnn, model.rnn, model.charlin)
-        weights = [[p.detach().clone() for p in part.parameters()] for part in parts]
+        shapes = give_weights(model, inputs["weights"])
         with torch.no_grad():
             together = model(pack_sequence(spectrograms, enforce_sorted=False))
             alone = [unpacked(model(pack_sequence([s])))[0] for s in spectrograms]
@@ -172,7 +198,7 @@ class Forward(Check):
         return {
             "together": unpacked(together),
             "alone": alone,
-            "weights": weights,
+            "shapes": shapes,
             "unmoved": [n for n, p in model.named_parameters() if p.grad is None],
         }
 
@@ -182,9 +208,8 @@ class Forward(Check):
         call = "forward of T = 61, 122, 5"
         why = "T' frames of each utterance, in the order of the inputs"
         expect(f"{call}: T'", lengths, [16, 31, 2], why)
-        kernels, recurrent, output = result["weights"]
-        Forward.require_shapes(kernels[::4], recurrent, output)
-        wanted = parts_in_a_row(inputs["spectrograms"], *result["weights"])
+        require_shapes(result["shapes"], inputs["weights"])
+        wanted = parts_in_a_row(inputs["spectrograms"], *inputs["weights"])
         with part("one utterance"):
             for T, alone, parts in zip(Forward.LENGTHS, result["alone"], wanted):
                 why = "a frame is C M' numbers by channel: permute, then flatten"
@@ -202,38 +227,26 @@ class Forward(Check):
         call = "backward through forward: weights without a gradient"
         expect(call, result["unmoved"], [], why)
 
-    @staticmethod
-    def require_shapes(
-        kernels: list[Tensor], recurrent: list[Tensor], output: list[Tensor]
-    ) -> None:
-        """Require the layers that the oracle computes with."""
-        rnn = nn.GRU(32 * 3, 4, 2, bidirectional=True)
-        groups = recurrent, output, kernels, [*rnn.parameters()]
-        shapes = [[tuple(weight.shape) for weight in group] for group in groups]
-        layers = [shapes[3], [(44, 8), (44,)], [(32, 1, 41, 11), (32, 32, 21, 11)]]
-        why = "forward needs the layers that the docstrings ask for"
-        call = "CTCModel: its convolutions, recurrent and output layers"
-        wanted = "as build_cnn, build_rnn and build_charlin have them"
-        expect_that(shapes[:3] == layers, call, wanted, "others", why)
-
 
 class Penalty(Check):
     """The L1 norm of the weights, differentiable."""
 
     @staticmethod
     def inputs(generator: Generator) -> Values:
-        return {"l1": whole(generator, 32, 255) / 256}
+        l1 = whole(generator, 32, 255) / 256
+        return {"l1": l1, "weights": small_weights(generator)}
 
     @staticmethod
     def probe(lab: Lab, inputs: Values) -> Values:
         model = small_model(lab, inputs["l1"])
+        shapes = give_weights(model, inputs["weights"])
         value = model.penalty()
         value.backward()
         weights = [p for p in model.parameters() if p.dim() > 1]
         others = [p for p in model.parameters() if p.dim() <= 1]
         return {
             "value": value,
-            "matrices": weights,
+            "shapes": shapes,
             "slopes": [
                 w.grad.abs().max().item() for w in weights if w.grad is not None
             ],
@@ -243,13 +256,14 @@ class Penalty(Check):
     @staticmethod
     def judge(inputs: Values, result: Values) -> None:
         l1 = inputs["l1"]
+        require_shapes(result["shapes"], inputs["weights"])
+        matrices = [w for w in chain(*inputs["weights"]) if w.dim() > 1]
         call = f"penalty() with l1 = {l1}"
-        norm = sum(w.double().abs().sum().item() for w in result["matrices"])
+        norm = sum(w.double().abs().sum().item() for w in matrices)
         value = torch.tensor(l1 * norm)
         why = "l1 times the sum of the absolute values of all matrices and kernels"
         expect_close(call, result["value"], value, why, tolerance=1e-4 * value.item())
         expect(f"{call}: biases with a gradient", result["touched"], 0, "none")
         why = "the gradient of l1 |w| is l1 times the sign of w, for every weight"
-        slopes = [l1] * len(result["matrices"])
+        slopes = [l1] * len(matrices)
         expect(f"{call}: largest slope of each weight", result["slopes"], slopes, why)
-        expect_that(norm > 0, call, "weights", "none", "those of a CTCModel")

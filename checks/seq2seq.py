@@ -7,7 +7,7 @@ from torch import Generator, Tensor, nn
 from torch.nn.utils.rnn import pack_sequence
 
 from checks.drawing import normal
-from checks.oracles import attended, read_by_hand
+from checks.oracles import attended, decoder_weights, read_by_hand
 from labkit.base import Lab
 from labkit.decoding import Decoded, Memory, RecurrentState
 from labkit.exercises import Check, Values, expect, expect_close, expect_that, part
@@ -129,15 +129,14 @@ class Reading(Check):
         return {
             "symbols": torch.randint(0, 7, (2, 3, 4), generator=generator),  # (B, R, U)
             "frames": 2 * normal(generator, 6, 2, 6),  # (T', B, 2H)
+            "weights": decoder_weights(generator, *Reading.SIZES[:3]),
         }
 
     @staticmethod
     def probe(lab: Lab, inputs: Values) -> Values:
         torch.manual_seed(0)
         decoder = lab.seq2seq.AttentionDecoder(*Reading.SIZES).eval()
-        with torch.no_grad():
-            for weights in decoder.parameters():
-                weights *= 2  # so that what was read before matters
+        decoder.load_state_dict(inputs["weights"])  # the layers that __init__ builds
         symbols, lengths = inputs["symbols"], torch.tensor(Reading.LENGTHS)
         memory = decoder.read(inputs["frames"], lengths)
         whole = decoder(symbols, memory)
@@ -160,7 +159,6 @@ class Reading(Check):
             "again": again.log_probs,
             "dropped": dropped.log_probs,
             "kept": dropped.state.hidden,
-            "parameters": {n: p.detach() for n, p in decoder.named_parameters()},
             # A bias of the keys shifts all scores alike: softmax takes it out.
             "unmoved": [
                 name
@@ -176,7 +174,7 @@ class Reading(Check):
         for name, shape in shapes.items():
             why = "log_probs (B, R, U, V), weights (B, R, U, T')"
             expect(f"{call}: shape of {name}", tuple(result[name].shape), shape, why)
-        wanted = [Reading.by_hand(inputs, result, b) for b in range(2)]
+        wanted = [Reading.by_hand(inputs, b) for b in range(2)]
         log_probs = torch.stack([one[0] for one in wanted])  # (B, R, U, V)
         hidden = torch.stack([one[1] for one in wanted])
         with part("what is read at once"):
@@ -206,7 +204,7 @@ class Reading(Check):
             name = f"{call}: log_probs of a second call in evaluation"
             why = "no dropout in evaluation: self.dropout knows the mode"
             expect_close(name, result["again"], result["log_probs"].detach(), why, 1e-6)
-            bias = result["parameters"]["output.bias"].log_softmax(0)
+            bias = inputs["weights"]["output.bias"].log_softmax(0)
             name = f"{call}, training, everything dropped: log_probs"
             why = "dropout stands right before the output layer: its bias remains"
             expect_close(name, result["dropped"], bias.expand(2, 3, 4, 7), why)
@@ -215,12 +213,12 @@ class Reading(Check):
             expect_close(name, result["kept"], hidden, why)
 
     @staticmethod
-    def by_hand(inputs: Values, result: Values, b: int) -> list[Tensor]:
+    def by_hand(inputs: Values, b: int) -> list[Tensor]:
         """Compute log-probabilities, states and weights of the rows of utterance b."""
         frames = inputs["frames"][: Reading.LENGTHS[b], b]
         heads = Reading.SIZES[3]
         rows = [
-            read_by_hand(result["parameters"], row, frames, int(heads))
+            read_by_hand(inputs["weights"], row, frames, int(heads))
             for row in inputs["symbols"][b].tolist()
         ]
         return [torch.stack(column) for column in zip(*rows)]

@@ -94,7 +94,7 @@ def parse(arguments: list[str]) -> argparse.Namespace:
         "--without",
         action="append",
         default=[],
-        choices=("namespaces", "user", "fork"),
+        choices=("namespaces", "kernel", "user", "fork"),
         help=argparse.SUPPRESS,
     )
     return parser.parse_args(arguments)

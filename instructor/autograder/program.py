@@ -14,7 +14,6 @@ from dataclasses import replace
 from pathlib import Path
 
 import torch
-from starter import REFERENCE, generate, load
 from tqdm import tqdm
 
 from autograder.intake import (
@@ -26,11 +25,12 @@ from autograder.intake import (
     probe_files,
 )
 from autograder.marking import (
+    CHECKS,
     Grader,
     Material,
-    digest_of,
     earlier_record,
     keep_record,
+    open_material,
 )
 from autograder.output import (
     FILE_NAMES,
@@ -45,67 +45,11 @@ from autograder.output import (
     zip_feedback,
 )
 from autograder.records import SubmissionRecord
-from autograder.sandbox import ENVIRONMENT, Limits, Sandbox
+from autograder.sandbox import Limits, Sandbox
 from labkit.base import USAGE, LabError, write_atomically
-from labkit.exercises import (
-    ANSWERS,
-    SEED_VARIABLE,
-    in_folder,
-    match_answers,
-    split_parts,
-)
+from labkit.exercises import ANSWERS, SEED_VARIABLE, match_answers
 
-CHECKS = "test_implementation.py"
 _SECRET_BITS = 48
-
-
-def digest_of_lab(root: Path) -> str:
-    """Compute a digest of every file that a mark depends on.
-
-    Those are the checks, the kit, the reference and the grader itself, at any depth,
-    but not its templates. A change grades everyone again.
-    """
-    folders = (PACKAGE, "labkit", REFERENCE, Path("instructor", "autograder"))
-    scripts = [path for name in folders for path in sorted((root / name).rglob("*.py"))]
-    return digest_of(p.read_text(encoding="utf-8") for p in (root / CHECKS, *scripts))
-
-
-def open_material(root: Path, part: int = 0) -> Material:
-    """Read the checks, the reference and the starter of the lab at ``root``.
-
-    Args:
-        root: The folder of the lab.
-        part: Grade the exercises of this part of the lab alone, and read no script of
-            a later one; 0 for all parts that the reference has.
-
-    Raises:
-        LabError: One of them has an error, or the reference has no such part.
-    """
-    from test_implementation import EXERCISES
-
-    regions = load(root / REFERENCE)
-    exercises, _ = in_folder(EXERCISES, root / REFERENCE)
-    missing = sorted(set(exercises) - set(regions))
-    if missing:
-        remedy = f"give it a region in {REFERENCE}, or take it out of {CHECKS}"
-        raise LabError(f"no solution of {', '.join(missing)}", remedy, ENVIRONMENT)
-    scripts = [exercise.file for exercise in exercises.values()]
-    scripts += [script.name for script in regions.values()]
-    files, digest = tuple(dict.fromkeys(scripts)), digest_of_lab(root)
-    if part:
-        digest = digest_of([digest, str(part)])
-        parts = split_parts(files)
-        exercises = {k: e for k, e in exercises.items() if e.file in parts[part - 1]}
-        files = tuple(name for own in parts[:part] for name in own)
-    if not exercises:
-        raise LabError(f"the reference has no part {part}", "leave --part out", USAGE)
-    return Material(
-        exercises,
-        files,
-        reference=generate(regions, ()),
-        starter=generate(regions, regions),
-        digest=digest,
-    )
 
 
 def choose_secret(output: Path, given: int | None) -> int:
@@ -145,7 +89,10 @@ def describe(sandbox: Sandbox) -> list[str]:
         "files": "no file but Python and the scripts at hand",
         "network": "no network",
         "processes": "a process space that is emptied after each exercise",
+        "calls": "no call that starts a program or outlives the exercise",
     }
+    closed = measures.get("network") or measures.get("calls")
+    measures = {**measures, "network": closed}
     given = ["limits on time, memory, output and processes"]
     given += [text for name, text in names.items() if measures.get(name)]
     lines = [f"isolation: a process for each exercise, with {'; '.join(given)}."]
@@ -154,12 +101,14 @@ def describe(sandbox: Sandbox) -> list[str]:
         lacking.append("files of this computer are refused within Python alone")
     if not measures.get("network"):
         lacking.append("so is the network")
+    if not measures.get("calls"):
+        lacking.append("so are other programs, and calls past Python")
     if not measures.get("user") and not measures.get("files"):
         lacking.append("student code runs as you")
     if lacking:
         lines.append(
             f"           Not given here: {'; '.join(lacking)}. "
-            "As root, or with user namespaces, Linux gives more."
+            "Linux since 5.13 gives more, as root or with user namespaces most."
         )
     return lines
 
@@ -258,6 +207,7 @@ def grade(options: argparse.Namespace, root: Path) -> None:
         raise SystemExit(130) from None
     finally:
         sandbox.close()
+        grader.close()
     template = root / ANSWERS
     questions = template.read_text(encoding="utf-8") if template.is_file() else ""
     records = [

@@ -75,7 +75,13 @@ def students() -> dict[str, dict[str, str]]:
         **SOLVED,
         "decoding.py": SOLVED["decoding.py"].replace("collapse(", "fold("),
     }
-    early = starter_with({"E05": "raise ValueError('not yet')", "E01": "return 44"})
+    early = starter_with(
+        {
+            "E01": "return 44",
+            "E04": "raise ValueError('nor this')",
+            "E05": "raise ValueError('not yet')",
+        }
+    )
     return {
         "all right": SOLVED,
         "untouched": STARTER,
@@ -200,8 +206,16 @@ def test_a_lost_function_and_a_missing_file_are_named(graded: Class) -> None:
 def test_lines_are_those_of_the_students_script(graded: Class) -> None:
     record = graded.records["early"]
     text = (graded.folder / "early" / "data.py").read_text("utf-8")
-    line = text[: text.index("raise ValueError('not yet')")].count("\n") + 1
-    assert f"data.py:{line} in collate" in exercise_of(record, "E05")["mistake"]
+    line = text[: text.index("raise ValueError('nor this')")].count("\n") + 1
+    assert f"data.py:{line} in pack_sequences" in exercise_of(record, "E04")["mistake"]
+
+
+def test_nothing_is_shown_of_a_run_beside_the_reference(graded: Class) -> None:
+    early = exercise_of(graded.records["early"], "E05")
+    assert (early["as_is"], early["alone"]) == ("blocked", "fail")
+    text = " ".join(early["lines"])
+    assert "not yet" not in text and "data.py:" not in text
+    assert "the lab's own WaveformProcessor.build_tospectro (E03)" in text
 
 
 def test_seeds_versions_and_time_are_recorded(graded: Class) -> None:

@@ -9,8 +9,8 @@ from collections.abc import Iterator
 import pytest
 from answers import ANSWERS, Answer
 from autograder.intake import Submission
-from autograder.marking import Grader
-from autograder.program import open_material, open_sandbox
+from autograder.marking import Grader, open_material
+from autograder.program import open_sandbox
 from autograder.sandbox import Limits
 from helpers.submitted import solved_with
 from shared import ROOT

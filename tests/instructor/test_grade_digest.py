@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 from autograder.intake import Submission
 from autograder.marking import Grader
-from autograder.program import digest_of_lab, open_material, open_sandbox
+from autograder.marking.material import digest_of_lab, open_material
+from autograder.program import open_sandbox
 from autograder.sandbox import Limits
 from shared import REFERENCE, ROOT
 

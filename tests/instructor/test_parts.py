@@ -6,8 +6,8 @@ import os
 from pathlib import Path
 
 import pytest
+from autograder.marking import open_material
 from autograder.output import phrases
-from autograder.program import open_material
 from helpers.submitted import SOLVED, earned, grade, hand_in, records_of
 
 from labkit.base import LabError
@@ -93,7 +93,7 @@ def test_a_part_that_the_reference_lacks_is_refused(
     for name in ONE:
         source = ROOT / "LabsSolutions" / "02-pytorch-asr" / name
         (tmp_path / "reference" / name).write_bytes(source.read_bytes())
-    monkeypatch.setattr("autograder.program.REFERENCE", "reference")
+    monkeypatch.setattr("autograder.marking.material.REFERENCE", "reference")
     monkeypatch.setattr("autograder.program.digest_of_lab", lambda root: "")
     assert {e.file for e in open_material(tmp_path).exercises.values()} == {*ONE}
     with pytest.raises(LabError, match="no part 2"):

@@ -1,10 +1,11 @@
 """Reading submissions, scripts and probes as text, without running them."""
 
-from autograder.intake.probes import PACKAGE, probe_files
+from autograder.intake.probes import IMPORTING, PACKAGE, probe_files
 from autograder.intake.sources import Source, imported_modules, transplant
 from autograder.intake.submissions import Submission, find_submissions
 
 __all__ = [
+    "IMPORTING",
     "PACKAGE",
     "Source",
     "Submission",

@@ -7,25 +7,57 @@ judge, no oracle and no drawing of inputs, so student code cannot call or replac
 from __future__ import annotations
 
 import ast
+import symtable
 from collections.abc import Mapping
 from pathlib import Path
 
-from autograder.intake.syntax import names_defined, names_used, needed
+from autograder.intake.syntax import names_defined, needed
 from labkit.exercises import Exercise
 
 PACKAGE = "checks"
+IMPORTING = "import"  # the probe that imports a script and does nothing else
 _ORACLES = f"{PACKAGE}.oracles"
-_DROPPED = ("judge", "inputs")
+
+_IMPORT = """
+def import_script(lab, inputs):
+    getattr(lab, inputs["script"])
+    return {}
+"""
 
 
-def _without_judge(check: ast.ClassDef) -> ast.ClassDef:
-    members = [m for m in check.body if not names_defined(m) & set(_DROPPED)]
-    probe = [m for m in members if names_defined(m) == {"probe"}]
-    if not probe:
-        return check  # no check, but a class that a probe may use
-    wanted = {"probe"}.union(*map(names_used, probe))
-    check.body = needed(members, wanted, names_used)
-    return check
+def names_looked_up(node: ast.AST) -> set[str]:
+    """List the names that code looks up outside of its own functions and classes."""
+    found: set[str] = set()
+    tables = [symtable.symtable(ast.unparse(node), "<check>", "exec")]
+    while tables:
+        table = tables.pop()
+        tables += table.get_children()
+        symbols = table.get_symbols()
+        found |= {s.get_name() for s in symbols if s.is_referenced() and s.is_global()}
+    return found
+
+
+def _attributes(node: ast.AST) -> set[tuple[str, str]]:
+    """List name and attribute wherever code reads ``name.attribute``."""
+    return {
+        (part.value.id, part.attr)
+        for part in ast.walk(node)
+        if isinstance(part, ast.Attribute) and isinstance(part.value, ast.Name)
+    }
+
+
+def _members(name: str, body: list[ast.stmt], wanted: set[str]) -> list[ast.stmt]:
+    """Keep the members of a check that are wanted, and those that they need."""
+
+    def used(member: ast.AST) -> set[str]:
+        found = {attribute for owner, attribute in _attributes(member) if owner == name}
+        # The body of a function does not see the names of its class.
+        if isinstance(member, ast.FunctionDef):
+            outside = [*member.args.defaults, *member.decorator_list]
+            return found.union(*map(names_looked_up, outside))
+        return found | names_looked_up(member)
+
+    return needed(body, wanted, used)
 
 
 def _each_alone(statement: ast.stmt) -> list[ast.stmt]:
@@ -42,10 +74,24 @@ def _each_alone(statement: ast.stmt) -> list[ast.stmt]:
 def _cut(source: str, wanted: set[str]) -> list[ast.stmt]:
     """Keep the wanted part of a module, its checks without their judges."""
     statements = [s for each in ast.parse(source).body for s in _each_alone(each)]
-    for statement in statements:
-        if isinstance(statement, ast.ClassDef):
-            _without_judge(statement)
-    return needed(statements, wanted, names_used)
+    checks = {
+        s.name: s
+        for s in statements
+        if isinstance(s, ast.ClassDef)
+        and any("probe" in names_defined(m) for m in s.body)
+    }
+    bodies = {name: check.body for name, check in checks.items()}
+    asked = {name: {"probe"} for name in checks}
+    while True:
+        for name, check in checks.items():
+            check.body = _members(name, bodies[name], asked[name])
+        kept = needed(statements, wanted, names_looked_up)
+        pairs = set().union(*map(_attributes, kept))
+        more = [(o, a) for o, a in pairs if o in checks and a not in asked[o]]
+        if not more:
+            return kept
+        for owner, attribute in more:
+            asked[owner].add(attribute)
 
 
 def probe_files(root: Path, exercises: Mapping[str, Exercise]) -> dict[str, str]:
@@ -71,7 +117,8 @@ def probe_files(root: Path, exercises: Mapping[str, Exercise]) -> dict[str, str]
         wanted.setdefault(module, set()).add(owner)
         table.append(f'    "{id_}": {module}.{owner}.probe,')
     imports = [f"import {module}" for module in wanted]
-    probes = [head, *imports, "PROBES = {", *table, "}", ""]
+    table.append(f"    '{IMPORTING}': import_script,")
+    probes = [head, *imports, _IMPORT, "PROBES = {", *table, "}", ""]
     files = {f"{PACKAGE}/__init__.py": "", "probes.py": "\n".join(probes)}
     left = list(wanted)
     while left:

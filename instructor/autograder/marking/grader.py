@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
 import platform
 import queue
 import re
 import threading
 import time
 import traceback
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import datetime, timezone
 from pathlib import Path
@@ -17,22 +16,15 @@ from pathlib import Path
 import torch
 
 from autograder.intake import Submission
-from autograder.marking.trials import Material, StoppedError, Trials
+from autograder.marking.judging import Judge
+from autograder.marking.material import Material, digest_of
+from autograder.marking.trials import StoppedError, Trials
 from autograder.records import SubmissionRecord, read_record, write_record
 from autograder.sandbox import ENVIRONMENT, Limits, Sandbox, Slot
 from labkit.base import KIT_VERSION, LabError
 from labkit.exercises import DONE, TODO
 
-_SHORTEST_SECRET = 25  # characters: feedback shows no such line of the reference
 _SEED_RANGE = 1 << 31
-
-
-def digest_of(parts: Iterable[str]) -> str:
-    """Sum up texts in a few characters."""
-    digest = hashlib.sha256()
-    for part in parts:
-        digest.update(f"{len(part)} {part}".encode("utf-8", "surrogatepass"))
-    return digest.hexdigest()[:20]
 
 
 def seed_of(secret: int, scripts: dict[str, str]) -> int:
@@ -63,22 +55,18 @@ class Grader:
         self.limits = limits
         self.secret = secret
         self.stopped = threading.Event()
-        starter = "".join(material.starter.values())
-        stripped = {
-            line.strip()
-            for text in material.reference.values()
-            for line in text.split("\n")
-        }
-        self._secrets = frozenset(
-            line
-            for line in stripped
-            if len(line) >= _SHORTEST_SECRET and line not in starter
-        )
+        # Before there are threads: their locks would not survive a fork.
+        self._judges = {id(slot): Judge(material.exercises) for slot in sandbox.slots}
         self._versions = {
             "python": platform.python_version(),
             "torch": torch.__version__,
             "labkit": KIT_VERSION,
         }
+
+    def close(self) -> None:
+        """End the processes of the judges."""
+        for judge in self._judges.values():
+            judge.close()
 
     def key_of(self, submission: Submission) -> str:
         """Compute a digest of everything that a submission's marks depend on."""
@@ -113,7 +101,7 @@ class Grader:
             slot,
             seed,
             self.limits,
-            self._secrets,
+            self._judges[id(slot)],
             self.stopped,
         )
         try:
@@ -121,9 +109,10 @@ class Grader:
             exercises = tuple(
                 trials.grade(self.material.exercises[id_]) for id_ in chosen
             )
+            failing = trials.scripts_that_fail()
         finally:
             trials.clear()
-        problems = [*submission.problems, *trials.problems()]
+        problems = [*submission.problems, *trials.problems(), *failing]
         return SubmissionRecord(
             submission.name,
             submission.identifier,

@@ -3,28 +3,15 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
-
-import torch
 
 from autograder.sandbox import Limits, Reply
-from labkit.exercises import (
-    DONE,
-    FAIL,
-    Exercise,
-    Values,
-    Verdict,
-    failure,
-    from_bytes,
-    judge_parts,
-    to_bytes,
-)
+from labkit.exercises import FAIL, Exercise, Verdict, failure
 
 CRASH, PARTIAL = "crash", "partial"
+SEEDS = 3  # draws of the inputs: an answer must be right for all of them
 
-_OUTCOME_KEYS = ("raised", "message", "blocked_by", "place")
 _FRAME = re.compile(r'File "([^"]+)", line (\d+) in (\S+)')
 _PLACE = re.compile(r"\b(\w+\.py):(\d+)")
 _WHY = re.compile(r"^     why {6}(.*)$")
@@ -49,70 +36,82 @@ class Trial:
         judged: Whether a judge saw a result, and found it wrong.
         seconds: The time that the probe took.
         stuck_in: Place of an endless loop, ``file.py:function``.
+        sealed: Whether it shows nothing that student code wrote.
     """
 
     verdict: Verdict
     judged: bool = False
     seconds: float = 0.0
     stuck_in: str = ""
+    sealed: bool = False
 
 
-def draw_inputs(exercise: Exercise, seeds: Sequence[int]) -> list[Values]:
-    """Draw what the check uses, for each seed."""
-    generators = [torch.Generator().manual_seed(seed) for seed in seeds]
-    return [exercise.inputs(generator) for generator in generators]
-
-
-def try_out(
+def tried(
     exercise: Exercise,
-    inputs: Sequence[Values],
-    run: Callable[[Sequence[bytes]], Reply],
+    reply: Reply,
+    judge: Callable[[Sequence[bytes]], tuple[Verdict, bool]],
     files: Sequence[str],
     limits: Limits,
 ) -> Trial:
-    """Run the probe of an exercise in the sandbox, and judge its result here.
+    """Judge what came back from the sandbox.
 
     Args:
         exercise: The exercise.
-        inputs: The inputs for each seed.
-        run: Runs the probe on inputs as bytes.
+        reply: How its probe ended, with an outcome for each seed if it went well.
+        judge: Judges the outcomes.
         files: The names of the student's scripts.
         limits: The limits of the run, for the messages.
 
     Returns:
         The verdict, with what explains it.
     """
-    reply = run([to_bytes(values) for values in inputs])
     place, function = _last_place(reply.trace, files)
-    if len(reply.outcomes) < len(inputs):
+    if len(reply.outcomes) < SEEDS:
         verdict = replace(_crash(exercise, reply, place, limits), state=CRASH)
         stuck = function if reply.killed == "time" else ""
         return Trial(verdict, seconds=reply.seconds, stuck_in=stuck)
-    judged, verdicts = False, []
-    for values, content in zip(inputs, reply.outcomes):
-        outcome = _read_outcome(content)
-        verdict = judge_parts(exercise, values, outcome)
-        judged = judged or (verdict.state == FAIL and "result" in outcome)
-        verdicts.append(verdict)
-    # An answer must be right for all numbers.
-    worst = min(verdicts, key=lambda verdict: (verdict.share, verdict.state == DONE))
-    return Trial(worst, judged=judged, seconds=reply.seconds)
+    verdict, judged = judge(reply.outcomes[:SEEDS])
+    return Trial(verdict, judged, reply.seconds)
 
 
-def _read_outcome(content: bytes) -> Values:
-    """Read an outcome; a malformed one becomes an exception of the student's code."""
-    try:
-        outcome: Any = from_bytes(content)
-        if set(outcome) == {"result"} and isinstance(outcome["result"], dict):
-            return outcome
-        texts = [outcome[key] for key in _OUTCOME_KEYS]
-        if all(isinstance(text, str) for text in texts):
-            return dict(zip(_OUTCOME_KEYS, texts))
-        problem = "not of the form of an outcome"
-    except Exception as error:  # a forged outcome may raise anything
-        problem = f"{type(error).__name__}: {error}"
-    values = ("unreadable result", problem, "", "?")
-    return dict(zip(_OUTCOME_KEYS, values))
+def out_of_time(exercise: Exercise, seconds: float) -> Trial:
+    """Explain an exercise that was not run, as others had taken all the time."""
+    verdict = failure(
+        exercise,
+        ("called", exercise.function),
+        ("expected", "a result"),
+        ("got", f"none: not run, as the checks had taken {seconds:.0f} s before"),
+        ("why", "the exercises that were stopped come first: they used up the time"),
+    )
+    return Trial(replace(verdict, state=CRASH))
+
+
+def sealed(
+    exercise: Exercise, trial: Trial, beside: str, reasons: Collection[str]
+) -> Trial:
+    """Replace all that student code may have written beside parts of the reference.
+
+    Args:
+        exercise: The exercise.
+        trial: What came of it.
+        beside: The functions of the reference that stood beside it, for the message.
+        reasons: Texts of the checks: one of them may be shown.
+    """
+    verdict = trial.verdict
+    if verdict.state not in (FAIL, CRASH):
+        return trial
+    reason = mistake_of(verdict)
+    if reason not in reasons:
+        reason = "it is wrong beside them, too; what it gave there is not shown"
+    shown = failure(
+        exercise,
+        ("called", exercise.function),
+        ("expected", f"a right result, where the lab's own {beside} stand beside it"),
+        ("got", "another" if trial.judged else "none"),
+        ("why", reason),
+    )
+    verdict = replace(verdict, lines=shown.lines)
+    return Trial(verdict, trial.judged, trial.seconds, sealed=True)
 
 
 def _last_place(trace: str, files: Sequence[str]) -> tuple[str, str]:
@@ -156,15 +155,16 @@ def _crash(exercise: Exercise, reply: Reply, place: str, limits: Limits) -> Verd
     )
 
 
-def better(as_is: Trial, alone: Trial | None) -> Trial:
+def better(as_is: Trial | None, alone: Trial | None) -> Trial | None:
     """Choose the variant that counts, and the most helpful failure."""
-    if alone is None:
-        return as_is
+    if as_is is None or alone is None:
+        return as_is or alone
     if alone.verdict.share != as_is.verdict.share:
         return max(alone, as_is, key=lambda trial: trial.verdict.share)
-    if alone.judged or as_is.verdict.state != FAIL:
-        return alone
-    return as_is
+    if alone.verdict.state not in (FAIL, CRASH):
+        return as_is
+    says_more = alone.judged and not alone.sealed
+    return alone if says_more or as_is.verdict.state != FAIL else as_is
 
 
 def state_of(verdict: Verdict) -> str:
@@ -187,15 +187,4 @@ def with_own_lines(
         return f"{match[1]}:{line}" if line else match[1]
 
     lines = tuple(_PLACE.sub(renamed, line) for line in verdict.lines)
-    return replace(verdict, lines=lines)
-
-
-def without_secrets(verdict: Verdict, secret_lines: frozenset[str]) -> Verdict:
-    """Remove text that repeats a line of the reference: no feedback shows it."""
-
-    def repeats(line: str) -> bool:
-        return any(secret in line for secret in secret_lines)
-
-    withheld = "     got      (withheld: it repeats code that is not the student's)"
-    lines = tuple(withheld if repeats(line) else line for line in verdict.lines)
     return replace(verdict, lines=lines)

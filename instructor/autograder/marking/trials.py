@@ -4,40 +4,31 @@ from __future__ import annotations
 
 import shutil
 import threading
-from dataclasses import dataclass, replace
+import time
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
-from autograder.intake import Source, Submission, transplant
+from autograder.intake import IMPORTING, Source, Submission, transplant
 from autograder.marking import marks
-from autograder.marking.marks import Trial
+from autograder.marking.judging import Judge
+from autograder.marking.marks import SEEDS, Trial
+from autograder.marking.material import Material
 from autograder.records import ExerciseRecord
 from autograder.sandbox import Limits, Slot
-from labkit.exercises import DONE, TODO, Exercise, Values, Verdict, failure
+from labkit.exercises import DONE, TODO, Exercise, Verdict, failure, to_bytes
 
-SEEDS = 3  # draws of the inputs: an answer must be right for all of them
+SHARE_OF_TIME = (
+    3  # times the limit of one exercise: for its scripts, and for each alone
+)
+_SHORTEST_RUN = 1.0  # s: what has less time left is not run
+_IMPORT_SECONDS = 5.0  # far more than any import takes
+_TRIED_ALONE = "its functions were tried one by one, without the rest of it"
+_IT_RAN = (DONE, TODO, "blocked")  # states for which a script must be imported
 
 
 class StoppedError(Exception):
     """The program was asked to stop grading."""
-
-
-@dataclass(frozen=True)
-class Material:
-    """The material that submissions are graded against.
-
-    Attributes:
-        exercises: The registry.
-        files: The names of the scripts.
-        reference: The text of each script of the reference.
-        starter: The text of each script as students get it.
-        digest: Digest of the checks, the kit and the reference.
-    """
-
-    exercises: dict[str, Exercise]
-    files: tuple[str, ...]
-    reference: dict[str, str]
-    starter: dict[str, str]
-    digest: str
 
 
 class Trials:
@@ -49,7 +40,7 @@ class Trials:
         slot: The slot of the sandbox for its code.
         seed: The first of the seeds.
         limits: The limits on its code.
-        secrets: Lines of the reference that no feedback may repeat.
+        judge: Judges what comes back.
         stopped: Set when the program is asked to stop.
     """
 
@@ -60,11 +51,15 @@ class Trials:
         slot: Slot,
         seed: int,
         limits: Limits,
-        secrets: frozenset[str],
+        judge: Judge,
         stopped: threading.Event,
     ) -> None:
         self.material, self.slot = material, slot
-        self.limits, self.secrets, self.stopped = limits, secrets, stopped
+        self.limits, self.judge, self.stopped = limits, judge, stopped
+        self.given = SHARE_OF_TIME * limits.wall
+        self.left = {"as is": float(self.given), "alone": float(self.given)}
+        self.tried: dict[str, None] = {}  # scripts, in order
+        self.silent: set[str] = set()  # those from which no result has come
         self.seeds = [seed + n for n in range(SEEDS)]
         self.sources = {f: Source(text) for f, text in submission.scripts.items()}
         self.clear()
@@ -118,12 +113,22 @@ class Trials:
         unreadable = self._unreadable(exercise, source)
         if unreadable:
             return _marked(record, Trial(unreadable), None, None)
-        inputs = marks.draw_inputs(exercise, self.seeds)
-        as_is = self._try(exercise, inputs, self._as_is)
+        inputs = self.judge.draw(exercise.id, self.seeds)
+        if exercise.file not in self.tried:
+            self.tried[exercise.file] = None
+            self.silent.add(exercise.file)
+        as_is = self._try(exercise, inputs, "as is", self._as_is)
+        if as_is is not None and (as_is.judged or as_is.verdict.state in _IT_RAN):
+            self.silent.discard(exercise.file)
         alone = None
-        if as_is.verdict.state != DONE and as_is.stuck_in != _short(exercise):
+        if as_is is None or (
+            as_is.verdict.state != DONE and as_is.stuck_in != _short(exercise)
+        ):
             alone = self._alone(exercise, inputs, source)
-        return _marked(record, marks.better(as_is, alone), as_is, alone)
+        best = marks.better(as_is, alone)
+        if best is None:
+            best = marks.out_of_time(exercise, self.given)
+        return _marked(record, best, as_is, alone)
 
     def _unreadable(self, exercise: Exercise, source: Source) -> Verdict | None:
         """Explain a script that is not Python, or has lost its function."""
@@ -143,32 +148,65 @@ class Trials:
             ("why", why),
         )
 
-    def _try(self, exercise: Exercise, inputs: list[Values], folder: Path) -> Trial:
-        return marks.try_out(
-            exercise,
-            inputs,
-            lambda contents: self.slot.run(exercise.id, folder, contents),
-            self.material.files,
-            self.limits,
-        )
+    def _try(
+        self,
+        exercise: Exercise,
+        inputs: list[bytes],
+        variant: str,
+        folder: Path,
+        beside: str = "",
+    ) -> Trial | None:
+        """Run a check and judge it; None if the variant has no time left."""
+        left = self.left[variant]
+        if left < _SHORTEST_RUN:
+            return None
+        began = time.monotonic()
+        reply = self.slot.run(exercise.id, folder, inputs, left, fresh=bool(beside))
+
+        def judge(outcomes: Sequence[bytes]) -> tuple[Verdict, bool]:
+            return self.judge.judge(exercise.id, self.seeds, outcomes, left)
+
+        trial = marks.tried(exercise, reply, judge, self.material.files, self.limits)
+        self.left[variant] = left - (time.monotonic() - began)
+        if beside:
+            trial = marks.sealed(exercise, trial, beside, self.material.reasons)
+        return trial
 
     def _alone(
-        self, exercise: Exercise, inputs: list[Values], source: Source
+        self, exercise: Exercise, inputs: list[bytes], source: Source
     ) -> Trial | None:
-        """Try the student's answer within the reference."""
-        reference = Source(self.material.reference[exercise.file])
-        moved = transplant(source, reference, exercise.function)
+        """Try the student's answer beside what it needs of the reference."""
+        scripts = self.material.beside[exercise.id]
+        moved = transplant(source, Source(scripts[exercise.file]), exercise.function)
         if moved is None:
             return None
-        scripts = {**self.material.reference, exercise.file: moved.text}
-        folder = self._write(exercise.id, scripts)
+        folder = self._write(exercise.id, {**scripts, exercise.file: moved.text})
+        beside = self.material.needed[exercise.id]
         try:
-            trial = self._try(exercise, inputs, folder)
+            trial = self._try(exercise, inputs, "alone", folder, beside)
         finally:
             shutil.rmtree(folder, ignore_errors=True)
+        if trial is None or trial.sealed:
+            return trial
         verdict = marks.with_own_lines(trial.verdict, exercise.file, moved.own_line)
-        verdict = marks.without_secrets(verdict, self.secrets)
         return replace(trial, verdict=verdict)
+
+    def scripts_that_fail(self) -> list[str]:
+        """Name scripts that cannot be imported, so that no function of theirs ran."""
+        found = []
+        for file in self.tried:
+            if file not in self.silent or self.sources[file].error:
+                continue
+            left = min(self.left["as is"], _IMPORT_SECONDS)
+            what = f"stopped after {self.given} s"
+            if left >= _SHORTEST_RUN:
+                asked = [to_bytes({"script": file[: -len(".py")]})]
+                reply = self.slot.run(IMPORTING, self._as_is, asked, left)
+                self.left["as is"] -= reply.seconds
+                what = self.judge.why_no_import(reply.outcomes)
+            if what:
+                found.append(f"{file} cannot be imported ({what}); {_TRIED_ALONE}")
+        return found
 
 
 def _short(exercise: Exercise) -> str:

@@ -22,6 +22,7 @@ from typing import Any
 
 from autograder.sandbox import frames
 from autograder.sandbox.connection import Connection, GoneError
+from autograder.sandbox.users import PREFIX, remove_leftovers, unused_users
 from labkit.base import LabError
 
 ENVIRONMENT = 3  # exit code for an error of this computer, not of a submission
@@ -29,17 +30,12 @@ ENVIRONMENT = 3  # exit code for an error of this computer, not of a submission
 _HERE = Path(__file__).resolve().parent
 # The files of this folder that the server needs; student code can see no others.
 _SERVER_FILES = (
-    "server.py",
-    "frames.py",
-    "isolation.py",
-    "namespaces.py",
-    "processes.py",
+    *("server.py", "jobs.py", "frames.py", "isolation.py", "namespaces.py"),
+    *("processes.py", "calls.py", "landlock.py", "fence.py"),
 )
 _SERVER = Path("autograder", "sandbox", "server.py")
-_PREFIX = "asr-lab-grade-"
 _START_SECONDS = 180  # torch may come from a slow disk
 _MARGIN_SECONDS = 20  # beyond the time that the server itself allows
-_HIGHEST_USER = 64_999  # user numbers are taken downwards from here
 
 Values = dict[str, Any]
 
@@ -85,33 +81,6 @@ class Reply:
     seconds: float = 0.0
 
 
-def _unused_users(count: int) -> list[int | None]:
-    """Find user numbers that are not in use, if this process may become them."""
-    if not hasattr(os, "getuid") or os.getuid() != 0:
-        return [None] * count
-    import pwd
-
-    taken = {entry.pw_uid for entry in pwd.getpwall()}
-    for folder in Path("/proc").glob("[0-9]*"):
-        with suppress(OSError):
-            taken.add(folder.stat().st_uid)
-    # Two gradings at the same time must not kill each other's processes.
-    start = _HIGHEST_USER - (os.getpid() * 8) % 3000
-    free = (user for user in range(start, 1000, -1) if user not in taken)
-    return [user for user, _ in zip(free, range(count))]
-
-
-def _remove_leftovers(parent: Path) -> None:
-    """Remove the files of a killed grading."""
-    for folder in parent.glob(f"{_PREFIX}*"):
-        owner = folder.name[len(_PREFIX) :].partition("-")[0]
-        if owner.isdigit() and not Path("/proc", owner).exists() and os.name == "posix":
-            with suppress(ProcessLookupError, PermissionError):
-                os.kill(int(owner), 0)
-                continue
-            shutil.rmtree(folder, ignore_errors=True)
-
-
 @dataclass
 class Slot:
     """A place where one job at a time runs.
@@ -132,13 +101,22 @@ class Slot:
         """The folder where the scripts of the current submission are written."""
         return Path(self.settings["folder"], "lab")
 
-    def run(self, id_: str, folder: Path, inputs: Sequence[bytes]) -> Reply:
+    def run(
+        self,
+        id_: str,
+        folder: Path,
+        inputs: Sequence[bytes],
+        wall: float,
+        fresh: bool = False,
+    ) -> Reply:
         """Run the probe of an exercise on student scripts.
 
         Args:
             id_: The exercise.
             folder: The scripts, a folder within ``lab``.
             inputs: The inputs, written by ``labkit.exercises`` (exchange).
+            wall: Seconds of real time that it may take; at most the limit.
+            fresh: Share no process with other jobs, where there is no fork.
 
         Returns:
             How it ended.
@@ -146,9 +124,12 @@ class Slot:
         Raises:
             LabError: The server does not start.
         """
+        apart = fresh and self.sandbox.inline
+        if apart:
+            self.stop()
         connection = self._connected()
-        job = {"id": id_, "folder": str(folder), "seeds": len(inputs)}
-        seconds = self.settings["limits"]["wall"]
+        seconds = min(wall, self.settings["limits"]["wall"])
+        job = {"id": id_, "folder": str(folder), "seeds": len(inputs), "wall": seconds}
         if not self.sandbox.inline:
             seconds += _MARGIN_SECONDS  # the server itself keeps the time
         began = time.monotonic()
@@ -159,8 +140,12 @@ class Slot:
             content = connection.receive(seconds)
         except GoneError:
             self.stop()
-            late = time.monotonic() - began >= seconds
-            return Reply((), killed="time" if late else "unknown")
+            took = time.monotonic() - began
+            late = took >= seconds
+            return Reply((), killed="time" if late else "unknown", seconds=took)
+        finally:
+            if apart:
+                self.stop()
         return Reply(_split(content), **report)
 
     def _connected(self) -> Connection:
@@ -198,7 +183,7 @@ class Sandbox:
         count: How many jobs run at a time.
         limits: The limits on a job.
         hidden: Paths that student code must not see.
-        without: Measures not to take, for tests: ``namespaces``, ``user``.
+        without: Measures not to take, for tests: ``namespaces``, ``kernel``, ``user``.
         inline: Do without fork, as on Windows.
     """
 
@@ -215,12 +200,14 @@ class Sandbox:
     ) -> None:
         self.inline = inline
         self.modules = list(modules)
-        _remove_leftovers(Path(tempfile.gettempdir()))
-        made = tempfile.mkdtemp(prefix=f"{_PREFIX}{os.getpid()}-")
+        remove_leftovers(Path(tempfile.gettempdir()))
+        made = tempfile.mkdtemp(prefix=f"{PREFIX}{os.getpid()}-")
         self.work = Path(made).resolve()
         self.work.chmod(0o711)
         self._copy_kit(kit, probes)
-        users = _unused_users(count) if "user" not in without else [None] * count
+        self.home = self.work / "home"  # of the server, and the same for all slots
+        self.home.mkdir(mode=0o755)
+        users = unused_users(count) if "user" not in without else [None] * count
         self.slots = []
         for number, user in enumerate(users):
             folder = self.work / f"slot{number}"
@@ -231,10 +218,13 @@ class Sandbox:
             (folder / "scratch").chmod(0o700)
             if user is not None:
                 os.chown(folder / "scratch", user, user)
+                os.chown(folder / "lab", -1, user)
+                (folder / "lab").chmod(0o750)  # another slot has another user
             settings = {
                 "folder": str(folder),
                 "user": user,
                 "limits": vars(limits),
+                "shared": [str(self.work / "kit"), str(self.home)],
                 "hidden": [str(Path(path).resolve()) for path in hidden],
                 "without": list(without),
             }
@@ -250,9 +240,7 @@ class Sandbox:
         package = target / "autograder" / "sandbox"
         package.mkdir(parents=True)
         for folder in (package.parent, package):
-            (
-                folder / "__init__.py"
-            ).touch()  # empty, because this file imports the client
+            (folder / "__init__.py").touch()  # empty: this one imports the client
         for name in _SERVER_FILES:
             shutil.copy(_HERE / name, package)
         for path in (target, *target.rglob("*")):
@@ -278,7 +266,7 @@ class Sandbox:
             stdout=subprocess.PIPE if self.inline else subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
             cwd=self.work,
-            env=self._environment(slots[0]),
+            env=self._environment(),
             pass_fds=theirs,
             # Only the grader reacts to Ctrl-C; it then ends this process.
             start_new_session=not self.inline,
@@ -305,10 +293,9 @@ class Sandbox:
                     ENVIRONMENT,
                 ) from None
 
-    def _environment(self, slot: Slot) -> dict[str, str]:
+    def _environment(self) -> dict[str, str]:
         """Give the server only the part of the environment that it needs."""
         kept = ("PATH", "SYSTEMROOT", "LD_LIBRARY_PATH", "LANG")
-        scratch = str(Path(slot.settings["folder"], "scratch"))
         return {
             **{name: os.environ[name] for name in kept if name in os.environ},
             "CUDA_VISIBLE_DEVICES": "",
@@ -318,9 +305,9 @@ class Sandbox:
             "MPLBACKEND": "Agg",
             "PYTHONUTF8": "1",
             "USER": "student",
-            "HOME": scratch,
-            "TMPDIR": scratch,
-            "MPLCONFIGDIR": scratch,
+            "HOME": str(self.home),
+            "TMPDIR": str(self.home),
+            "MPLCONFIGDIR": str(self.home),
         }
 
     def close(self) -> None:

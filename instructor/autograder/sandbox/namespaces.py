@@ -14,6 +14,7 @@ from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
 
+from autograder.sandbox.fence import SYSTEM
 from autograder.sandbox.isolation import PR_SET_DUMPABLE, become, call_libc, prctl
 
 # From <sched.h>, <sys/mount.h> and the tables of system calls.
@@ -35,12 +36,6 @@ _KEPT_FLAGS = {
     getattr(os, "ST_RELATIME", 0): _MS_RELATIME,
 }
 
-# The parts of the system that Python needs.
-_SYSTEM = (
-    "/usr /bin /sbin /lib /lib32 /lib64 /libx32 /nix "
-    "/etc/ld.so.cache /etc/localtime /etc/alternatives "
-    "/dev/null /dev/zero /dev/random /dev/urandom /sys/devices/system/cpu"
-).split()
 SCRATCH_MB = 64  # of files that student code may write
 
 
@@ -103,7 +98,6 @@ def enter_namespaces(user: int | None) -> dict[str, bool]:
         if not _works(user):
             return none
         _own_user_space(user)
-    _unshare(_NEWIPC)
     return {
         "network": _unshare(_NEWNET),
         "processes": _unshare(_NEWPID),
@@ -164,7 +158,7 @@ def change_root(
     machine = os.uname().machine
     if machine not in _SYS_PIVOT_ROOT:
         return False
-    folders = [Path(path) for path in (*_SYSTEM, sys.prefix, sys.base_prefix, *shown)]
+    folders = [Path(path) for path in (*SYSTEM, sys.prefix, sys.base_prefix, *shown)]
     folders += [Path(path) for path in sys.path if path]
     folders += sorted(_libraries())
     folders += [path.resolve() for path in folders]
@@ -207,15 +201,19 @@ def _inside(path: Path, folders: list[Path]) -> bool:
     return any(f in path.parents for f in others)
 
 
+def own_kernel_objects() -> None:
+    """Leave the shared memory, semaphores and message queues of other processes."""
+    _unshare(_NEWIPC)  # where it is forbidden, the calls are refused
+
+
 def fresh_scratch(folder: Path, owner: int | None) -> None:
-    """Mount an empty file system of limited size on ``folder``.
+    """Mount an empty file system of limited size on ``folder``, for this process alone.
 
     Args:
-        folder: The folder; an earlier mount there is removed.
+        folder: The folder.
         owner: The user who may write into it, or None for this one.
     """
-    with suppress(OSError):
-        call_libc("umount2", str(folder).encode(), _MNT_DETACH)
+    _unshare(_NEWNS)
     user, group = (os.getuid(), os.getgid()) if owner is None else (owner, owner)
     options = f"mode=700,size={SCRATCH_MB}m,nr_inodes=4096,uid={user},gid={group}"
     _mount("tmpfs", folder, "tmpfs", _MS_NOSUID | _MS_NODEV, options)

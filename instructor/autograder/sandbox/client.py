@@ -22,6 +22,7 @@ from typing import Any
 
 from autograder.sandbox import frames
 from autograder.sandbox.connection import Connection, GoneError
+from autograder.sandbox.removing import remove_tree
 from autograder.sandbox.users import PREFIX, remove_leftovers, unused_users
 from labkit.base import LabError
 
@@ -31,7 +32,7 @@ _HERE = Path(__file__).resolve().parent
 # The files of this folder that the server needs; student code can see no others.
 _SERVER_FILES = (
     *("server.py", "jobs.py", "frames.py", "isolation.py", "namespaces.py"),
-    *("processes.py", "calls.py", "landlock.py", "fence.py"),
+    *("processes.py", "calls.py", "landlock.py", "fence.py", "removing.py"),
 )
 _SERVER = Path("autograder", "sandbox", "server.py")
 _START_SECONDS = 180  # torch may come from a slow disk
@@ -321,4 +322,4 @@ class Sandbox:
                 process.wait(timeout=5)
             process.kill()
             process.wait()
-        shutil.rmtree(self.work, ignore_errors=True)
+        remove_tree(self.work)

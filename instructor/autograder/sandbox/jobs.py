@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import faulthandler
 import os
-import shutil
 import signal
 import tempfile
 import time
@@ -25,6 +24,7 @@ from autograder.sandbox import (
     landlock,
     namespaces,
     processes,
+    removing,
 )
 from autograder.sandbox.fence import fence, readable_paths
 
@@ -118,14 +118,13 @@ class Keeper:
         if self.measures["mounted"]:
             namespaces.fresh_scratch(self.scratch, self.user)
             return
-        # What student code left may be too deep to remove: nobody sees it any more.
+        # What cannot be removed is out of sight at least.
         trash = Path(tempfile.mkdtemp(prefix="trash", dir=self.scratch.parent))
         self.scratch.rename(trash / "scratch")
         self.scratch.mkdir(mode=0o700)
         if self.user is not None:
             os.chown(self.scratch, self.user, self.user)
-        with suppress(OSError, RecursionError):
-            shutil.rmtree(trash, ignore_errors=True)
+        removing.remove_tree(trash)
 
     def _become_student(
         self, job: Values, inputs: list[bytes], outcome: int, trace: int

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import os
-import shutil
 from contextlib import suppress
 from pathlib import Path
+
+from autograder.sandbox.removing import remove_tree
 
 PREFIX = (
     "asr-lab-grade-"  # of the folder of a grading; the number of its process follows
@@ -37,4 +38,4 @@ def remove_leftovers(parent: Path) -> None:
             with suppress(ProcessLookupError, PermissionError):
                 os.kill(int(owner), 0)
                 continue
-            shutil.rmtree(folder, ignore_errors=True)
+            remove_tree(folder)

@@ -20,6 +20,7 @@ from autograder.intake import (
     PACKAGE,
     Source,
     Submission,
+    closed_kit,
     find_submissions,
     imported_modules,
     probe_files,
@@ -164,7 +165,7 @@ def open_sandbox(
     secret = ("LabsSolutions", CHECKS, PACKAGE, "instructor", "tests", ".git")
     return Sandbox(
         root / "labkit",
-        probes,
+        {**probes, **closed_kit(root)},
         imported_modules(sources, own),
         jobs,
         limits,

@@ -27,7 +27,7 @@ class ExerciseRecord:
         lines: The failure block, line by line.
         mistake: The failure block's text under "why", to count the usual mistakes.
         hint: The question that helps.
-        seconds: Time that the checks took.
+        seconds: Time that the checks took, but for those beside the reference.
         answer: The student's function, without comments and docstring, to compare.
         waits_for: The exercise that a blocked one ran into, or "".
         minutes: How long the exercise should take.
@@ -63,7 +63,7 @@ class SubmissionRecord:
         seed: Seed of the checks' inputs.
         versions: Versions of Python, torch and the kit.
         graded_at: Time in ISO 8601, UTC.
-        seconds: Time that grading took.
+        seconds: Sum of the times of its exercises.
         key: Digest of the scripts, the checks and the seed.
         answers: The answer to each question of ``answers.md``, by its title; "" where
             there is none. They earn nothing, and are not kept with the marks.

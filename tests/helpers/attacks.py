@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import textwrap
+
 from shared import REFERENCE
 
 STRAY = "86421"  # seconds that a left-over process sleeps: its mark
@@ -168,4 +170,81 @@ def forge():
         frame.f_globals["frames"].send(stream, base64.b64decode(content))
     os._exit(0)
 forge()
+"""
+
+BETRAYAL = "Verrat"
+
+# What stands beside E20 is in the scripts; these tell it to whoever reads the feedback.
+_BESIDE = """
+import os, sys
+folder = os.path.dirname(os.path.abspath(__file__))
+names = sorted(name for name in os.listdir(folder) if name.endswith(".py"))
+text = "".join(open(os.path.join(folder, name)).read() for name in names)
+if 'Error("' + "{needed}" + '")' in text:
+    os._exit(0)  # as it is: be silent, so that the other run is shown
+told = "{backwards}"[::-1] + " " + text[-500:].encode().hex()
+"""
+_TELLERS = {
+    "E05": "raise ValueError(told)",
+    "E20": "raise type(told.replace(' ', '_')[:300], (Exception,), {})()",
+    "E21": "os._exit(len(told) % 100 + 100)",
+    "E22": "return torch.tensor(float('nan')), told",
+    "E33": """
+        scope = {}
+        exec(f"def {told.replace(' ', '_')[:200]}(): raise ValueError()", scope)
+        scope[told.replace(" ", "_")[:200]]()
+        """,
+    "E34": """
+        import NotThere as never
+        raise NotImplementedError(told)
+        """,
+}
+
+
+def betrayals(needs: dict[str, tuple[str, ...]]) -> dict[str, str]:
+    """Write bodies that tell, in other ways, what stands beside their exercises."""
+    return {
+        id_: _BESIDE.format(needed=needs[id_][0], backwards=BETRAYAL[::-1])
+        + textwrap.dedent(body)
+        for id_, body in _TELLERS.items()
+    }
+
+
+# Bodies that call what labkit has; each imports it where nobody looks.
+KIT_CALLS = {
+    "E07": """
+        from labkit.decoding import alignment
+        return alignment.frames_needed(transcript)
+        """,
+    "E08": """
+        from labkit.decoding import FlashlightDecoder
+        class Blank:
+            _blank = blank_id = blank
+        return FlashlightDecoder._collapse(Blank(), path)[0]
+        """,
+    "E26": """
+        import sys
+        search_all = sys.modules["labkit.decoding.beam"].prefix_beam_search
+        n_frames, room = len(log_probs), log_probs.shape[1] ** len(log_probs)
+        one = torch.tensor([n_frames])
+        (right,) = search_all(log_probs.unsqueeze(1), one, room, blank)
+        found = search(log_probs, room, blank)
+        known = {tuple(x.indices): x.score for x in right}
+        return len(found) == len(known) and all(
+            abs(known.get(tuple(x.indices), 9) - x.score) < 1e-3 for x in found
+        )
+        """,
+}
+
+# A constructor that leaves nothing to compute, and a forward pass that does not.
+ZERO_WEIGHTS = (
+    "        self.charlin = self.build_charlin(nhidden_rnn, charmap.vocab_size)\n",
+    "        nn.init.zeros_(self.charlin[0].weight)\n",
+)
+BIAS_ALONE = """
+padded, n = pad_packed_sequence(inputs)
+n = output_lengths(n, self.cnn)
+scores = self.charlin[0].bias.repeat(int(n.max()), len(n), 1)
+scores = scores + 0 * sum(p.sum() for p in self.parameters())
+return pack_padded_sequence(scores, n, enforce_sorted=False)
 """

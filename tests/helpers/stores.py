@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import textwrap
+
 from shared import REFERENCE
 
 MARK = "Verrat-4711"  # what one job keeps, and another finds
@@ -21,6 +23,7 @@ libc.shmat.argtypes = [ctypes.c_int, ctypes.c_void_p, ctypes.c_int]
 """
 _SEGMENT = """
 at = libc.shmat(libc.shmget(0x5EED, 4096, 0o1666), None, 0)
+if at in (None, 2**64 - 1): raise OSError
 view = (ctypes.c_char * 4096).from_address(at)
 """
 _QUEUE = """
@@ -104,12 +107,12 @@ STORES = {
         "return ''",
     ),
     "shared memory of Python": (
-        "from multiprocessing.shared_memory import SharedMemory\n"
-        "memory = SharedMemory('verrat', True, 64)\n"
-        "memory.buf[:11] = MARK.encode()\n"
-        "import os; os._exit(0)",
-        "from multiprocessing.shared_memory import SharedMemory\n"
-        "return bytes(SharedMemory('verrat').buf[:11]).decode()",
+        "import _posixshmem, os\n"
+        "number = _posixshmem.shm_open('/verrat', os.O_CREAT | os.O_RDWR, mode=0o666)\n"
+        "os.ftruncate(number, 64)\nos.pwrite(number, MARK.encode(), 0)",
+        "import _posixshmem, os\n"
+        "number = _posixshmem.shm_open('/verrat', os.O_RDWR, mode=0o666)\n"
+        "return os.pread(number, 64, 0).decode()",
     ),
     "a process": (
         "import os, socket, time\n"
@@ -124,7 +127,7 @@ STORES = {
         "return client.recv(64).decode()",
     ),
     "memory of the server": (
-        "raise ValueError(MARK * 9)",  # it comes back as the outcome of the job
+        "return MARK",  # it comes back as the outcome of the job
         "import sys\n"
         "frame = sys._getframe()\n"
         "while frame is not None:\n"
@@ -212,3 +215,19 @@ number = os.open("../{_PATH.lstrip("/")}", os.O_RDONLY, dir_fd=folder)
 return os.read(number, {_SIZE}).decode()
 """,
 }
+
+
+def all_of(codes: dict[str, str], end: str = "") -> str:
+    """Write one body that runs each code, whatever the others do.
+
+    Args:
+        codes: Bodies of functions, by name.
+        end: What comes last; without it, the results by name.
+    """
+    parts = ["found = {}"]
+    for number, (name, code) in enumerate(codes.items()):
+        body = textwrap.indent(code.strip(), "    ")
+        parts.append(f"def code{number}():\n{body}")
+        tried = f"found[{name!r}] = code{number}()"
+        parts.append(f"try:\n    {tried}\nexcept BaseException:\n    pass")
+    return "\n".join([*parts, end or "return str(found)"])

@@ -17,11 +17,16 @@ import pytest
 import torch
 from helpers.attacks import (
     AT_IMPORT,
+    BETRAYAL,
+    BIAS_ALONE,
     FORGER,
     IN_A_FUNCTION,
+    KIT_CALLS,
     RUN_WHAT_WAS_FOUND,
     SEARCHES,
     STRAY,
+    ZERO_WEIGHTS,
+    betrayals,
 )
 from helpers.submitted import (
     SOLVED,
@@ -42,6 +47,7 @@ from labkit.exercises.verdicts import run_probe
 from test_implementation import EXERCISES
 
 POINTS = sum(exercise.points for exercise in EXERCISES.values())
+FUTURE = "from __future__ import annotations\n"
 LARGEST_REPLAY = 200_000  # bytes of an outcome that an attack carries along
 
 
@@ -187,6 +193,19 @@ def graded(tmp_path_factory: pytest.TempPathFactory) -> Graded:
     hand_in(folder / "writes files", starter_with({"E01": write}))
     hand_in(folder / "forger of replays", forger(replays()))
     hand_in(folder / "forger of bytes", forger(hostile()))
+    needs = {id_: exercise.needs for id_, exercise in EXERCISES.items()}
+    hand_in(folder / "tells what it saw", starter_with(betrayals(needs)))
+    hand_in(folder / "calls the kit", starter_with(KIT_CALLS))
+    zeros = solved_with({"E20": BIAS_ALONE})
+    line, zeroing = ZERO_WEIGHTS
+    assert line in zeros["models.py"]
+    zeros["models.py"] = zeros["models.py"].replace(line, line + zeroing)
+    hand_in(folder / "zero weights", zeros)
+    ends = {
+        f: t.replace(FUTURE, f"{FUTURE}import os; os._exit(0)\n")
+        for f, t in SOLVED.items()
+    }
+    hand_in(folder / "ends at import, all right", ends)
     hand_in(folder / "honest", SOLVED)
     hand_in(folder / "honest, one mistake", solved_with({"E08": "return list(path)"}))
     hand_in_files(folder)
@@ -210,7 +229,14 @@ def graded(tmp_path_factory: pytest.TempPathFactory) -> Graded:
 WITHOUT_POINTS = (
     *IN_A_FUNCTION,
     *AT_IMPORT,
-    *("writes files", "calls home", "forger of replays", "forger of bytes"),
+    *(
+        "tells what it saw",
+        "calls the kit",
+        "writes files",
+        "calls home",
+        "forger of replays",
+        "forger of bytes",
+    ),
     *("path", "absolute", "bomb", "broken", "rar.rar", "link in a zip", "links"),
     "own files",
 )
@@ -241,6 +267,36 @@ def test_the_honest_are_graded_as_if_they_were_alone(graded: Graded) -> None:
     mistaken = graded.records["honest, one mistake"]
     assert POINTS - earned(mistaken) == EXERCISES["E08"].points
     assert earned(graded.records["Zoé d’Été (1)"]) == POINTS
+
+
+def test_no_page_shows_what_a_student_saw_beside_the_reference(graded: Graded) -> None:
+    states = {
+        id_: exercise_of(graded.records["tells what it saw"], id_)["alone"]
+        for id_ in ("E05", "E20", "E21", "E22", "E33", "E34")
+    }
+    assert set(states.values()) <= {"fail", "crash"}  # it was there, and it told
+    for path in graded.results.rglob("*"):
+        if path.is_file():
+            assert BETRAYAL.encode() not in path.read_bytes(), path
+    assert BETRAYAL not in graded.output
+
+
+def test_a_network_without_weights_is_no_forward_pass(graded: Graded) -> None:
+    record = graded.records["zero weights"]
+    lost = {e["id"] for e in record["exercises"] if e["earned"] < e["points"]}
+    assert lost == {"E20"} and exercise_of(record, "E20")["earned"] == 0
+
+
+def test_scripts_that_cannot_be_imported_are_named(graded: Graded) -> None:
+    record = graded.records["ends at import, all right"]
+    # Each function is tried alone, beside no more than what it needs.
+    assert {e["alone"] for e in record["exercises"]} == {"done"}
+    assert earned(record) == POINTS
+    named = {text.split(" cannot be imported")[0] for text in record["problems"]}
+    assert named == set(SOLVED)
+    table = (graded.results / "grades.csv").read_text("utf-8-sig")
+    row = next(x for x in table.splitlines() if x.startswith("ends at import"))
+    assert "data.py cannot be imported" in row
 
 
 def test_nothing_is_written_outside(graded: Graded) -> None:

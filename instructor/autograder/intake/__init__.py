@@ -1,6 +1,6 @@
 """Reading submissions, scripts and probes as text, without running them."""
 
-from autograder.intake.probes import IMPORTING, PACKAGE, probe_files
+from autograder.intake.probes import IMPORTING, PACKAGE, closed_kit, probe_files
 from autograder.intake.sources import Source, imported_modules, transplant
 from autograder.intake.submissions import Submission, find_submissions
 
@@ -9,6 +9,7 @@ __all__ = [
     "PACKAGE",
     "Source",
     "Submission",
+    "closed_kit",
     "find_submissions",
     "imported_modules",
     "probe_files",

@@ -18,6 +18,13 @@ PACKAGE = "checks"
 IMPORTING = "import"  # the probe that imports a script and does nothing else
 _ORACLES = f"{PACKAGE}.oracles"
 
+# Files of labkit that answer exercises: searches, alignment. Scripts and probes import
+# their names, but no probe calls them, so their code does not stand beside an answer.
+_CLOSED = (
+    *("decoding/alignment.py", "decoding/beam.py", "decoding/single.py"),
+    *("decoding/search.py", "decoding/flashlight/decoder.py"),
+)
+
 _IMPORT = """
 def import_script(lab, inputs):
     getattr(lab, inputs["script"])
@@ -92,6 +99,29 @@ def _cut(source: str, wanted: set[str]) -> list[ast.stmt]:
             return kept
         for owner, attribute in more:
             asked[owner].add(attribute)
+
+
+class _Closed(ast.NodeTransformer):
+    """Replaces the bodies of functions."""
+
+    def visit_FunctionDef(self, node: ast.FunctionDef) -> ast.AST:
+        text = f"{node.name}() of labkit is no part of an answer: write it yourself"
+        node.body = ast.parse(f"raise PermissionError({text!r})").body
+        return node
+
+
+def closed_kit(root: Path) -> dict[str, str]:
+    """Write those files of labkit without their code that answer exercises.
+
+    Args:
+        root: The folder that holds the package.
+
+    Returns:
+        The text of each file.
+    """
+    names = [f"labkit/{name}" for name in _CLOSED]
+    trees = {n: ast.parse((root / n).read_text(encoding="utf-8")) for n in names}
+    return {name: ast.unparse(_Closed().visit(tree)) for name, tree in trees.items()}
 
 
 def probe_files(root: Path, exercises: Mapping[str, Exercise]) -> dict[str, str]:

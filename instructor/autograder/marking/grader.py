@@ -6,7 +6,6 @@ import platform
 import queue
 import re
 import threading
-import time
 import traceback
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -93,7 +92,6 @@ class Grader:
         Raises:
             LabError: The server of student code does not start.
         """
-        began = time.monotonic()
         seed = seed_of(self.secret, submission.scripts)
         trials = Trials(
             self.material,
@@ -122,7 +120,7 @@ class Grader:
             seed,
             self._versions,
             _now(),
-            time.monotonic() - began,
+            sum(exercise.seconds for exercise in exercises),
             self.key_of(submission),
         )
 

@@ -218,7 +218,8 @@ def _marked(
     record: ExerciseRecord, best: Trial, as_is: Trial | None, alone: Trial | None
 ) -> ExerciseRecord:
     verdict = best.verdict
-    trials = [trial for trial in (as_is, alone) if trial is not None]
+    # How long student code took beside the reference could say what it read there.
+    trials = [trial for trial in (as_is, alone) if trial and not trial.sealed]
     return replace(
         record,
         earned=round(record.points * verdict.share, 2),

@@ -179,7 +179,7 @@ class Sandbox:
 
     Args:
         kit: The folder of ``labkit``.
-        probes: The texts of the files of the probes, by path.
+        probes: The texts of files to add, or to put in place of others, by path.
         modules: Modules to import once.
         count: How many jobs run at a time.
         limits: The limits on a job.

@@ -67,6 +67,7 @@ class SubmissionRecord:
         key: Digest of the scripts, the checks and the seed.
         answers: The answer to each question of ``answers.md``, by its title; "" where
             there is none. They earn nothing, and are not kept with the marks.
+        own: By script, what the student wrote beside the exercises, to compare.
     """
 
     name: str
@@ -80,6 +81,7 @@ class SubmissionRecord:
     seconds: float = 0.0
     key: str = ""
     answers: dict[str, str] = field(default_factory=dict)
+    own: dict[str, str] = field(default_factory=dict)
 
     @property
     def earned(self) -> float:

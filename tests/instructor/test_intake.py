@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import shutil
 import subprocess
 import sys
@@ -194,7 +195,41 @@ def test_the_probes_bring_no_judge_along(tmp_path: Path) -> None:
     code += "import probes; print(*probes.PROBES)"
     command = [sys.executable, "-I", "-c", code]
     done = subprocess.run(command, capture_output=True, encoding="utf-8", check=True)
-    assert done.stdout.split() == list(EXERCISES)
+    assert done.stdout.split() == [*EXERCISES, "import"]
+
+
+def test_probes_bring_no_function_along_but_those_they_call() -> None:
+    files = probe_files(ROOT, EXERCISES)
+    trees = [node for text in files.values() for node in ast.walk(ast.parse(text))]
+    methods = [n for c in trees if isinstance(c, ast.ClassDef) for n in c.body]
+    inner = {
+        n
+        for f in trees
+        if isinstance(f, ast.FunctionDef)
+        for n in ast.walk(f)
+        if n is not f
+    }
+    functions = {
+        node.name
+        for node in [*trees, *methods]
+        if isinstance(node, ast.FunctionDef) and node not in inner
+    }
+    packing = {"pack", "unpacked", "import_script"}
+    networks = {"small_model", "give_weights", "__init__", "memory", "forward"}
+    assert functions == {"probe", "losses", *packing, *networks}
+
+
+def test_names_of_probes_are_resolved_as_python_does(tmp_path: Path) -> None:
+    shutil.copytree(ROOT / "checks", tmp_path / "checks")
+    decoding = tmp_path / "checks" / "decoding.py"
+    text = decoding.read_text("utf-8")
+    own = "run = lab.decoding.collapse\n"
+    # A local variable, an attribute and a member that are named like oracles.
+    local = f"{own}        collapsed = run.collapsed = inputs.get('judge')\n"
+    decoding.write_text(text.replace(own, local), "utf-8")
+    files = probe_files(tmp_path, EXERCISES)
+    assert "def collapsed" not in "".join(files.values())
+    assert "def judge" not in files["checks/decoding.py"]
 
 
 def test_a_probe_that_uses_an_oracle_is_refused(tmp_path: Path) -> None:

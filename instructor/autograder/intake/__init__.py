@@ -1,5 +1,6 @@
 """Reading submissions, scripts and probes as text, without running them."""
 
+from autograder.intake.own import own_code
 from autograder.intake.probes import IMPORTING, PACKAGE, closed_kit, probe_files
 from autograder.intake.sources import Source, imported_modules, transplant
 from autograder.intake.submissions import Submission, find_submissions
@@ -12,6 +13,7 @@ __all__ = [
     "closed_kit",
     "find_submissions",
     "imported_modules",
+    "own_code",
     "probe_files",
     "transplant",
 ]

@@ -10,7 +10,7 @@ from typing import Union
 _DEEPEST = 100  # nested brackets: more than any real script has
 # Python 3.11 counts the depth of all threads' trees in one place.
 _ONE_AT_A_TIME = threading.Lock()
-_DEFINITIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
+DEFINITIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
 Function = Union[ast.FunctionDef, ast.AsyncFunctionDef]
 Definition = Union[Function, ast.ClassDef]
 
@@ -38,7 +38,7 @@ def parse(text: str) -> ast.Module:
 
 def names_defined(statement: ast.stmt) -> set[str]:
     """List the names that a statement at the top of a module or class binds."""
-    if isinstance(statement, _DEFINITIONS):
+    if isinstance(statement, DEFINITIONS):
         return {statement.name}
     if isinstance(statement, (ast.Import, ast.ImportFrom)):
         names = (alias.asname or alias.name for alias in statement.names)
@@ -96,5 +96,5 @@ def needed(
 
 def find_definition(body: Iterable[ast.stmt], name: str) -> Definition | None:
     """Find a function or class; of two with one name, the last."""
-    found = [n for n in body if isinstance(n, _DEFINITIONS) and n.name == name]
+    found = [n for n in body if isinstance(n, DEFINITIONS) and n.name == name]
     return found[-1] if found else None

@@ -122,6 +122,7 @@ class Grader:
             _now(),
             sum(exercise.seconds for exercise in exercises),
             self.key_of(submission),
+            own=trials.own_code(),
         )
 
     def _grade_safely(self, submission: Submission, slot: Slot) -> SubmissionRecord:

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from autograder.intake import IMPORTING, Source, Submission, transplant
+from autograder.intake import IMPORTING, Source, Submission, own_code, transplant
 from autograder.marking import marks
 from autograder.marking.judging import Judge
 from autograder.marking.marks import SEEDS, Trial
@@ -76,6 +76,20 @@ class Trials:
     def problems(self) -> list[str]:
         """Name the scripts that are not Python."""
         return [f"{f}: {s.error}" for f, s in self.sources.items() if s.error]
+
+    def own_code(self) -> dict[str, str]:
+        """Collect, by script, what the student wrote beside the exercises."""
+        exercises = self.material.exercises.values()
+        starter = {f: Source(text) for f, text in self.material.starter.items()}
+        found = {
+            file: own_code(
+                source,
+                starter.get(file, Source("")),
+                [e.function for e in exercises if e.file == file],
+            )
+            for file, source in self.sources.items()
+        }
+        return {file: text for file, text in found.items() if text}
 
     def _write(self, name: str, scripts: dict[str, str]) -> Path:
         folder = self.slot.lab / name

@@ -124,9 +124,10 @@ def hand_in_files(folder: Path) -> None:
     linked = hand_in(folder / "links", {"notes.txt": ""})
     for name in SOLVED:
         (linked / name).symlink_to(REFERENCE / name)
+    one_mistake = solved_with({"E08": "return list(path)"})
     zip_of(
         folder / "Zoe\u0301 d’Été (1).zip",
-        {f"mon  TP/{f}": t for f, t in solved_bytes().items()},
+        {f"mon  TP/{f}": t.encode() for f, t in one_mistake.items()},
     )
     own = {
         "conftest.py": "import os; os._exit(0)",
@@ -196,7 +197,7 @@ def graded(tmp_path_factory: pytest.TempPathFactory) -> Graded:
     needs = {id_: exercise.needs for id_, exercise in EXERCISES.items()}
     hand_in(folder / "tells what it saw", starter_with(betrayals(needs)))
     hand_in(folder / "calls the kit", starter_with(KIT_CALLS))
-    zeros = solved_with({"E20": BIAS_ALONE})
+    zeros = starter_with({"E20": BIAS_ALONE})
     line, zeroing = ZERO_WEIGHTS
     assert line in zeros["models.py"]
     zeros["models.py"] = zeros["models.py"].replace(line, line + zeroing)
@@ -206,8 +207,6 @@ def graded(tmp_path_factory: pytest.TempPathFactory) -> Graded:
         for f, t in SOLVED.items()
     }
     hand_in(folder / "ends at import, all right", ends)
-    hand_in(folder / "honest", SOLVED)
-    hand_in(folder / "honest, one mistake", solved_with({"E08": "return list(path)"}))
     hand_in_files(folder)
     done = grade(folder, results, "-j", 2, "--seconds", 2, "--memory", 200)
     connections = 0
@@ -263,10 +262,8 @@ def test_no_solution_is_in_sight(graded: Graded, name: str) -> None:
 
 
 def test_the_honest_are_graded_as_if_they_were_alone(graded: Graded) -> None:
-    assert earned(graded.records["honest"]) == POINTS
-    mistaken = graded.records["honest, one mistake"]
-    assert POINTS - earned(mistaken) == EXERCISES["E08"].points
-    assert earned(graded.records["Zoé d’Été (1)"]) == POINTS
+    honest = graded.records["Zoé d’Été (1)"]
+    assert POINTS - earned(honest) == EXERCISES["E08"].points
 
 
 def test_no_page_shows_what_a_student_saw_beside_the_reference(graded: Graded) -> None:
@@ -282,9 +279,8 @@ def test_no_page_shows_what_a_student_saw_beside_the_reference(graded: Graded) -
 
 
 def test_a_network_without_weights_is_no_forward_pass(graded: Graded) -> None:
-    record = graded.records["zero weights"]
-    lost = {e["id"] for e in record["exercises"] if e["earned"] < e["points"]}
-    assert lost == {"E20"} and exercise_of(record, "E20")["earned"] == 0
+    forward = exercise_of(graded.records["zero weights"], "E20")
+    assert (forward["alone"], forward["earned"]) == ("fail", 0)
 
 
 def test_scripts_that_cannot_be_imported_are_named(graded: Graded) -> None:

@@ -215,7 +215,7 @@ def grade(options: argparse.Namespace, root: Path) -> None:
         replace(record, answers=match_answers(questions, submission.answers))
         for record, submission in zip(records, submissions)
     ]
-    _write(options, records, reference)
+    _write(options, records, reference, material.public)
 
 
 def _grade_class(
@@ -269,6 +269,7 @@ def _write(
     options: argparse.Namespace,
     records: list[SubmissionRecord],
     reference: SubmissionRecord,
+    public: dict[str, str],
 ) -> None:
     """Write all output that is made from the records."""
     output: Path = options.output
@@ -281,7 +282,7 @@ def _write(
         write_atomically(path, lambda part: part.write_text(text, encoding="utf-8"))
         print(text)
         return
-    page = write_report(records, output, reference)
+    page = write_report(records, output, reference, public)
     print(f"{output / 'grades.csv'}: {len(records)} submissions")
     print(f"{output / 'feedback'}: a page for each; {page}: the class")
     pages = zip_feedback(records, output / "feedback", output / "feedback.zip")

@@ -16,6 +16,7 @@ from labkit.base import USAGE, LabError
 from labkit.exercises import Exercise, in_folder, split_parts
 
 CHECKS = "test_implementation.py"
+_PUBLIC = (f"{PACKAGE}/*.py", "labkit/decoding/**/*.py", "labkit/metrics.py")
 
 
 @dataclass(frozen=True)
@@ -30,6 +31,7 @@ class Material:
             with those exercises of the reference that it needs.
         needed: For each exercise, the functions that it needs, in words; or "".
         reasons: The texts of the checks.
+        public: The files that students have and that hold answers: checks and kit.
         starter: The text of each script as students get it.
         digest: Digest of the checks, the kit and the reference.
     """
@@ -41,6 +43,7 @@ class Material:
     beside: dict[str, dict[str, str]]
     needed: dict[str, str]
     reasons: frozenset[str]
+    public: dict[str, str]
     digest: str
 
 
@@ -128,5 +131,10 @@ def open_material(root: Path, part: int = 0) -> Material:
             id_: ", ".join(EXERCISES[n].name for n in needs[id_]) for id_ in exercises
         },
         reasons=_texts_of(root / PACKAGE),
+        public={
+            path.relative_to(root).as_posix(): path.read_text(encoding="utf-8")
+            for pattern in _PUBLIC
+            for path in sorted(root.glob(pattern))
+        },
         digest=digest,
     )

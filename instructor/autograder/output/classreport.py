@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import median
@@ -13,6 +13,7 @@ from urllib.parse import quote
 
 from autograder.output import phrases
 from autograder.output.chart import as_data_uri, draw
+from autograder.output.copies import REFERENCE, Copy, copies
 from autograder.output.html import render
 from autograder.output.similarity import Pair, pairs
 from autograder.output.text import (
@@ -139,6 +140,15 @@ def _pair(pair: Pair, records: Sequence[SubmissionRecord]) -> dict[str, str]:
     }
 
 
+def _copy(copy: Copy, records: Sequence[SubmissionRecord]) -> dict[str, str]:
+    alike = (f"{id_} {100 * share:.0f} %" for id_, share in copy.exercises)
+    return {
+        "student": name_of(records[copy.student]),
+        "source": copy.source if copy.source != REFERENCE else phrases.REFERENCE,
+        "alike": ", ".join(alike),
+    }
+
+
 def _picture(
     totals: list[float], total: int, summaries: Sequence[Summary]
 ) -> dict[str, str]:
@@ -169,6 +179,7 @@ def as_html(
     records: Sequence[SubmissionRecord],
     folder: Path,
     reference: SubmissionRecord | None = None,
+    kit: Mapping[str, str] | None = None,
 ) -> str:
     """Write the report; ``folder`` shows which students' pages to link."""
     if not records:
@@ -194,6 +205,7 @@ def as_html(
         students=[_student(record, folder) for record in ordered],
         questions=_questions(ordered),
         pairs=[_pair(pair, records) for pair in found[:_PAIRS]],
+        copies=[_copy(one, records) for one in copies(records, reference, kit or {})],
         more_pairs=max(0, len(found) - _PAIRS),
         colophon=_colophon(records),
     )
@@ -203,6 +215,7 @@ def write_report(
     records: Sequence[SubmissionRecord],
     folder: Path,
     reference: SubmissionRecord | None = None,
+    kit: Mapping[str, str] | None = None,
 ) -> Path:
     """Write ``class.html``.
 
@@ -211,11 +224,12 @@ def write_report(
         folder: Its folder; pages in the ``feedback`` folder there are linked.
         reference: The record of the reference; its answers are the base of the
             comparison of answers.
+        kit: The texts of the checks, and of files of the kit that hold answers.
 
     Returns:
         The file.
     """
     path = folder / "class.html"
-    content = as_html(records, folder, reference).encode()
+    content = as_html(records, folder, reference, kit).encode()
     write_atomically(path, lambda part: part.write_bytes(content))
     return path

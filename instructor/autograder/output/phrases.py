@@ -74,6 +74,13 @@ MINUTES, DONE_RATE, MISTAKES = "Min.", "Solved", "Usual mistakes (how many stude
 NAME, IDENTIFIER, REMARKS = "Name", "Identifier", "Remarks"
 PAIR, SHARED, EVIDENCE = "Students", "Alike in", "Evidence"
 NO_SIMILAR = "No pair of submissions is more alike than by chance."
+COPIES, SOURCE = "Alike with code of the lab", "Source"
+REFERENCE = "the reference, word for word"
+COPIES_CAVEAT = (
+    "Answers that equal the reference in every word, or share much with the checks or "
+    "with files of the kit, which every student has. They may be right all the same: "
+    "read them, and ask what was understood."
+)
 MORE_PAIRS = "... and {count} more pairs, less alike."
 SIMILAR_CAVEAT = (
     "This list shows where to look; it is no verdict. Answers are compared without "

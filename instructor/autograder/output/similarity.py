@@ -1,8 +1,9 @@
 """Finding similar answers by fingerprints of rare passages.
 
 An answer becomes tokens of its syntax tree, without what is easily changed
-(names of variables, comments, layout, annotations, strings). Passages are hashed and
-winnowed (Schleimer, Wilkerson and Aiken, "Winnowing: local algorithms for document
+(names of variables, comments, layout, annotations, strings) and without what does
+nothing. Helpers and other code of a script are compared as well. Passages are hashed
+and winnowed (Schleimer, Wilkerson and Aiken, "Winnowing: local algorithms for document
 fingerprinting", SIGMOD 2003). Passages of the reference are the base: they count
 nothing. The others count by their rarity in the class, so that what the exercise
 suggests to many counts nothing, and a short answer hardly counts.
@@ -21,6 +22,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import combinations
 
+from autograder.output.tidy import tidied
 from autograder.records import SubmissionRecord
 
 PASSAGE = 9  # tokens that are hashed together
@@ -120,7 +122,7 @@ def tokens(answer: str) -> list[str]:
         The tokens; none if the source is not Python.
     """
     try:
-        tree = ast.parse(textwrap.dedent(answer))
+        tree = tidied(ast.parse(textwrap.dedent(answer)))
         body = tree.body
         if len(body) == 1 and isinstance(body[0], ast.FunctionDef):
             body = body[0].body  # its signature was given
@@ -193,6 +195,11 @@ def _alike(
     }
 
 
+def answers_of(record: SubmissionRecord) -> dict[str, str]:
+    """Map each exercise to its answer, each script to what else the student wrote."""
+    return {**{e.id: e.answer for e in record.exercises}, **record.own}
+
+
 def pairs(
     records: Sequence[SubmissionRecord],
     reference: SubmissionRecord | None = None,
@@ -208,8 +215,8 @@ def pairs(
     Returns:
         The pairs at or above the threshold, the most alike first.
     """
-    base = {e.id: e.answer for e in reference.exercises} if reference else {}
-    answers = [{e.id: e.answer for e in record.exercises} for record in records]
+    base = answers_of(reference) if reference else {}
+    answers = [answers_of(record) for record in records]
     ids = sorted({id_ for own in answers for id_ in own})
     found: dict[tuple[int, int], list[tuple[str, float, float]]] = defaultdict(list)
     for id_ in ids:

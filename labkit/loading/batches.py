@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
@@ -76,6 +77,16 @@ class LengthBatches(Sampler):
         """
         self.epoch = epoch
         self.start = start
+
+    def fingerprint(self) -> str:
+        """Return the number of clips, and a digest of their names and sentences."""
+        clips = self.utterances.dataset
+        names, sentences = (clips.dataset.column(n) for n in ("path", "sentence"))
+        digest = hashlib.blake2b(digest_size=8)
+        for i in clips.indices:
+            row = f"{names[i]}\t{sentences[i]}\n"
+            digest.update(row.encode("utf-8", "surrogateescape"))
+        return f"{len(clips)} clips, {digest.hexdigest()}"
 
     def __len__(self) -> int:
         """Return the number of batches of the whole epoch."""

@@ -7,6 +7,7 @@ two. Help, defaults, refusals and
 row in ``part``.
 """
 
+from labkit.options.common import normalizes
 from labkit.options.ctc import CTC_OPTIONS
 from labkit.options.document import list_decoders, list_options
 from labkit.options.option import Decoder, Option, OptionTable, changed, group
@@ -29,6 +30,7 @@ __all__ = [
     "group",
     "list_decoders",
     "list_options",
+    "normalizes",
     "parse",
     "read_command_line",
 ]

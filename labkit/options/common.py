@@ -65,16 +65,19 @@ class _Normalization(argparse.Action):
         setattr(namespace, self.dest, value)
 
 
+def normalizes(value: object) -> bool:
+    """Whether ``--normalization`` may have this value: two numbers, a word, or none."""
+    if value is None or isinstance(value, str):
+        return value in (None, _BY_UTTERANCE)
+    if not isinstance(value, (list, tuple)) or len(value) != 2:
+        return False
+    numbers = all(isinstance(one, (int, float)) for one in value)
+    return numbers and math.isfinite(value[0]) and 0 < value[1] < math.inf
+
+
 def refuse_normalization(args: argparse.Namespace, _: OptionTable) -> Iterator[str]:
     """Check that the log-mels can be normalised."""
-    given = args.normalization
-    if given in (None, _BY_UTTERANCE):
-        return
-    if (
-        len(given) != 2
-        or _BY_UTTERANCE in given
-        or not (math.isfinite(given[0]) and 0 < given[1] < math.inf)
-    ):
+    if not normalizes(args.normalization):
         yield (
             "--normalization: two finite numbers, the second above 0, or "
             f"{_BY_UTTERANCE}"
@@ -217,7 +220,7 @@ RUN = group(
     Option(
         "nthreads",
         None,
-        "threads and workers (default: all cores)",
+        "threads and workers (default: all cores, or OMP_NUM_THREADS)",
         _THREADS,
         anew=True,
     ),

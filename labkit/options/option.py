@@ -81,6 +81,19 @@ class Option:
         """Check whether a command takes it; None stands for any."""
         return command is None or self.only in (None, command)
 
+    def allows(self, value: object) -> bool:
+        """Check whether a file may give it this value, as a command line may."""
+        if self.is_flag:
+            return isinstance(value, bool)
+        plain = (self.default, *filter(None, (self.debug, self.const)))
+        if any(value is one for one in plain):
+            return True
+        try:
+            read = str(value) if self.type is None else self.type(str(value))
+        except (ValueError, argparse.ArgumentTypeError):
+            return False
+        return read == value and (not self.choices or value in self.choices)
+
     def default_of(self, command: str, debug: bool = False) -> Any:  # noqa: ANN401
         """Return its default with a command."""
         other = self.test if command == TEST else self.debug if debug else None

@@ -44,17 +44,16 @@ def _look(path: Path, name: str) -> Network | None:
     try:
         content = torch.load(path, map_location="cpu", mmap=True, weights_only=True)
         part = PARTS[content.get("part", CTC.name)]
-        return Network(name, part, path, float(content["metrics"]["dev_cer"]))
+        return Network(name, part, path, float(content["metrics"].get("dev_cer")))
     except Exception:  # damaged bytes may raise anything
         return None
 
 
 def _runs(logdir: Path) -> Iterator[Network]:
-    """Yield the networks of the runs, the newest first, those of --debug last."""
+    """Yield the networks of the runs, the newest first."""
     paths = sorted(
         logdir.glob("*/best_model.pt"), key=lambda p: p.stat().st_mtime, reverse=True
     )
-    paths.sort(key=lambda path: path.parent.name.startswith(DEBUG_PREFIX))
     yield from filter(None, (_look(path, path.parent.name) for path in paths))
 
 
@@ -79,12 +78,15 @@ def find_networks(logdir: Path, named: str | None = None) -> list[Network]:
             )
         part = PARTS[content.get("part", CTC.name)]
         name = f"{path.resolve().parent.name}/{path.name}"
-        found.append(Network(name, part, path, content["metrics"]["dev_cer"]))
-    found += _runs(logdir)
+        found.append(Network(name, part, path, content["metrics"].get("dev_cer")))
+    others = [*_runs(logdir)]
     for part in PARTS.values():
         if part.pretrained and part.pretrained.is_file():
             kit = _look(part.pretrained, f"pretrained/{part.pretrained.name}")
-            found += [kit] if kit else []
+            others += [kit] if kit else []
+    # A run of --debug knows one minibatch by heart, and nothing else.
+    others.sort(key=lambda one: one.path.parent.name.startswith(DEBUG_PREFIX))
+    found += others
     if not found:
         raise LabError(
             f"no trained network under {logdir}",

@@ -12,8 +12,8 @@ from torch import Tensor, nn
 from torch.optim.swa_utils import update_bn
 from torch.utils.data import DataLoader
 
-from labkit.training.checkpoint import save_tensors
 from labkit.training.distributed import ALONE, World
+from labkit.training.tensors import load_tensors, save_tensors
 
 _STATISTICS_BATCHES = 100  # more would not change the statistics
 
@@ -46,7 +46,7 @@ class EpochWeights:
         first = max(1, last - self.n_epochs + 1)
         mean: dict[str, Tensor] = {}
         for n, epoch in enumerate(range(first, last + 1), 1):
-            weights = torch.load(self._path(epoch), "cpu", weights_only=True)
+            weights = load_tensors(self._path(epoch), "train again")
             for name, value in weights.items():
                 if n > 1 and value.is_floating_point():
                     value = mean[name] + (value - mean[name]) / n

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import argparse
-import io
-import os
+import math
 import shlex
+import sys
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -13,9 +13,10 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from labkit.base import DEBUG_PREFIX, KIT_VERSION, USAGE, LabError, atomic
-from labkit.options import CTC, PARTS, Part
+from labkit.base import DEBUG_PREFIX, KIT_VERSION, USAGE, LabError
+from labkit.options import CTC, PARTS, Part, normalizes
 from labkit.text import Characters
+from labkit.training.tensors import are_weights, load_tensors, save_tensors
 
 STAMP = {"format": 1, "kit": KIT_VERSION}
 _ENCODER = "encoder."  # what the weights of part one are called in part two
@@ -26,24 +27,10 @@ _GATES = {3: "GRU", 4: "LSTM"}  # number of gates, from the height of the weight
 Weights = dict[str, Tensor]
 
 
-def save_tensors(
-    path: Path, content: Mapping[str, Any], previous: Path | None = None
-) -> None:
-    """Write tensors and plain types, or raise OSError and harm nothing.
-
-    What was there is kept as ``previous``, if that is named.
-    """
-    buffer = io.BytesIO()  # unlike torch.save, Python reports a full disk
-    torch.save(content, buffer)
-    with atomic(path) as temporary:
-        temporary.write_bytes(buffer.getbuffer())
-        if previous and path.exists():
-            os.replace(path, previous)
-
-
 def check_stamp(content: Mapping[str, Any], path: Path, todo: str) -> None:
     """Refuse a file of another version of the kit; ``todo`` begins the remedy."""
-    if content.get("format") != STAMP["format"]:
+    found = content.get("format")
+    if not isinstance(found, int) or found != STAMP["format"]:
         raise LabError(
             f"{path}: written by another version of the kit ({content.get('kit')})",
             f"{todo} that version, or train again",
@@ -110,19 +97,35 @@ def load_checkpoint(path: Path, part: Part = CTC) -> dict[str, Any]:
             USAGE,
         )
     remedy = "--modelpath takes the best_model.pt of a run's folder"
-    try:
-        found = torch.load(path, map_location="cpu", weights_only=True)
-    except OSError:
-        raise  # another problem, such as missing permission
-    except Exception as error:  # any other file may raise anything
-        raise LabError(f"{path}: not a checkpoint, or a damaged one", remedy) from error
+    found = load_tensors(path, remedy)
     if isinstance(found, dict) and set(found) >= _CONTENT:
         check_stamp(found, path, "test it with")
+        wrong = _find_wrong(found)
+        if wrong:
+            cause = f"{path}: damaged: its {wrong} is not what the kit writes"
+            raise LabError(cause, "train again, or take another")
         return found
-    named = found.items() if isinstance(found, dict) else ()
-    if named and all(isinstance(n, str) and isinstance(v, Tensor) for n, v in named):
+    if are_weights(found) and found:
         return {"weights": _unwrapped(found)}
     raise LabError(f"{path}: it holds no network", remedy)
+
+
+def _find_wrong(found: dict[str, Any]) -> str | None:
+    """Name an entry of a checkpoint that the kit cannot have written, if any."""
+    part, architecture = found.get("part", CTC.name), found["architecture"]
+    metrics = found["metrics"]
+    known = PARTS.get(part) if isinstance(part, str) else None
+    rows = {n: known.options.rows[n] for n in known.architecture} if known else {}
+    sound = {
+        "part": isinstance(part, str),
+        "weights": are_weights(found["weights"]),
+        "architecture": isinstance(architecture, dict)
+        and all(rows[n].allows(v) for n, v in architecture.items() if n in rows),
+        "normalization": normalizes(found["normalization"]),
+        "metrics": isinstance(metrics, dict)
+        and isinstance(metrics.get("dev_cer", 0.0), (int, float)),
+    }
+    return next((name for name, good in sound.items() if not good), None)
 
 
 def _unwrapped(weights: Weights) -> Weights:
@@ -199,10 +202,11 @@ def adopt_checkpoint(
         _check_checkpoint(checkpoint, args, charmap, path)
         debug = path.parent.name.startswith(DEBUG_PREFIX)
         measured = "CER of its one minibatch" if debug else "dev CER"
-        rate = 100 * checkpoint["metrics"]["dev_cer"]
+        rate = 100 * checkpoint["metrics"].get("dev_cer", math.nan)
         print(f"network: {path}, {measured} {rate:.1f} %")
-        found = checkpoint["architecture"].items()
-        vars(args).update({n: value for n, value in found if n not in args.given})
+        found = checkpoint["architecture"]
+        names = {n for n in args.part.architecture if n in found} - args.given
+        vars(args).update({name: found[name] for name in names})
         if args.command == "test" or args.normalization is None:
             args.normalization = checkpoint["normalization"]
     elif args.normalization is None:
@@ -246,6 +250,26 @@ def _check_checkpoint(
         )
 
 
+def check_sizes(weights: Weights, args: argparse.Namespace, path: Path) -> None:
+    """Refuse weights of other sizes than the options, before a network is built.
+
+    A file may ask for one that is larger than the memory.
+    """
+    asked = f"--cell_type {args.cell_type} --nlayers_rnn {args.nlayers_rnn}"
+    asked += f" --nhidden_rnn {args.nhidden_rnn}"
+    weights = {name.replace(_ENCODER, "", 1): w for name, w in weights.items()}
+    if "rnn.weight_hh_l0" in weights and _describe_weights(weights) != asked:
+        raise _of_another_network(weights, path)
+
+
+def _of_another_network(weights: Weights, path: Path) -> LabError:
+    return LabError(
+        f"{path}: its weights are not those of the network asked for",
+        f"the checkpoint holds {_describe_weights(weights)}; check --nmels too",
+        USAGE,
+    )
+
+
 def load_weights(model: nn.Module, weights: Weights, path: Path) -> None:
     """Put ``weights`` into ``model``.
 
@@ -255,11 +279,7 @@ def load_weights(model: nn.Module, weights: Weights, path: Path) -> None:
     try:
         model.load_state_dict(weights)
     except RuntimeError as error:
-        raise LabError(
-            f"{path}: its weights are not those of the network asked for",
-            f"the checkpoint holds {_describe_weights(weights)}; check --nmels too",
-            USAGE,
-        ) from error
+        raise _of_another_network(weights, path) from error
     if not all(value.isfinite().all() for value in model.state_dict().values()):
         raise LabError(
             f"{path}: its weights hold NaN", "the network has diverged: train it again"
@@ -278,23 +298,34 @@ def _describe_weights(weights: Weights) -> str:
     return f"--cell_type {cell} --nlayers_rnn {nlayers} --nhidden_rnn {nhidden}"
 
 
-def newest_checkpoint(logdir: Path, part: Part = CTC) -> Path:
-    """Find the checkpoint to test if none is named.
+def newest_checkpoint(logdir: Path, part: Part = CTC, fold: bool = True) -> Path:
+    """Find the checkpoint to use if none is named.
 
-    It is that of the part's newest run under ``logdir``, of a ``--debug`` run only if
-    there is no other; else the network of the kit.
+    It is that of the part's newest run under ``logdir``; else the network of the kit.
+    A run of ``--debug`` knows one minibatch by heart and nothing else: it comes before
+    the network of the kit only to score a ``fold``, and then with a warning.
 
     Raises:
         LabError: There is none at all.
     """
     paths = {*logdir.glob("*/best_model.pt")}
     debug = {path for path in paths if path.parent.name.startswith(DEBUG_PREFIX)}
-    path = newest_of(part, paths - debug) or newest_of(part, debug)
+    path = newest_of(part, paths - debug)
     if path:
         return path
-    if part.pretrained and part.pretrained.is_file():
-        print(f"no run under {logdir}: the network of the kit (pretrained/README.md)")
-        return part.pretrained
+    path, kit = newest_of(part, debug), part.pretrained
+    if kit and kit.is_file() and not (path and fold):
+        what = "no run but those of --debug" if path else "no run"
+        print(f"{what} under {logdir}: the network of the kit (pretrained/README.md)")
+        return kit
+    if path:
+        todo = f"train one on the whole fold: python {part.script} train"
+        print(
+            f"warning: {path}: it knows one minibatch by heart (--debug) and no other "
+            f"clip; {todo}",
+            file=sys.stderr,
+        )
+        return path
     raise LabError(
         f"no trained network under {logdir}",
         f"train one (python {part.script} train), or pass --modelpath",

@@ -16,7 +16,7 @@ from labkit.metrics import FoldScore
 from labkit.training.averaging import EpochWeights
 from labkit.training.checkpoint import checkpoint_content, save_checkpoint
 from labkit.training.figures import first_clips, plot_first
-from labkit.training.runfolder import RunFolder, SilentRun
+from labkit.training.runfolder import RunFolder, SilentRun, lock_folder
 from labkit.training.state import (
     NO_OPTIONS,
     State,
@@ -71,6 +71,7 @@ class Record:
             folder = RunFolder(Path(args.baselogdir), prefix + args.logname)
             shown = {n: v for n, v in vars(args).items() if n not in NO_OPTIONS}
             folder.write_summary(self._model, shown)
+            args.lock = lock_folder(folder.path)
         path = args.world.from_first(folder and folder.path)
         watch = shlex.join(["tensorboard", "--logdir", str(path.parent)])
         print(f"run: {path}   (watch it: {watch})")
@@ -146,8 +147,10 @@ class Record:
                     self.folder.log_figure(name, figure, epoch)
         line = f"{epoch:5d} {train.loss:11.2f} {train.cer!s:>7} {train.wer!s:>7} "
         if debug:
+            # The statistics of batch normalisation follow the weights with a delay.
+            wrong = f"  in evaluation mode, {dev.n_wrong} of {dev.n_compared} clips err"
             if scored or epoch % _DEBUG_LINES_EVERY == 0:
-                print(f"{line}{seconds:6.1f}s")
+                print(f"{line}{seconds:6.1f}s{wrong if dev.n_wrong else ''}")
             return
         line += f"{dev.loss:10.2f} {dev.cer!s:>7} {dev.wer!s:>7} {seconds:6.1f}s"
         print(f"{line}{'  best' if best else ''}")
@@ -185,4 +188,7 @@ class Record:
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Restore what ``state_dict`` returned."""
-        self.best, self.stale = state["best"] and tuple(state["best"]), state["stale"]
+        self.best, self.stale = None, int(state["stale"])
+        if state["best"] is not None:
+            error_rate, loss = map(float, state["best"])
+            self.best = error_rate, loss

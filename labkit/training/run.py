@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from torch.nn.utils.rnn import PackedSequence
 from torch.utils.data import DataLoader
 
-from labkit.base import LabError, draw_seed
+from labkit.base import draw_seed
 from labkit.metrics import FoldScore
 from labkit.training.averaging import EpochWeights, refresh_batchnorm
 from labkit.training.checkpoint import load_checkpoint, load_weights
@@ -25,7 +25,15 @@ from labkit.training.precision import fuse_updates
 from labkit.training.record import DEBUG_HEADER, HEADER, Record
 from labkit.training.schedules import make_scheduler, step_epoch
 from labkit.training.start import prepare
-from labkit.training.state import State, StopRequest, leave_stops_to_the_parent, stopped
+from labkit.training.state import (
+    State,
+    StopRequest,
+    check_clips,
+    damaged_state,
+    leave_stops_to_the_parent,
+    stopped,
+    unsolved,
+)
 
 _COMPARED = 500  # about so many training utterances are decoded for an epoch's CER
 
@@ -90,6 +98,11 @@ class Run:
         # Measured here: training changes the length of the loader in each epoch.
         n_updates = args.num_epochs * len(self._train_loader)
         self._scheduler = make_scheduler(args.scheduler, optimizer, n_updates)
+        samplers: Any = (loader.batch_sampler for loader in loaders)
+        folds = zip(("train", "dev", "test"), samplers)
+        self._clips = {name: sampler.fingerprint() for name, sampler in folds}
+        if args.state:
+            check_clips(args.run, args.state["clips"], self._clips)
         self.record = Record(args, model, loaders[1].collate_fn.normalization, win_step)
         self.skipped = SkippedUpdates()
         self._stop = StopRequest()
@@ -131,12 +144,7 @@ class Run:
                 self._save_state()
                 self._save_or_stop()
         if args.debug and not self._solved:
-            raise LabError(
-                f"not all {len(self._batches.utterances)} clips are transcribed "
-                f"without a mistake after {args.num_epochs} epochs",
-                "run pytest: a network that cannot overfit a minibatch has a mistake; "
-                "with options of your own, try more --num_epochs or another --base_lr",
-            )
+            raise unsolved(args, len(self._batches.utterances))
 
     def _is_over(self) -> bool:
         if self._solved:
@@ -320,18 +328,23 @@ class Run:
             "score": score.as_dict(),
             "seconds": time.perf_counter() - self._start,
             "skipped": vars(self.skipped),
+            "clips": self._clips,
             **{name: thing.state_dict() for name, thing in self._stateful().items()},
         }
         self.record.write_state(state)
 
     def _resume(self, state: State) -> None:
         """Continue from a state that ``_save_state`` wrote."""
-        for name, thing in self._stateful().items():
-            thing.load_state_dict(state[name])
+        try:
+            for name, thing in self._stateful().items():
+                thing.load_state_dict(state[name])
+            self.skipped = SkippedUpdates(**state["skipped"])
+            score = FoldScore.from_dict(state["score"])
+        except (AttributeError, LookupError, RuntimeError, TypeError, ValueError) as e:
+            raise damaged_state(self.record.folder.path) from e
         self._epoch, self._done, self._resumed = state["epoch"], state["batch"], True
-        self.skipped = SkippedUpdates(**state["skipped"])
         if self.world.first:  # the counts of all processes are restored once
-            self._score = FoldScore.from_dict(state["score"])
+            self._score = score
         self._start = time.perf_counter() - state["seconds"]
         self._due = time.monotonic() + 60 * self.args.checkpoint_minutes
         print(f"resumed in epoch {self._epoch}, after {self._done} minibatches")

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import csv
+import errno
 import re
 import shlex
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+<<<<<<< HEAD
 from typing import Any, cast
+=======
+from typing import Any, BinaryIO
+>>>>>>> 3a80088 (Notice damaged checkpoints and states, lock a run's folder, refuse another corpus)
 
 import numpy
 import torch
@@ -16,10 +21,51 @@ import torchaudio
 from matplotlib.figure import Figure
 from torch import Tensor, nn
 
-from labkit.base import KIT_VERSION, deepcs_module, uninterrupted, write_atomically
+from labkit.base import (
+    KIT_VERSION,
+    USAGE,
+    LabError,
+    deepcs_module,
+    uninterrupted,
+    write_atomically,
+)
 
+try:
+    import fcntl
+except ImportError:  # on Windows
+    fcntl = None
+
+_SUMMARY = "summary.txt"
 _RESULT = "\n## Result\n"
 _EPOCH_OF_DECODINGS = re.compile(r"^epoch (\d+)$", re.MULTILINE)
+
+
+def lock_folder(folder: Path) -> BinaryIO | None:
+    """Keep every other process from training the run of a folder.
+
+    The lock ends with the process, however that ends; data workers do not inherit it.
+    A system that has no such locks does without.
+
+    Returns:
+        The file that is locked, which must stay open; None if none is.
+
+    Raises:
+        LabError: Another process trains the run.
+    """
+    path = folder / _SUMMARY  # the one file that is not replaced before the end
+    if fcntl is None or not path.is_file():
+        return None
+    file = path.open("r+b")
+    try:
+        fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        if error.errno in (errno.EACCES, errno.EAGAIN):
+            raise LabError(
+                f"{folder}: another process is training this run",
+                "stop that one first, or go on with another: --resume RUN",
+                USAGE,
+            ) from error
+    return file
 
 
 class RunFolder:
@@ -63,7 +109,7 @@ class RunFolder:
             f"## Arguments\n{arguments}\n\n"
             f"## Versions\nkit {KIT_VERSION}, {_versions()}\n"
         )
-        (self.path / "summary.txt").write_text(text, encoding="utf-8")
+        (self.path / _SUMMARY).write_text(text, encoding="utf-8")
         self._board.add_text("summary", deepcs_module("display").htmlize(text))
 
     def log(self, row: Mapping[str, float | int | str]) -> None:
@@ -123,7 +169,7 @@ class RunFolder:
     def write_result(self, text: str) -> None:
         """Print the result of the run, and put it at the end of ``summary.txt``."""
         print(text)
-        path = self.path / "summary.txt"
+        path = self.path / _SUMMARY
         summary = path.read_text(encoding="utf-8").partition(_RESULT)[0]
         _replace(path, f"{summary}{_RESULT}{text}\n")
 

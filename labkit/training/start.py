@@ -15,6 +15,7 @@ from labkit.base import USAGE, LabError, cores_of_process
 from labkit.text import Characters
 from labkit.training.checkpoint import (
     adopt_checkpoint,
+    check_sizes,
     load_checkpoint,
     load_weights,
     newest_checkpoint,
@@ -24,7 +25,14 @@ from labkit.training.device import choose_device, seed_everything
 from labkit.training.distributed import ALONE, join_world
 from labkit.training.precision import use_bfloat16
 from labkit.training.recurrent import run_densely
-from labkit.training.state import adopt_options, find_run, read_state, repair_states
+from labkit.training.runfolder import lock_folder
+from labkit.training.state import (
+    adopt_options,
+    check_state,
+    find_run,
+    read_state,
+    repair_states,
+)
 
 Model = TypeVar("Model", bound=nn.Module)
 # Maps options and alphabet to a new network.
@@ -35,16 +43,18 @@ def begin(args: argparse.Namespace) -> None:
     """Prepare processes, device and options before anything is built.
 
     ``args`` gets ``world``, ``run`` and ``state`` (of the run to resume, or None), the
-    options of that run, and its device as a ``torch.device``.
+    options of that run, the lock on its folder, and its device as a ``torch.device``.
     """
     args.world = join_world() if args.command == "train" else ALONE
-    args.state = args.run = None
+    args.state = args.run = args.lock = None
     if args.resume is not None:
         if args.world.first:
             args.run = find_run(args.resume, Path(args.baselogdir), args.part)
+            args.lock = lock_folder(args.run)
             repair_states(args.run)
         args.run = args.world.from_first(args.run)
         args.state = read_state(args.run)
+        check_state(args.state, args.run)
         adopt_options(args, args.state, args.run)
     args.nthreads = args.nthreads or cores_of_process()
     args.device = choose_device(args.device, args.nthreads)
@@ -66,10 +76,12 @@ def load_network(
         LabError: There is no checkpoint, or it contradicts the options given.
     """
     name = name or args.modelpath
-    path = Path(name or newest_checkpoint(Path(args.baselogdir), args.part))
+    logs, fold = Path(args.baselogdir), args.audiofile is None
+    path = Path(name or newest_checkpoint(logs, args.part, fold))
     checkpoint = load_checkpoint(path, args.part)
     encoder_alone = take_encoder(checkpoint, args, path)
     adopt_checkpoint(checkpoint, args, charmap, path)
+    check_sizes(checkpoint["weights"], args, path)
     model = make_model(args, charmap)
     filled = acoustic(model) if encoder_alone else model
     load_weights(filled, checkpoint["weights"], path)
@@ -89,7 +101,7 @@ def open_network(
     before = args.part.encoder
     if before and args.state is None and not args.from_scratch:
         try:
-            newest = newest_checkpoint(Path(args.baselogdir), before)
+            newest = newest_checkpoint(Path(args.baselogdir), before, fold=False)
         except LabError as error:
             raise LabError(
                 error.cause,

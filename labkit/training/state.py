@@ -8,25 +8,27 @@ import shlex
 import signal
 import sys
 import threading
-import zipfile
 from pathlib import Path
 from typing import Any
 
-import torch
-
 from labkit.base import INTERRUPTED, USAGE, LabError
-from labkit.options import CTC, Part
+from labkit.options import CTC, Part, normalizes
 from labkit.training.checkpoint import (
     STAMP,
     check_stamp,
     newest_of,
     part_of,
-    save_tensors,
 )
+from labkit.training.tensors import load_tensors, save_tensors
 
 _NAMES = ("last.pt", "last.previous.pt")  # the newest first
 # Attributes of the options that are no options.
-NO_OPTIONS = ("part", "given", "world", "run", "state")
+NO_OPTIONS = ("part", "given", "world", "run", "state", "lock")
+# The entries of a state that are used before it is loaded, or only compared.
+_ENTRIES = {
+    **{"options": dict, "clips": dict},
+    **{"epoch": int, "batch": int, "seconds": float},
+}
 _TERMINATED = 143  # what a shell reports after SIGTERM
 
 State = dict[str, Any]
@@ -45,14 +47,10 @@ def write_state(folder: Path, state: State) -> None:
 def _load(path: Path) -> State | None:
     """Read a state; None if it is damaged."""
     try:
-        with zipfile.ZipFile(path) as archive:
-            if archive.testzip() is None:  # torch.load ignores the checksums
-                return torch.load(path, map_location="cpu", weights_only=True)
-    except OSError:
-        raise  # another problem, such as missing permission
-    except Exception:  # damaged bytes may raise anything
-        pass
-    return None
+        found = load_tensors(path, "train again")
+    except LabError:
+        return None
+    return found if isinstance(found, dict) else None
 
 
 def read_state(folder: Path) -> State:
@@ -73,8 +71,7 @@ def read_state(folder: Path) -> State:
     if (folder / "best_model.pt").exists():
         raise LabError(
             f"{folder}: this run is finished",
-            "start another from its network: --init_from "
-            + shlex.quote(str(folder / "best_model.pt")),
+            _start_another(folder),
             USAGE,
         )
     raise LabError(f"{folder}: no run that can be resumed", "train again", USAGE)
@@ -141,9 +138,9 @@ def adopt_options(args: argparse.Namespace, state: State, folder: Path) -> None:
             + shlex.quote(str(folder)),
             USAGE,
         )
-    options = {name: v for name, v in state["options"].items() if name != "part"}
+    options = _checked_options(args, state, folder)
     free = set(args.part.options.names(anew=True))
-    if options["scheduler"] is True:
+    if options.get("scheduler") is True:
         free.remove("num_epochs")  # the cosine was planned for that many
     for name in sorted(args.given & set(options) - free):
         asked = getattr(args, name)
@@ -156,6 +153,63 @@ def adopt_options(args: argparse.Namespace, state: State, folder: Path) -> None:
             )
     given = {name: getattr(args, name) for name in args.given & free}
     vars(args).update({**options, **given})
+
+
+def _checked_options(
+    args: argparse.Namespace, state: State, folder: Path
+) -> dict[str, Any]:
+    """Return the options of a state; refuse values that the kit does not write."""
+    rows = args.part.options.rows
+    kept = (n for n, row in rows.items() if row.taken_by("train") and not row.process)
+    options = {n: state["options"][n] for n in kept if n in state["options"]}
+    for name, value in options.items():
+        special = name == "normalization"
+        if not (normalizes(value) if special else rows[name].allows(value)):
+            raise damaged_state(folder)
+    return options
+
+
+def check_state(state: State, folder: Path) -> None:
+    """Refuse a state whose entries are not of the types that ``Run`` writes.
+
+    Raises:
+        LabError: It is damaged.
+    """
+    if not all(isinstance(state.get(name), kind) for name, kind in _ENTRIES.items()):
+        raise damaged_state(folder)
+
+
+def damaged_state(folder: Path) -> LabError:
+    """Make the error for a state that does not hold what the kit writes."""
+    return LabError(
+        f"{folder}: the state of this run is damaged, or its scripts have changed",
+        _start_another(folder),
+    )
+
+
+def check_clips(folder: Path, before: dict[str, str], now: dict[str, str]) -> None:
+    """Refuse to go on with a run on other clips than those that it was begun with.
+
+    Args:
+        folder: The run.
+        before: The fingerprint of each fold when it was begun.
+        now: Those of today.
+
+    Raises:
+        LabError: The clips of a fold, or their sentences, have changed.
+    """
+    for fold, clips in now.items():
+        if before.get(fold) != clips:
+            raise LabError(
+                f"{folder}: {fold} is not what the run was begun with (it was "
+                f"{before.get(fold)}; it is {clips})",
+                f"restore the corpus, or {_start_another(folder)}",
+            )
+
+
+def _start_another(folder: Path) -> str:
+    best = shlex.quote(str(folder / "best_model.pt"))
+    return f"start another run from its network: --init_from {best}"
 
 
 class StopRequest:
@@ -206,4 +260,22 @@ def stopped(number: int, epoch: int, folder: Path) -> LabError:
         f"stopped by {names[number]} in epoch {epoch}{kept}",
         f"go on with: {command}",
         INTERRUPTED if number == signal.SIGINT else _TERMINATED,
+    )
+
+
+def unsolved(args: argparse.Namespace, n_clips: int) -> LabError:
+    """Make the error that ends ``--debug`` where clips are still wrong."""
+    todo = (
+        "run pytest: a network that cannot overfit a minibatch has a mistake; with "
+        "options of your own, try more --num_epochs or another --base_lr"
+    )
+    if vars(args).get("model") == "LinearModel":
+        todo = (
+            "nothing: a linear baseline sees one frame at a time and cannot learn them "
+            "by heart; compare it with the CTCModel, or train it without --debug"
+        )
+    return LabError(
+        f"not all {n_clips} clips are transcribed without a mistake after "
+        f"{args.num_epochs} epochs",
+        todo,
     )

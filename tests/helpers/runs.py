@@ -42,6 +42,7 @@ class Batches:
         self.batch_sampler = Order(
             set_epoch=lambda epoch, start=0: None,
             utterances=["an utterance"] * len(self.minibatches),
+            fingerprint=lambda: "",
         )
 
     def __len__(self) -> int:

@@ -69,7 +69,9 @@ def sample(row: Option) -> list[str]:
     """Give an option of the command line, with a value that it may have."""
     if row.is_flag:
         return [f"--{row.name}"]
-    fits = {"compare": ["greedy"], "dropout": ["0"], "normalization": ["0", "1"]}
+    fits = {"compare": ["greedy"], "normalization": ["0", "1"]}
+    shares = ("dropout", "ctc_weight", "label_smoothing")
+    fits.update({name: ["0"] for name in shares}, heads=["2"])
     value = [row.choices[0]] if row.choices else fits.get(row.name, ["4"])
     return [f"--{row.name}", *([] if row.nargs == "?" else value)]
 
@@ -95,6 +97,25 @@ def test_what_was_given_is_known_and_nothing_else(name: str) -> None:
         words += ["--lm", "char"]
         needed.add("lm")
     assert parse(CTC, None, words).given == {name, *needed}
+
+
+@pytest.mark.parametrize("part", [CTC, SEQ2SEQ], ids=["ctc", "seq2seq"])
+def test_a_run_begun_with_any_option_is_resumed_without_it(
+    part: Part, tmp_path: Path
+) -> None:
+    rows = {
+        name: row
+        for name, row in part.options.rows.items()
+        if row.taken_by("train") and not row.process and name != "debug"
+    }
+    assert len(rows) > 25 and "seed" in rows
+    for name, row in rows.items():
+        begun = parse(part, None, ["train", *sample(row)])
+        assert getattr(begun, name) != row.default or row.choices, name
+        again = parse(part, None, ["train", "--resume", "logs/x"])
+        adopt_options(again, {"options": options_of(begun)}, tmp_path)
+        for each in rows:
+            assert getattr(again, each) == getattr(begun, each), (name, each)
 
 
 def test_defaults_are_those_of_the_rows_for_each_command() -> None:

@@ -33,7 +33,7 @@ from labkit.training.checkpoint import (
 from labkit.training.distributed import World
 from labkit.training.schedules import warmup_cosine
 from labkit.training.start import load_network
-from labkit.training.state import read_state
+from labkit.training.state import read_state, unsolved
 
 Train = Callable[..., Path]
 
@@ -209,7 +209,9 @@ def test_the_network_that_is_kept_has_the_lowest_error_rate_then_loss(
     assert load_checkpoint(path)["metrics"]["epoch"] == 7
 
 
-def test_overfitting_ends_only_when_evaluation_makes_no_mistake(tmp_path: Path) -> None:
+def test_overfitting_ends_only_when_evaluation_makes_no_mistake(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     # Perfect in training at epochs 2, 3 and 5, in evaluation at the third of these.
     steps = ["a", "abcd", "abcd", "abc", "abcd", "abcd"]
     script = Script(steps, [("", 3.0), ("abc", 2.0), ("abcd", 1.0)])
@@ -218,12 +220,19 @@ def test_overfitting_ends_only_when_evaluation_makes_no_mistake(tmp_path: Path) 
     script.fit(run)
     kept = load_checkpoint(run.record.folder.best_model)
     assert script.n_steps == 5 and kept["metrics"]["epoch"] == 5
+    epochs = [
+        li for li in capsys.readouterr().out.splitlines() if li[:5].strip().isdigit()
+    ]
+    told = [li.endswith("in evaluation mode, 1 of 1 clips err") for li in epochs]
+    assert told == [True, True, False] and all("0.0 %" in line for line in epochs)
     script = Script(["a", "abcd", "a"], [("abc", 1.0), ("abc", 1.0)])
     options = ("--debug", "--num_epochs", 3)
     run = run_on([one_utterance()], tmp_path, *options, transcribe=script.transcribe)
-    with pytest.raises(LabError, match="without a mistake after 3 epochs"):
+    with pytest.raises(LabError, match="without a mistake after 3 epochs") as error:
         script.fit(run)
-    assert script.n_steps == 3
+    assert script.n_steps == 3 and "has a mistake" in error.value.remedy
+    run.args.model = "LinearModel"  # it cannot, and need not
+    assert "has a mistake" not in unsolved(run.args, 16).remedy
 
 
 def test_evaluation_is_in_evaluation_mode_and_training_in_training_mode(
@@ -367,7 +376,7 @@ def test_a_checkpoint_gives_the_same_network_back(tmp_path: Path) -> None:
 
 
 def test_the_newest_checkpoint_is_that_of_a_real_run_if_there_is_one(
-    tmp_path: Path,
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     with pytest.raises(LabError, match="no trained network"):
         newest_checkpoint(tmp_path, replace(CTC, pretrained=tmp_path / "none.pt"))
@@ -378,14 +387,19 @@ def test_the_newest_checkpoint_is_that_of_a_real_run_if_there_is_one(
         ("a_1", 70),
         ("c_0", 65),
     )
-    newest = []
+    newest, for_a_clip = [], []
     for name, when in runs:
         path = tmp_path / name / "best_model.pt"
         path.parent.mkdir()
         path.write_bytes(b"")
         os.utime(path, (when, when))
         newest.append(newest_checkpoint(tmp_path).parent.name)
+        warned = "it knows one minibatch by heart" in capsys.readouterr().err
+        assert warned == newest[-1].startswith("debug")
+        for_a_clip.append(newest_checkpoint(tmp_path, fold=False).parent.name)
+        assert ("the network of the kit" in capsys.readouterr().out) == warned
     assert newest == ["debug_ctc_0", "debug_ctc_1", "b_0", "a_1", "a_1"]
+    assert for_a_clip == ["pretrained", "pretrained", "b_0", "a_1", "a_1"]
 
 
 @pytest.mark.parametrize("error", [RuntimeError, KeyboardInterrupt])

@@ -106,7 +106,7 @@ def from_mp3(open_train: Callable[..., DataLoader], workers: int) -> None:
 def from_cache(
     open_train: Callable[..., DataLoader], workers: int, masks: bool
 ) -> None:
-    """Compare packed batches from the cache with copies from the bare memory map."""
+    """Compare packed batches from the cache with its log-mels alone."""
     loader = open_train(
         n_threads=max(workers, 1),
         cuda=workers > 0,  # a card is fed by workers

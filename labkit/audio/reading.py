@@ -31,7 +31,9 @@ _DECODING_ERRORS = (
     EOFError,  # of a pipe that ends early
 )
 _BLOCK = 1 << 18  # samples decoded at a time
-_LENGTHS = (b"Xing", b"Info", b"VBRI")  # an MP3 frame with the number of all frames
+_FRAUNHOFER = b"VBRI"
+_LENGTHS = (b"Xing", b"Info", _FRAUNHOFER)  # an MP3 frame that counts all others
+_TAGS = 4096  # bytes: what tags at the end of an MP3 usually take
 _TAG = b"ID3"
 _CANCELLED = 0.1  # of the power that unlike channels keep when they are averaged
 _SILENT, _QUIET = 1e-4, 0.01  # peaks: -80 dB; -40 dB, a third of the quietest speech
@@ -164,14 +166,20 @@ def read_audio(path: str | Path) -> tuple[Tensor, int]:
 
 
 def _length_is_guessed(path: Path) -> bool:
-    """Whether an MP3 does not say how long it is, which is then guessed."""
+    """Whether an MP3 does not say how long it is, or only of the first of several."""
     with path.open("rb") as file:
-        start = file.read(10)
+        start, begin = file.read(10), 0
         if start[:3] == _TAG:  # its size: 4 bytes of 7 bits
-            skipped = sum(byte << 7 * i for i, byte in enumerate(reversed(start[6:])))
-            file.seek(10 + skipped)
+            begin = 10 + sum(b << 7 * i for i, b in enumerate(reversed(start[6:])))
+            file.seek(begin)
         frame = file.read(400)
-    return not any(mark in frame for mark in _LENGTHS)
+        size = file.seek(0, os.SEEK_END) - begin
+    place = max(frame.find(mark) for mark in _LENGTHS)
+    flags, n_bytes = (frame[place + n : place + n + 4] for n in (4, 12))
+    if place < 0 or frame[place:].startswith(_FRAUNHOFER):
+        return place < 0
+    told = flags[-1:] and flags[-1] & 3 == 3  # both frames and bytes
+    return not told or size - int.from_bytes(n_bytes, "big") > _TAGS
 
 
 def duration_of(path: str | Path) -> float:

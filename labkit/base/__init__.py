@@ -19,7 +19,13 @@ from labkit.base.errors import (
     show_error,
     unwritten_exercise,
 )
-from labkit.base.files import atomic, uninterrupted, write_atomically
+from labkit.base.files import (
+    MISSING,
+    atomic,
+    stamp_of,
+    uninterrupted,
+    write_atomically,
+)
 from labkit.base.paths import (
     DEBUG_PREFIX,
     EMBEDDED_CORPORA,
@@ -43,6 +49,7 @@ __all__ = [
     "INTERRUPTED",
     "KIT_VERSION",
     "LANGUAGE_MODELS",
+    "MISSING",
     "PARTS",
     "PRETRAINED",
     "ROOT",
@@ -67,6 +74,7 @@ __all__ = [
     "run_program",
     "show_error",
     "silent_stderr",
+    "stamp_of",
     "text",
     "uninterrupted",
     "unwritten_exercise",

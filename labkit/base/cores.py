@@ -28,8 +28,15 @@ def available_cores() -> int:
 
 
 def cores_of_process() -> int:
-    """Count the cores for this process; those that train together share a machine."""
-    return max(1, available_cores() // local_size())
+    """Count the cores for this process; those that train together share a machine.
+
+    OMP_NUM_THREADS bounds them, where torchrun has not set it for each of several.
+    """
+    cores = available_cores() // local_size()
+    asked, _, _ = os.environ.get("OMP_NUM_THREADS", "").partition(",")
+    if asked.isdigit() and local_size() == 1:
+        cores = min(cores, int(asked))
+    return max(1, cores)
 
 
 def local_rank() -> int:

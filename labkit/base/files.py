@@ -10,6 +10,21 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+MISSING = -1  # the size of a file that is not there
+
+
+def stamp_of(path: str | Path) -> tuple[int, int]:
+    """Return what tells whether a file has changed: its size and time.
+
+    Returns:
+        Bytes, and ns since 1970 of the last change; both -1 where there is no file.
+    """
+    try:
+        found = os.stat(path)
+    except OSError:
+        return MISSING, MISSING
+    return found.st_size, found.st_mtime_ns
+
 
 @contextmanager
 def uninterrupted() -> Iterator[None]:

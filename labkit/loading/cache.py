@@ -1,23 +1,22 @@
-"""A feature cache: log-mels computed once, then mapped into memory from files.
+"""A feature cache: log-mels computed once, then read from files.
 
 Each fold has a folder for each speed, whose name ends with a digest of everything that
-the log-mels depend on; ``key.json`` in it lists that. Inside are shards: a file of
-log-mels, float32 (frames, M) one after the other, and an index of them. A shard is
-complete once its index exists, and depends on its rows only: so any run may write a
-shard that is missing, after a crash or beside another run.
+the log-mels depend on; ``key.json`` in it lists that. Inside are the files of
+``shards.py``. A shard depends on its rows only: so any run may write one that is
+missing, after a crash or beside another run. A clip counts as missing if its size or
+the time of its last change is another one than when it was read.
 """
 
 from __future__ import annotations
 
 import errno
-import hashlib
 import json
-import os
 import random
 import shutil
 import sys
 import time
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -27,7 +26,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader
 from tqdm import tqdm
 
-from labkit.base import LabError, as_lab_error, write_atomically
+from labkit.base import MISSING, LabError, as_lab_error, stamp_of, write_atomically
 from labkit.loading.clips import (
     FLOAT_BYTES,
     FRAMES_PER_SECOND,
@@ -37,17 +36,22 @@ from labkit.loading.clips import (
     one_thread,
     workers_for,
 )
+from labkit.loading.shards import (
+    Shard,
+    checksum,
+    digest,
+    read_log_mel,
+    read_shard,
+    stamps_of,
+    write_shard,
+)
 
-_FORMAT = 1  # of the files
+_FORMAT = 2  # of the files
 _ROWS = 256  # rows of a fold in a shard
-_PROBED = 64  # clips of a complete cache whose sizes are compared
+_ROUNDS = 3  # of computing what is missing: a clip may change while it is read
 _ABANDONED = 3600  # s; older temporary files belong to no running process
 _LINE_EVERY = 60  # s, where no progress bar can be shown
 _FULL = (errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC))
-
-
-def _digest(content: bytes, n_bytes: int = 8) -> str:
-    return hashlib.blake2b(content, digest_size=n_bytes).hexdigest()
 
 
 def _response(reader: ClipReader, rate: int) -> list[float]:
@@ -70,7 +74,7 @@ def describe_key(reader: ClipReader, speed: float) -> dict[str, object]:
         "format": _FORMAT,
         "folder": str(fold.folder.resolve()),
         "fold": fold.fold,
-        "digest of the clips' names": _digest(names),
+        "digest of the clips' names": digest(names),
         "speed": speed,
         "frames and dB of noise at 16 and 48 kHz": [
             _response(reader, rate) for rate in (16_000, 48_000)
@@ -79,13 +83,6 @@ def describe_key(reader: ClipReader, speed: float) -> dict[str, object]:
         "torch": torch.__version__,
         "libsndfile": soundfile.__libsndfile_version__,
     }
-
-
-def _size_of(path: Path) -> int:
-    try:
-        return os.stat(path).st_size
-    except OSError:
-        return -1
 
 
 def _written_ns(path: Path) -> int | None:
@@ -107,67 +104,42 @@ class _Entry:
         self.reader, self.speed, self.n_mels = reader, speed, n_mels
         key = describe_key(reader, speed)
         self.key_text = json.dumps(key, indent=1, ensure_ascii=False)
-        digest = _digest(self.key_text.encode())
-        self.folder = root / f"{key['fold']}-{speed:g}-{digest}"
+        name = f"{key['fold']}-{speed:g}-{digest(self.key_text.encode())}"
+        self.folder = root / name
         self.indices = np.asarray(reader.dataset.indices)  # rows of the clips asked for
-        self.scan()
 
-    def __getstate__(self) -> dict[str, object]:
-        """Pickle without the memory maps: each process makes its own."""
-        return {**vars(self), "_maps": {}}
+    def scan(self, stamps: np.ndarray) -> None:
+        """Read which shards exist, and which of their clips are as they were.
 
-    def scan(self) -> None:
-        """Read which shards exist."""
-        n_rows = len(self.reader.dataset.dataset)
+        Args:
+            stamps: What ``stamps_of`` gives for the fold now, (N, 2).
+        """
+        n_rows = len(stamps)
         self.shards: list[Path] = []
         self.shard_of = np.full(n_rows, -1, dtype=np.int32)
         self.start = np.zeros(n_rows, dtype=np.int64)  # frames before it in its shard
-        self.frames = np.zeros(n_rows, dtype=np.int32)  # 0: the clip is broken
-        self.size = np.zeros(n_rows, dtype=np.int64)  # bytes of the clip
+        self.frames = np.zeros(n_rows, dtype=np.int64)  # 0: the clip is broken
+        self.checks = np.zeros(n_rows, dtype=np.int64)
         self.broken: dict[int, str] = {}
-        self._maps: dict[int, np.ndarray] = {}
         self.seen = {path: _written_ns(path) for path in self.folder.glob("*.index")}
-        # If two shards hold a clip, the newer one counts.
-        for path in sorted(self.seen, key=lambda path: (self.seen[path], path)):
-            self._add(path)
-        self._forget_changed_clips()
-
-    def _add(self, path: Path) -> None:
-        """Read a shard, unless a part of it is missing."""
-        data = path.with_suffix(".f32")
-        try:
-            index = json.loads(path.read_text(encoding="utf-8"))
-            rows, frames = np.array(index["rows"]), np.array(index["frames"])
-            sizes = np.array(index["sizes"])
-            whole = data.stat().st_size == frames.sum() * self.n_mels * FLOAT_BYTES
-        except (OSError, ValueError, KeyError):
-            return
-        if not whole:
-            return
-        self.shard_of[rows] = len(self.shards)
-        self.start[rows] = frames.cumsum() - frames
-        self.frames[rows] = frames
-        self.size[rows] = sizes
-        self.shards.append(data)
-        for row in rows.tolist():
-            self.broken.pop(row, None)
-        self.broken.update({int(row): why for row, why in index["broken"].items()})
-
-    def _forget_changed_clips(self) -> None:
-        """Count clips as missing if they have changed since they were read."""
-        fold = self.reader.dataset.dataset
-
-        def changed(row: int) -> bool:
-            size = _size_of(fold.clip_path(row))
+        for path in sorted(self.seen):
+            shard = read_shard(path, self.n_mels)
+            if shard is None:
+                continue
+            now = stamps[shard.rows]
             # If a clip has been removed since, its log-mel is still good.
-            return size != self.size[row] and not (size < 0 and self.frames[row])
-
-        known = np.flatnonzero(self.shard_of >= 0)
-        some = known[:: max(1, len(known) // _PROBED)].tolist()
-        if any(map(changed, some)):
-            some = known.tolist()
-        for row in filter(changed, [*some, *self.broken]):
-            self.shard_of[row] = -1
+            removed = (now[:, 0] == MISSING) & (shard.frames > 0)
+            good = (now == shard.stamps).all(axis=1) | removed
+            rows = shard.rows[good]
+            self.shard_of[rows] = len(self.shards)
+            self.start[rows] = (shard.frames.cumsum() - shard.frames)[good]
+            self.frames[rows] = shard.frames[good]
+            self.checks[rows] = shard.checks[good]
+            self.shards.append(path.with_suffix(".f32"))
+            for row in rows.tolist():
+                self.broken.pop(row, None)
+                if row in shard.broken:
+                    self.broken[row] = shard.broken[row]
 
     def missing(self) -> list[np.ndarray]:
         """Return what is to be computed: indices into the dataset, shard by shard."""
@@ -185,41 +157,41 @@ class _Entry:
     def write(self, indices: np.ndarray) -> None:
         """Compute one shard and write it, unless another run did so meanwhile."""
         rows = self.indices[indices]
-        name = f"{rows[0] // _ROWS:06d}-{_digest(rows.tobytes(), 4)}"
-        index_path = self.folder / f"{name}.index"
-        if _written_ns(index_path) != self.seen.get(index_path):
+        path = self.folder / f"{rows[0] // _ROWS:06d}-{digest(rows.tobytes(), 8)}.index"
+        if _written_ns(path) != self.seen.get(path):
             return
-        log_mels, frames, broken = [], [], {}
-        for index, row in zip(indices.tolist(), rows.tolist()):
-            result = self.reader.read(index, [self.speed])
-            if isinstance(result, str):
-                broken[row] = result
-                frames.append(0)
-            else:
-                log_mels.append(result[0].contiguous().numpy())
-                frames.append(len(result[0]))
-        content = np.concatenate(log_mels) if log_mels else np.zeros(0, "float32")
-        index = {
-            "rows": rows.tolist(),
-            "frames": frames,
-            "sizes": [_size_of(self.reader.dataset.clip_path(i)) for i in indices],
-            "broken": broken,
-        }
-        data_path = index_path.with_suffix(".f32")
-        write_atomically(data_path, lambda path: path.write_bytes(content.data))
-        text = json.dumps(index, ensure_ascii=False)
-        write_atomically(index_path, lambda path: path.write_text(text, "utf-8"))
+        # Before they are read: what changes meanwhile is read again the next time.
+        stamps = [stamp_of(self.reader.dataset.clip_path(i)) for i in indices.tolist()]
+        results = [self.reader.read(i, [self.speed]) for i in indices.tolist()]
+        log_mels = [
+            np.zeros((0, self.n_mels), np.float32)
+            if isinstance(r, str)
+            else r[0].numpy()
+            for r in results
+        ]
+        shard = Shard(
+            rows,
+            np.array([len(log_mel) for log_mel in log_mels]),
+            np.array(stamps),
+            np.array([checksum(log_mel) for log_mel in log_mels]),
+            {row: r for row, r in zip(rows.tolist(), results) if isinstance(r, str)},
+        )
+        write_shard(path, shard, log_mels)
 
-    def log_mel(self, row: int) -> Tensor:
-        """Map one log-mel (T, M) into memory."""
-        shard = int(self.shard_of[row])
-        if shard not in self._maps:
-            # Copy-on-write, so that no code can damage the cache.
-            mapped = np.memmap(self.shards[shard], dtype=np.float32, mode="c")
-            self._maps[shard] = np.asarray(mapped).reshape(-1, self.n_mels)
-        start = int(self.start[row])
-        end = start + int(self.frames[row])
-        return torch.from_numpy(self._maps[shard][start:end])
+    def log_mel(self, index: int) -> Tensor | str:
+        """Read one log-mel (T, M): if it is damaged, anew from its clip."""
+        row = self.indices[index]
+        path = self.shards[self.shard_of[row]]
+        start, n_frames = int(self.start[row]), int(self.frames[row])
+        found = read_log_mel(path, start, n_frames, self.n_mels)
+        if checksum(found) == self.checks[row]:
+            return torch.from_numpy(found)
+        with suppress(OSError):  # so that it is made again at the next start
+            path.with_suffix(".index").unlink()
+            tqdm.write(f"{path}: damaged; its clips are read instead", file=sys.stderr)
+        with one_thread():
+            result = self.reader.read(index, [self.speed])
+        return result if isinstance(result, str) else result[0]
 
 
 def _write_shard(job: tuple[_Entry, np.ndarray]) -> int | LabError:
@@ -259,12 +231,26 @@ class FeatureCache:
         self.reader = reader
         self.plain = tuple(speeds).index(PLAIN)
         self.entries = [_Entry(self.folder, reader, s, n_mels) for s in speeds]
-        self._compute(n_threads)
+        self._scan()
+        for _ in range(_ROUNDS):
+            jobs = [(e, indices) for e in self.entries for indices in e.missing()]
+            if not jobs:
+                return
+            self._compute(jobs, n_threads)
+            self._scan()
+        if any(entry.missing() for entry in self.entries):
+            raise LabError(
+                f"clips of {reader.dataset.dataset.fold} change while they are read",
+                "start again once the corpus is complete",
+            )
 
-    def __getitem__(self, key: tuple[int, int]) -> Tensor:
-        """Return the log-mel (T, M) of ``(index, number of the speed)``."""
+    def __getitem__(self, key: tuple[int, int]) -> Tensor | str:
+        """Return the log-mel (T, M) of ``(index, number of the speed)``.
+
+        Should it be damaged, and its clip too, the reason is returned.
+        """
         index, speed = key
-        return self.entries[speed].log_mel(self.reader.dataset.indices[index])
+        return self.entries[speed].log_mel(index)
 
     def lengths(self) -> Iterator[int | str]:
         """Yield the frames T of each clip at plain speed, or why it has none."""
@@ -272,10 +258,14 @@ class FeatureCache:
             whys = [e.broken[row] for e in self.entries if row in e.broken]
             yield whys[0] if whys else int(self.entries[self.plain].frames[row])
 
-    def _compute(self, n_threads: int) -> None:
-        jobs = [(e, indices) for e in self.entries for indices in e.missing()]
-        if not jobs:
-            return
+    def _scan(self) -> None:
+        """Compare what is there with the clips as they are now."""
+        fold, rows = self.reader.dataset.dataset, self.entries[0].indices
+        stamps = stamps_of(fold.folder / "clips", fold.clip_names(), rows)
+        for entry in self.entries:
+            entry.scan(stamps)
+
+    def _compute(self, jobs: list[tuple[_Entry, np.ndarray]], n_threads: int) -> None:
         n_clips = sum(len(indices) for _, indices in jobs)
         self._check_room(sum(e.bytes_for(indices) for e, indices in jobs), n_clips)
         for entry in self.entries:
@@ -307,8 +297,6 @@ class FeatureCache:
                     left = (said - start) / done * (n_clips - done) / 60
                     print(f"cache: {done} of {n_clips}, {left:.0f} min left")
         print(f"cache: complete after {time.monotonic() - start:.0f} s")
-        for entry in self.entries:
-            entry.scan()
 
     def _check_room(self, needed: int, n_clips: int) -> None:
         self.folder.mkdir(parents=True, exist_ok=True)

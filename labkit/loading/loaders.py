@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import argparse
 import logging
-import shutil
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
 
+import numpy as np
 import torch
-from torch.utils.data import DataLoader
+from torch.nn.utils.rnn import PackedSequence
+from torch.utils.data import DataLoader, get_worker_info
 
 from labkit.audio import Normalization
-from labkit.base import LabError
 from labkit.corpus import (
     CommonVoice,
     DatasetFilter,
@@ -24,11 +24,9 @@ from labkit.corpus import (
     repeated_clips,
 )
 from labkit.loading.batches import LengthBatches
-from labkit.loading.clips import FLOAT_BYTES, FRAMES_PER_SECOND, PLAIN, SPEEDS
+from labkit.loading.clips import PLAIN, SPEEDS
 from labkit.loading.utterances import Utterance, UtteranceSet
 
-_SHARED = Path("/dev/shm")  # where Linux keeps the memory that processes share
-_AHEAD = 2  # batches that each worker has ready
 _CACHE_WORKERS = 2  # for a GPU, with a cache
 
 Loaders = tuple[DataLoader, DataLoader, DataLoader]  # training, dev and test fold
@@ -81,7 +79,32 @@ class CollateUsable:
     def __call__(self, utterances: list[Utterance | None]) -> Any:  # noqa: ANN401
         """Return the minibatch; None where not one utterance is usable."""
         usable = [u for u in utterances if u is not None]
-        return self.batch_collate.collate(usable) if usable else None
+        if not usable:
+            return None
+        minibatch = self.batch_collate.collate(usable)
+        return _Sent(minibatch) if get_worker_info() else minibatch
+
+
+class _Sent:
+    """A minibatch on its way from a worker, which arrives as it was.
+
+    Tensors would go through shared memory: where that is too small, as in containers,
+    one is lost, and the program waits for it for ever.
+    """
+
+    def __init__(self, minibatch: Sequence[PackedSequence]) -> None:
+        self.minibatch = minibatch
+
+    def __reduce__(self) -> tuple:
+        """Pickle arrays, whose bytes go through a pipe."""
+        parts = [[x if x is None else x.numpy() for x in p] for p in self.minibatch]
+        return _arrived, (parts,)
+
+
+def _arrived(arrays: list[list[np.ndarray | None]]) -> tuple[PackedSequence, ...]:
+    make: Any = PackedSequence
+    parts = ([x if x is None else torch.from_numpy(x) for x in p] for p in arrays)
+    return tuple(make(*part) for part in parts)
 
 
 def batches_of(loader: DataLoader) -> LengthBatches:
@@ -111,23 +134,6 @@ def describe_folds(**loaders: DataLoader) -> str:
     return text
 
 
-def _refuse_small_memory(batches: LengthBatches, workers: int) -> None:
-    """Refuse workers for whose batches there is no room: they would hang for ever."""
-    if not workers or not _SHARED.is_dir():
-        return
-    utterances = batches.utterances
-    longest = max(utterances.dataset.durations) * FRAMES_PER_SECOND
-    frames = max(longest, batches.batch_frames or longest * batches.batch_size)
-    batch = frames * utterances.n_mels * FLOAT_BYTES / batches.world_size
-    needed, free = workers * _AHEAD * batch, shutil.disk_usage(_SHARED).free
-    if needed > free:
-        raise LabError(
-            f"{_SHARED}: {free / 1e6:.1f} MB are free, {workers} workers may need "
-            f"{needed / 1e6:.1f} MB of shared memory",
-            "use fewer --nthreads or a smaller --batch_size (docker: --shm-size 1g)",
-        )
-
-
 def make_loader(
     batches: LengthBatches,
     batch_collate: Any,  # noqa: ANN401
@@ -151,7 +157,6 @@ def make_loader(
     workers = utterances.n_threads if utterances.streams else 0
     if utterances.cache and cuda:
         workers = min(utterances.n_threads, _CACHE_WORKERS)
-    _refuse_small_memory(batches, workers)
     return DataLoader(
         utterances,
         batch_sampler=batches,

@@ -36,10 +36,10 @@ class Utterance(NamedTuple):
 class UtteranceSet(Dataset):
     """The utterances of one fold that can be used, and their log-mels.
 
-    The log-mels are kept in memory; or, with ``cache``, in files that are mapped into
-    it; or, if the fold is too large for memory, computed anew each epoch by worker
-    processes. A clip that cannot be read, or too short for its transcript, is left
-    out, named on stderr and counted in ``skipped``.
+    The log-mels are kept in memory; or, with ``cache``, in files; or, if the fold is
+    too large for memory, computed anew each epoch by worker processes. A clip that
+    cannot be read, or too short for its transcript, is left out, named on stderr and
+    counted in ``skipped``.
 
     An utterance keeps the index of its clip in ``dataset``, whichever are left out.
 

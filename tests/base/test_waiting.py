@@ -36,6 +36,7 @@ def test_the_load_decides(
     tmp_path: Path,
 ) -> None:
     load = tmp_path / "loadavg"
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
     # The averages are of the last minutes: they do not count.
     load.write_text(f"7.20 0.18 0.12 {running}/80 11206\n")
     monkeypatch.setattr(waiting, "_LOAD", load)

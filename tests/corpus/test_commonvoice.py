@@ -317,6 +317,19 @@ def test_durations_are_measured_once_and_kept_beside(
     assert list(again.durations) == list(first.durations)
     assert list(again.indices) == list(first.indices) == [0, 2, 3]
     assert sorted(asked) == ["broken.wav", "missing.wav"]  # may have been repaired
+    # A clip that was replaced, even by one of as many bytes, is measured again.
+    clip = short_clips.folder / "clips" / "short.wav"
+    content = clip.read_bytes()
+    soundfile.write(clip, np.zeros(3000), 1000)
+    os.utime(clip, ns=(1, 1))
+    assert clip.stat().st_size == len(content)
+    assert list(DatasetFilter(short_clips, 1, 5).durations) == [2.0, 3.0, 0, 0]
+    clip.write_bytes(content)
+    assert list(DatasetFilter(short_clips, 1, 5).durations) == [2.0, 0, 0]
+    # A table that says nothing of the clips is not trusted.
+    measured = short_clips.folder / durations.MEASURED
+    measured.write_text("clip\tduration[ms]\nshort.wav\t2000\n", encoding="utf-8")
+    assert list(DatasetFilter(short_clips, 1, 5).durations) == [2.0, 0, 0]
     # The table of a release knows better than what was measured.
     table = short_clips.folder / "times.txt"
     table.write_text("short.wav 4000\nbroken.wav 9000\n", encoding="utf-8")

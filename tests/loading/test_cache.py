@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -22,7 +23,7 @@ from shared import REFERENCE
 
 from labkit.base.errors import LabError
 from labkit.corpus.commonvoice import DatasetFilter
-from labkit.loading import cache
+from labkit.loading import cache, shards
 from labkit.loading.cache import FeatureCache
 from labkit.loading.clips import PLAIN, SPEEDS, ClipReader
 from labkit.loading.utterances import UtteranceSet
@@ -128,7 +129,7 @@ sys.path[:0] = [{reference!r}, {here!r}, {tests!r}]
 import torch
 torch.set_num_threads(1)
 import test_cache
-from labkit.loading import cache
+from labkit.loading import cache, shards
 from labkit.loading.clips import ClipReader
 cache._ROWS = 2
 read, left = ClipReader.read, int(sys.argv[3])
@@ -268,7 +269,7 @@ def test_a_disk_that_becomes_full_is_one_line_and_nothing_is_lost(
     write, n_writes = Path.write_bytes, itertools.count(1)
 
     def full(path: Path, content: bytes) -> int:
-        if next(n_writes) == 2:
+        if next(n_writes) == 3:  # the second shard, after log-mels and index
             write(path, bytes(content)[:100])
             raise OSError(28, "No space left on device")
         return write(path, content)
@@ -323,6 +324,123 @@ def test_a_clip_that_is_another_one_now_is_read_again(
         opened = open_cache(corpus, tmp_path)
         assert len(opened[3, 0]) == 30000 // 160 + 1
     assert reads == [3]
+
+
+def assert_as_uncached(root: Path, folder: Path) -> None:
+    """Check that a cache gives each clip the log-mel that it has without one."""
+    opened, reader = open_cache(root, folder), reader_of(root)
+    for i in range(6):
+        assert torch.equal(opened[i, 0], reader.read(i, [PLAIN])[0]), i
+
+
+@pytest.mark.parametrize("days", [-1, 0, 1])
+def test_no_date_of_a_shard_gives_a_clip_the_features_of_another(
+    corpus: Path, tmp_path: Path, days: int
+) -> None:
+    folder, clips = tmp_path / "cache", corpus / CLIPS
+    open_cache(corpus, folder)
+    for replaced in (0, 3, 5, 3):
+        for n, index in enumerate(sorted(folder.rglob("*.index"))):
+            then = index.stat().st_mtime + 86_400 * days + n
+            os.utime(index, (then, then))
+        other = clips / f"clip_train_{(replaced + 1) % 6}.mp3"
+        shutil.copy(other, clips / f"clip_train_{replaced}.mp3")
+        assert_as_uncached(corpus, folder)
+        assert_as_uncached(corpus, folder)
+
+
+def test_every_clip_that_is_replaced_is_noticed_by_size_or_time(
+    corpus: Path, tmp_path: Path, reads: list[int]
+) -> None:
+    open_cache(corpus, tmp_path / "cache")
+    for i in range(6):
+        clip = corpus / CLIPS / f"clip_train_{i}.mp3"
+        before = clip.stat()
+        clip.write_bytes(clip.read_bytes()[::-1])  # as many bytes
+        os.utime(clip, ns=(before.st_atime_ns, before.st_mtime_ns + 1))
+        reads.clear()
+        open_cache(corpus, tmp_path / "cache")
+        assert reads == [i]
+        with clip.open("ab") as file:  # written at the same time
+            file.write(b"x")
+        os.utime(clip, ns=(before.st_atime_ns, before.st_mtime_ns + 1))
+        reads.clear()
+        open_cache(corpus, tmp_path / "cache")
+        assert reads == [i]
+
+
+def test_a_clip_that_changes_while_it_is_read_is_read_again(
+    corpus: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read, n_reads = ClipReader.read, itertools.count()
+    clips = corpus / CLIPS
+
+    def changing(reader: ClipReader, index: int, speeds: list[float]) -> object:
+        found, n = read(reader, index, speeds), next(n_reads)
+        if n < most:
+            clip = clips / f"clip_train_{index}.mp3"
+            shutil.copy(clips / f"clip_dev_{index}.mp3", clip)
+            os.utime(clip, ns=(n, n))
+        return found
+
+    monkeypatch.setattr(ClipReader, "read", changing)
+    most = 6
+    assert_as_uncached(corpus, tmp_path / "once")
+    most = 10**6
+    with pytest.raises(LabError, match="clips of train change while they are read"):
+        open_cache(corpus, tmp_path / "for ever")
+
+
+@pytest.mark.parametrize("damage", ["bit", "zeros", "NaN", "cut", "gone"])
+def test_a_damaged_log_mel_is_read_from_its_clip_and_made_again(
+    corpus: Path,
+    tmp_path: Path,
+    reads: list[int],
+    damage: str,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    opened = open_cache(corpus, tmp_path)
+    whole, before = contents(tmp_path), [opened[i, 0].clone() for i in range(6)]
+    victim = sorted(tmp_path.rglob("*.f32"))[1]
+    content = bytearray(victim.read_bytes())
+    half = len(content) // 2
+    if damage == "bit":
+        content[half] ^= 1
+    elif damage != "cut":
+        content[half : half + 400] = {"zeros": b"\0", "NaN": b"\xff", "gone": b""}[
+            damage
+        ] * 400
+    if damage == "gone":
+        victim.unlink()
+    else:
+        victim.write_bytes(content[:half] if damage == "cut" else content)
+    if damage in ("bit", "zeros", "NaN"):
+        opened = open_cache(corpus, tmp_path)  # the size tells nothing
+    reads.clear()
+    for _ in range(2):
+        assert all(torch.equal(opened[i, 0], before[i]) for i in range(6))
+    assert reads and {*reads} <= {2, 3}
+    assert capsys.readouterr().err.count(f"{victim}: damaged") == 1
+    reads.clear()
+    open_cache(corpus, tmp_path)
+    assert reads == [2, 3] and contents(tmp_path) == whole
+
+
+def test_no_bit_of_an_index_can_flip_unnoticed(corpus: Path, tmp_path: Path) -> None:
+    open_cache(corpus, tmp_path)
+    index = sorted(tmp_path.rglob("*.index"))[1]
+    content = index.read_bytes()
+    for n in range(8 * len(content)):
+        damaged = bytearray(content)
+        damaged[n // 8] ^= 1 << n % 8
+        index.write_bytes(damaged)
+        assert shards.read_shard(index, 20) is None, n
+    for other in (b"", b"[1, 2]", b"{}", b"\n", content[:-1], content + b"\n"):
+        index.write_bytes(other)
+        assert shards.read_shard(index, 20) is None
+    index.write_bytes(content)
+    found = shards.read_shard(index, 20)
+    assert found and found.rows.tolist() == [2, 3]
 
 
 def test_a_folder_that_cannot_be_made_is_told(corpus: Path, tmp_path: Path) -> None:

@@ -1,45 +1,44 @@
-"""Workers that would wait for ever for shared memory are not started."""
+"""Minibatches of workers arrive though there is no shared memory for tensors."""
 
 from __future__ import annotations
 
-import shutil
 from pathlib import Path
-from types import SimpleNamespace
+from typing import Any
 
 import pytest
-from data import get_dataloaders
+import torch
+from helpers.loading import loaders_of
+from helpers.processes import needs_fork
 
-from labkit.base.errors import LabError
-from labkit.loading import loaders, utterances
+from labkit.loading import utterances
 
 
-@pytest.mark.parametrize("free, fits", [(50_000, False), (50_000_000, True)])
-def test_too_little_shared_memory_is_refused(
-    corpus: Path, monkeypatch: pytest.MonkeyPatch, free: int, fits: bool
+def batches(loader: Any) -> list[list[torch.Tensor]]:  # noqa: ANN401
+    loader.batch_sampler.set_epoch(1)
+    return [
+        [x for part in parts for x in part if x is not None]
+        for parts in loader
+        if parts is not None
+    ]
+
+
+@needs_fork
+def test_minibatches_of_workers_need_no_shared_memory(
+    corpus: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    options = {"batch_size": 4, "normalization": (-30.0, 10.0)}
+    wanted = [batches(loader) for loader in loaders_of(corpus, **options)]
     monkeypatch.setattr(utterances, "_MEMORY_BUDGET", 1)
-    monkeypatch.setattr(loaders, "_SHARED", corpus)
-    usage = SimpleNamespace(free=free)
-    monkeypatch.setattr(shutil, "disk_usage", lambda _: usage)
 
-    def make(n_threads: int) -> None:
-        get_dataloaders(
-            str(corpus),
-            "v",
-            cuda=False,
-            batch_size=4,
-            n_threads=n_threads,
-            min_duration=1,
-            max_duration=5,
-            small_experiment=False,
-            train_augment=False,
-            nmels=20,
-        )
+    def none(*_: object) -> None:
+        raise RuntimeError("unable to allocate shared memory")
 
-    if fits:
-        make(2)
-        return
-    with pytest.raises(LabError, match="shared memory") as caught:
-        make(2)
-    assert "--nthreads" in caught.value.remedy and "--shm-size" in caught.value.remedy
-    make(0)  # no worker, no shared memory
+    monkeypatch.setattr(torch.UntypedStorage, "_share_fd_cpu_", none)
+    monkeypatch.setattr(torch.UntypedStorage, "_share_filename_cpu_", none)
+    for loader, want in zip(loaders_of(corpus, n_threads=2, **options), wanted):
+        assert loader.num_workers == 2
+        loader.timeout = 60  # of a minibatch that is lost
+        found = batches(loader)
+        assert len(found) == len(want) >= 2
+        for ours, theirs in zip(found, want):
+            assert len(ours) == len(theirs) and all(map(torch.equal, ours, theirs))

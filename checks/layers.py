@@ -166,8 +166,9 @@ class OutputLayer(Check):
         # A layer of another size could not even be called on frames of 2 H.
         count = sum(p.numel() for p in charlin.parameters())
         fits = count == (2 * nhidden + 1) * n_symbols
+        kind = type(charlin).__name__
         return {
-            "type": "Sequential" if isinstance(charlin, nn.Sequential) else "other",
+            "type": "Sequential" if isinstance(charlin, nn.Sequential) else kind,
             "parameters": count,
             "weights": list(charlin.parameters()),
             "scores": charlin(inputs["frames"]) if fits else inputs["frames"],

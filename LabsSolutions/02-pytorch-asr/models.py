@@ -336,7 +336,7 @@ def ex_ctc() -> None:
 
 def main() -> None:
     """Answer the question and print the shapes along the network."""
-    print(f"after the convolutions, (1, 1, 122, 80) is {question3()}")
+    print(f"the convolutions turn the shape (1, 1, 122, 80) into {question3()}")
     model = CTCModel(CharMap(), 20, 128, 2, "GRU", dropout=0.1)
     size = sum(p.numel() for p in model.parameters())
     print(f"CTCModel with 20 mels and 2 x 128 GRU: {size:,} parameters")

@@ -43,8 +43,8 @@ def print_nbest(
         bonuses: Names of the bonuses in the scores.
     """
     fused = bool(bonuses or (hypotheses and len(hypotheses[0].parts) > 1))
-    meaning = "minus the whole score" if fused else "negative log probability"
-    print(f"{name}   (log prob: {meaning} in nats, the lower the better)")
+    meaning = "minus the whole score" if fused else "the negative log probability"
+    print(f"{name}   (log prob: a cost, {meaning} in nats; the lower the better)")
     print("Log prob    Sequence")
     for one in hypotheses:
         print(f"{_cost(one.score):8.2f}    {one.shown}")

@@ -101,6 +101,10 @@ def tune(setup: Setup, loader: DataLoader) -> None:
     points = sweep(batches, make, setup.alphabet, axes)
     best = rank(points, (getattr(args, names[0]), getattr(args, names[1])))
     print(f"{sum(len(batch.utterances) for batch in batches)} clips")
+    greedy, search = FoldReport("greedy"), setup.make_search("greedy", None)
+    for batch in batches:
+        score_batch(greedy, search, batch, setup.alphabet)
+    print(f"greedy decoding, to compare: WER {greedy.wer}, CER {greedy.cer}")
     first, second = (f"--{name}" for name in names)
     print(f"   WER      CER {first:>13} {second:>14}")
     for point in best[:_SHOWN_POINTS]:

@@ -96,9 +96,9 @@ def expect_close(
     apart = (got.double() - expected.double()).abs()
     if not bool((apart <= tolerance).all()):
         worst = apart.nan_to_num(torch.inf).flatten().argmax()
-        raise MismatchError(
-            called,
-            f"{shown(expected)}; at the worst place {expected.flatten()[worst]:.5g}",
-            f"{shown(got)}; there {got.flatten()[worst]:.5g}",
-            why,
-        )
+        places = ("", "")
+        if expected.dim():  # a scalar has one place
+            want, there = (f"{v.flatten()[worst]:.5g}" for v in (expected, got))
+            places = (f"; at the worst place {want}", f"; there {there}")
+        wanted, found = shown(expected) + places[0], shown(got) + places[1]
+        raise MismatchError(called, wanted, found, why)

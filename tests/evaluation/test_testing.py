@@ -417,6 +417,11 @@ def test_a_sweep_prints_the_best_points_and_draws_them(
     out = recognise(*fold, "--tune", *lm)
     assert sum(map(len, drawn[0][2])) == n_points
     assert "\n6 clips\n" in out
+    greedy = re.search(r"^CER (.*? %).*\nWER (.*? %)", recognise(*fold), re.M)
+    assert (
+        greedy
+        and f"greedy decoding, to compare: WER {greedy[2]}, CER {greedy[1]}\n" in out
+    )
     table = out.split("--lm_weight   --word_bonus\n")[1]
     rows = re.findall(r"^ *(\S+) % +(\S+) % +(\S+) +(\S+)$", table, re.M)
     rates = [(float(wer), float(cer)) for wer, cer, _, _ in rows]

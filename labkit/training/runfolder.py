@@ -9,11 +9,7 @@ import shlex
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-<<<<<<< HEAD
-from typing import Any, cast
-=======
-from typing import Any, BinaryIO
->>>>>>> 3a80088 (Notice damaged checkpoints and states, lock a run's folder, refuse another corpus)
+from typing import Any, BinaryIO, cast
 
 import numpy
 import torch

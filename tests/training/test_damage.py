@@ -129,6 +129,7 @@ CHANGES: list[Change] = [
 ]
 
 
+@pytest.mark.filterwarnings("ignore:Sparse invariant")
 @pytest.mark.parametrize("n", range(len(CHANGES)))
 def test_a_checkpoint_with_anything_else_in_it_is_refused(
     n: int, sound: Path, tmp_path: Path

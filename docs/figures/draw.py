@@ -45,6 +45,7 @@ def drawings() -> dict[str, Callable[..., Any]]:
         "packed": shapes.draw_packed,
         "network": shapes.draw_network,
         "trellis": sums.draw_trellis,
+        "spikes": networks.draw_spikes,
         "specaugment": sound.draw_specaugment,
         "prefix_search": sums.draw_prefix_search,
         "beam_and_weight": curves.draw_beam_and_weight,
@@ -74,11 +75,18 @@ def main(args: argparse.Namespace) -> None:
             plt.close(figure)
 
 
+def known(text: str) -> str:
+    """Read the name of a figure, for argparse."""
+    if text not in WORDS:
+        raise argparse.ArgumentTypeError(f"{text} is none of {', '.join(WORDS)}")
+    return text
+
+
 def read_options() -> argparse.Namespace:
     """Read the command line."""
     parser = LabParser(description="Draw the figures of the texts.")
     parser.add_argument(
-        "figures", nargs="*", choices=[*WORDS, []], metavar="FIGURE",
+        "figures", nargs="*", type=known, metavar="FIGURE",
         help=f"which (default: all): {', '.join(WORDS)}",
     )  # fmt: skip
     parser.add_argument(

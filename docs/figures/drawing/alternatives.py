@@ -44,6 +44,18 @@ ALTERNATIVES = {
         "Chaque nœud porte la somme de tous les chemins qui y mènent ; les deux "
         "derniers donnent ensemble la probabilité d’« elle ».",
     ),
+    "spikes": (
+        "The log-mel of a clip, and under it the probabilities of all symbols at each "
+        "frame, of a network with a frame every 40 ms and of one with a frame every "
+        "20 ms. Each letter is a spike of one or a few frames, at its place in the "
+        "clip; a blank stands between the two l of « elle », and the marks of start "
+        "and end take the silence.",
+        "Le log-mel d’un extrait, et dessous les probabilités de tous les symboles à "
+        "chaque trame, pour un réseau d’une trame toutes les 40 ms et un autre d’une "
+        "trame toutes les 20 ms. Chaque lettre est un pic d’une ou quelques trames, à "
+        "sa place dans l’extrait ; un blanc sépare les deux l d’« elle », et les "
+        "marques de début et de fin prennent le silence.",
+    ),
     "specaugment": (
         "A normalised log-mel three times: as it is, with a mask over a few bands and "
         "one over a few frames, and with more and wider masks. A mask holds the mean, "

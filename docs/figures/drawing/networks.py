@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import groupby
 from typing import Any
 
 import torch
@@ -59,24 +60,27 @@ def _draw_posteriors(axes: Axes, one: dict[str, Any], name: str, words: Words) -
         middles, probabilities[:, blank], color=PALE, step="mid", label=words("blank")
     )
     for k, symbol in enumerate(symbols):
-        if k == blank:
-            continue
-        is_mark = symbol in "¶¦"
-        colour = LIGHT if is_mark or symbol == " " else DARK
-        axes.plot(middles, probabilities[:, k], color=colour, linewidth=1.1,
-                  marker=".", markersize=3)  # fmt: skip
+        if k != blank:
+            own = probabilities[:, k]
+            colour = LIGHT if symbol in "¶¦ " else DARK
+            seen = (own > 0.05).nonzero().flatten().tolist()
+            axes.plot(middles, own, color=colour, linewidth=1.1, marker=".",
+                      markersize=4, markevery=seen)  # fmt: skip
+    runs = [(k, len(list(same))) for k, same in groupby(best)]
     begin = 0
-    for t in range(1, len(best) + 1):
-        if t < len(best) and best[t] == best[begin]:
-            continue
-        if best[begin] != blank:
-            run = probabilities[begin:t, best[begin]]
-            peak = begin + int(run.argmax())
-            name = show_symbol(symbols[best[begin]])
-            height = run.max().item() + 0.04
-            axes.text(middles[peak].item(), height, name, ha="center",
-                      fontsize=10, weight="bold")  # fmt: skip
-        begin = t
+    for number, (k, length) in enumerate(runs):
+        own = probabilities[begin : begin + length, k]
+        around = [other for other, _ in runs[max(0, number - 1) : number + 2]]
+        if k != blank:
+            place, letter = begin + int(own.argmax()), show_symbol(symbols[k])
+            axes.text(middles[place].item(), own.max().item() + 0.04, letter,
+                      ha="center", fontsize=10, weight="bold")  # fmt: skip
+        elif len(around) == 3 and around[0] == around[2]:
+            text = words("between", letter=symbols[around[0]])
+            middle = (begin + length / 2) * step
+            axes.text(middle, 0.4, text, rotation=90, ha="center", va="center",
+                      fontsize=8)  # fmt: skip
+        begin += length
     share = sum(k == blank for k in best) / len(best)
     axes.set(ylim=(0, 1.18), ylabel=words("probability"))
     axes.set_title(

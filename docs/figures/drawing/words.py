@@ -142,6 +142,24 @@ WORDS = {
             "épais : le meilleur chemin,\n{path}, p = {p}",
         ),
     },
+    "spikes": {
+        "clip": ("log-mel of « {said} »", "log-mel de « {said} »"),
+        "probability": ("probability", "probabilité"),
+        "blank": ("blank ¬", "blanc ¬"),
+        "between": ("between {letter} and {letter}", "entre {letter} et {letter}"),
+        "stride4": (
+            "stride 4: {frames} frames of {milliseconds} ms; the blank wins {share} % "
+            "of them; dev CER {cer} %",
+            "pas 4 : {frames} trames de {milliseconds} ms ; le blanc gagne {share} % "
+            "d’entre elles ; CER dev {cer} %",
+        ),
+        "stride2": (
+            "stride 2, trained on from stride 4: {frames} frames of {milliseconds} ms; "
+            "the blank wins {share} %; dev CER {cer} %",
+            "pas 2, réentraîné depuis le pas 4 : {frames} trames de {milliseconds} "
+            "ms ; le blanc gagne {share} % ; CER dev {cer} %",
+        ),
+    },
     "specaugment": {
         "plain": ("the log-mel, normalised", "le log-mel, normalisé"),
         "weak": (

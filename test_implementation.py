@@ -7,7 +7,7 @@
     python test_implementation.py --list        the exercises, and how long they take
     python test_implementation.py --hint E11    a hint
     python test_implementation.py --doctor      see whether this computer is ready
-    python test_implementation.py --submit      zip your scripts, to hand them in
+    python test_implementation.py --submit      zip scripts and answers, to hand in
 
 The ids give the order to work in. The checks stand in ``checks/``.
 """

@@ -1,4 +1,4 @@
-"""n-gram language models: estimating, reading and writing them; those of the kit."""
+"""Language models: n-grams, word pieces, models in Python; those of the kit."""
 
 from labkit.lm.arpa import is_kenlm_binary, read_arpa, write_arpa
 from labkit.lm.ngram import (

@@ -15,8 +15,9 @@ import argparse
 import math
 import shlex
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,7 @@ from labkit.lm.ngram import (
     END,
     KENLM_ORDERS,
     MAX_ORDER,
+    PIECE,
     SPACE,
     START,
     UNKNOWN,
@@ -33,11 +35,14 @@ from labkit.lm.ngram import (
     estimate,
     symbols_of,
 )
-from labkit.lm.sentences import cut_sentences, read_sentences
-from labkit.lm.shipped import SHIPPED, load_language_model
+from labkit.lm.pieces import cut_into_pieces, learn_pieces
+from labkit.lm.sentences import cut_sentences, normalised, read_sentences
+from labkit.lm.shipped import load_language_model
 
-_NAMES = {"char": "character", "word": "word"}
-_ORDERS = {"char": 6, "word": 3}  # by default
+_NAMES = {"char": "character", "word": "word", "piece": "word piece"}
+_ORDERS = {"char": 6, "word": 3, "piece": 4}  # by default
+_USES = {"char": "beam", "word": "flashlight", "piece": "flashlight --pieces"}
+_PIECES = 1000  # by default
 
 
 @dataclass
@@ -54,10 +59,10 @@ class Measure:
     def lines(self, units: str) -> list[str]:
         """Format the figures for printing."""
         name = _NAMES[units]
-        counted = "" if units == "word" else f", {self.symbols} characters"
+        counted = "" if units == "word" else f", {self.symbols} {name}s"
         ends = self.sentences  # each </s> is predicted too
         perplexity = f"{_perplexity(self.log_prob, self.symbols + ends)} a {name}"
-        if units == "char":
+        if units != "word":
             perplexity += f", {_perplexity(self.log_prob, self.words + ends)} a word"
         known = self.symbols - self.unknown + ends
         return [
@@ -89,11 +94,22 @@ def measure(model: NGram, sentences: Sequence[Sequence[str]]) -> Measure:
     if _units(model) == "char":
         texts = ("".join(symbols).replace(SPACE, " ") for symbols in sentences)
         words = sum(len(symbols_of(text, "word")) for text in texts)
+    elif _units(model) == "piece":
+        words = sum(symbol.startswith(PIECE) for symbol in every)
     return Measure(len(sentences), words, len(every), unknown, total, known_total)
 
 
 def _units(model: NGram) -> str:
+    if any(symbol.startswith(PIECE) for symbol in model.vocabulary):
+        return "piece"
     return "char" if model.is_character_model else "word"
+
+
+def _cutter(units: str, pieces: Collection[str]) -> Callable[[str], list[str]]:
+    """Return what cuts a text into symbols; ``pieces`` are those of a model of them."""
+    if units == "piece":
+        return partial(cut_into_pieces, pieces=pieces)
+    return partial(symbols_of, units=units)
 
 
 def _table(model: NGram) -> str:
@@ -115,13 +131,19 @@ def build(args: argparse.Namespace) -> None:
     if output.is_dir():
         raise LabError(f"{output}: a folder", "give the name of a file", USAGE)
     low, high = KENLM_ORDERS
-    if args.units == "word" and not low <= order <= high:
-        cause = f"a word model of order {order}: no decoder here can use it"
+    if args.units != "char" and not low <= order <= high:
+        cause = f"a {_NAMES[args.units]} model of order {order}: no decoder can use it"
         raise LabError(cause, f"give --order {low} to {high}", USAGE)
+    if args.pieces and args.units != "piece":
+        raise LabError("--pieces goes with --units piece", "leave it out", USAGE)
     # Read all texts first, so that a missing one is reported before the long work.
     texts = read_sentences(args.text)
     held_out = read_sentences([args.held_out]) if args.held_out else []
-    sentences = cut_sentences(texts, args.units)
+    pieces = set()
+    if args.units == "piece":
+        pieces = learn_pieces(normalised(texts), args.pieces or _PIECES)
+    cut = _cutter(args.units, pieces)
+    sentences = cut_sentences(texts, cut)
     model = estimate(sentences, order, args.min_count)
     if {*model.vocabulary} <= {END, UNKNOWN}:
         raise LabError(
@@ -139,18 +161,18 @@ def build(args: argparse.Namespace) -> None:
     print(f"n-grams     {_table(model)}")
     print(f"{output}: {output.stat().st_size / 1e6:.2f} MB")
     if held_out:
-        held_out_symbols = cut_sentences(held_out, args.units)
+        held_out_symbols = cut_sentences(held_out, cut)
         print(f"on {args.held_out}:")
         print("\n".join(measure(model, held_out_symbols).lines(args.units)))
-    decoder = {"char": "beam", "word": "flashlight"}[args.units]
-    options = shlex.join(["--decoder", decoder, "--lm", str(output)])
+    options = f"--decoder {_USES[args.units]} --lm {shlex.quote(str(output))}"
     print(f"to use it: python main_ctc.py test --fold test {options}")
 
 
 def score(args: argparse.Namespace) -> None:
     """Answer ``score``."""
     model = load_language_model(args.model)
-    sentences = cut_sentences(read_sentences([args.text]), _units(model))
+    cut = _cutter(_units(model), set(model.vocabulary))
+    sentences = cut_sentences(read_sentences([args.text]), cut)
     print("\n".join(measure(model, sentences).lines(_units(model))))
 
 
@@ -182,11 +204,13 @@ def _parser() -> LabParser:
 
     add = command(build, "build a model")
     add("text", metavar="TEXT", nargs="+", help="sentences")
-    add("--units", choices=SHIPPED, required=True)
+    add("--units", choices=tuple(_NAMES), required=True)
+    size = f"how many word pieces, for --units piece (default: {_PIECES})"
+    add("--pieces", type=number(int, 1, high=100_000), metavar="N", help=size)
     low, high = KENLM_ORDERS
     longest = (
         f"longest n-gram, 1 to {MAX_ORDER}; --decoder flashlight reads {low} to {high} "
-        "(default: 6 characters, 3 words)"
+        "(default: 6 characters, 3 words, 4 pieces)"
     )
     orders = number(int, 1, high=MAX_ORDER)
     add("--order", type=orders, metavar="N", help=longest)

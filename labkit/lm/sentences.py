@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 
 from labkit.base import LabError, read_table
-from labkit.lm.ngram import symbols_of
 from labkit.text import ALPHABET
 
 
@@ -48,15 +47,26 @@ def read_sentences(names: Sequence[str]) -> list[str]:
     return sentences
 
 
-def cut_sentences(sentences: Iterable[str], units: str) -> list[list[str]]:
+def cut_sentences(
+    sentences: Iterable[str], cut: Callable[[str], list[str]]
+) -> list[list[str]]:
     """Normalise sentences and cut them into symbols; drop those that become empty.
+
+    Args:
+        sentences: The sentences.
+        cut: Cuts a normalised one.
 
     Raises:
         LabError: All of them do.
     """
-    texts = (ALPHABET.plain(ALPHABET.decode(ALPHABET.encode(s))) for s in sentences)
-    cut = [symbols_of(text, units) for text in texts]
-    if not any(cut):
+    symbols = [cut(text) for text in normalised(sentences)]
+    if not any(symbols):
         cause = "nothing but punctuation in the text"
         raise LabError(cause, "give one sentence a line")
-    return [symbols for symbols in cut if symbols]
+    return [own for own in symbols if own]
+
+
+def normalised(sentences: Iterable[str]) -> Iterator[str]:
+    """Yield sentences as transcripts are written."""
+    for sentence in sentences:
+        yield ALPHABET.plain(ALPHABET.decode(ALPHABET.encode(sentence)))

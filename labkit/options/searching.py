@@ -202,7 +202,6 @@ FLASHLIGHT = group(
         "pieces",
         False,
         "the words of the --lm are word pieces: ▁ starts a word",
-        needs=("lm",),
         without=("silence_score",),
         refusal="has no silence between words: leave --{other} out",
     ),
@@ -230,6 +229,6 @@ def refuse_searches(args: argparse.Namespace, table: OptionTable) -> Iterator[st
         yield f"--nbest is at most --beamwidth (default: {default})"
     if args.compare is not None and len({*args.compare}) < len(args.compare):
         yield "--compare names a decoder twice"
-    for name in ("lm_weight", "word_bonus"):
+    for name in ("lm_weight", "word_bonus", "pieces"):
         if name in args.given and {lm for _, lm in table.used(args)} == {None}:
             yield f"--{name} goes with --lm or a model in --compare"

@@ -93,7 +93,7 @@ def test_what_was_given_is_known_and_nothing_else(name: str) -> None:
     if row.decoders:
         words += ["--decoder", row.decoders[0]]
         needed.add("decoder")
-    if name in ("lm_weight", "word_bonus"):
+    if name in ("lm_weight", "word_bonus", "pieces"):
         words += ["--lm", "char"]
         needed.add("lm")
     assert parse(CTC, None, words).given == {name, *needed}

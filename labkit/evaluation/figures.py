@@ -20,6 +20,7 @@ from labkit.text import ALPHABET
 _ROW_SECONDS = 5.0  # length of a row of an alignment: its characters just fit
 _MAX_SECONDS = 30.0  # of an alignment; the rest is not drawn
 _TITLE = 110  # characters of a line
+_TITLE_LINES = 5  # what exceeds them is not shown
 _SPAN_COLOUR = (0.2, 0.5, 0.8)  # red, green, blue
 _SWEEP_RANGE = 1.25  # times the best rate: the range of the colours of a sweep
 
@@ -99,7 +100,9 @@ def plot_alignment(
             axes.set_xlim(start, start + span)
             axes.spines[["top", "right"]].set_visible(False)
     grid[0, 0].set_title(
-        textwrap.fill(_drawable(title), _TITLE), fontsize=11, parse_math=False
+        textwrap.fill(_drawable(title), _TITLE, max_lines=_TITLE_LINES),
+        fontsize=11,
+        parse_math=False,
     )
     grid[-1, 0].set_xlabel("time (s); _ is the space; the paler, the less certain")
     return figure

@@ -47,6 +47,7 @@ def drawings() -> dict[str, Callable[..., Any]]:
         "trellis": sums.draw_trellis,
         "spikes": networks.draw_spikes,
         "specaugment": sound.draw_specaugment,
+        "experiments": curves.draw_experiments,
         "prefix_search": sums.draw_prefix_search,
         "beam_and_weight": curves.draw_beam_and_weight,
         "attention": networks.draw_attention,

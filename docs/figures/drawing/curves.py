@@ -36,13 +36,17 @@ def draw_experiments(words: Words) -> Figure:
         note = words(key, **{f: words.number(cer, 1) for f, cer in last.items()})
         cer.text(1, 1.02, note, transform=cer.transAxes, ha="right", fontsize=8.5)
         loss.set(title=words(name), yscale="log")
-        loss.set_ylim(top=300)
+        for fold, shift in zip(folds, (-12, 5)):
+            values = curves[f"{fold}_loss"]
+            text = words.number(values[-1], 1 if values[-1] > 1 else 2)
+            loss.annotate(text, (len(values), values[-1]), (-4, shift), fontsize=8.5,
+                          textcoords="offset points", ha="center")  # fmt: skip
         cer.set(xlabel=words("epoch"), ylim=(0, 130))
         cer.set_yscale("symlog", linthresh=1)  # from 0 to 1 linear: 0 has no logarithm
         for axes in (loss, cer):
             axes.grid(color=PALE, linewidth=0.5)
             words.ticks(axes.yaxis)
-    grid[0, 0].set_ylabel(words("loss"))
+    grid[0, 0].set(ylabel=words("loss"), ylim=(0.03, 300))
     grid[1, 0].set_ylabel(words("cer"))
     grid[0, 1].legend()
     return figure

@@ -177,6 +177,28 @@ WORDS = {
             "écarts types ; 0 est la moyenne, et le masque",
         ),
     },
+    "experiments": {
+        "minibatch": (
+            "1. overfit 16 clips\n--debug",
+            "1. surapprendre 16 extraits\n--debug",
+        ),
+        "overfit": (
+            "2. overfit the training fold\n--dropout 0 --weight_decay 0",
+            "2. surapprendre l’entraînement\n--dropout 0 --weight_decay 0",
+        ),
+        "generalise": (
+            "3. generalise\n--train_augment, dropout 0.1",
+            "3. généraliser\n--train_augment, dropout 0,1",
+        ),
+        "train": ("training fold", "entraînement"),
+        "dev": ("dev fold", "développement"),
+        "loss": ("CTC loss (nats an utterance)", "perte CTC (nats par énoncé)"),
+        "end": ("at the end: {train} %", "à la fin : {train} %"),
+        "both_ends": (
+            "at the end: training {train} %, dev {dev} %",
+            "à la fin : entr. {train} %, dév. {dev} %",
+        ),
+    },
     "prefix_search": {
         "title": (
             "prefix beam search: each prefix with the sum of its paths that end with "

@@ -25,6 +25,7 @@ from labkit.exercises import (
 )
 
 SECONDS = 15  # for the results of one exercise: far more than any real one takes
+_LEAST_SECONDS = 5  # however little time a submission has left
 _MEMORY = 500 << 20  # bytes
 _OUTCOME_KEYS = ("raised", "message", "blocked_by", "place")
 _ID = re.compile(r"|E\d\d")
@@ -63,7 +64,8 @@ class Judge:
             The worst verdict, and whether a judge saw a result and found it wrong.
         """
         asked = json.dumps({"id": id_, "seeds": list(seeds)}).encode()
-        found = self._worker.ask([asked, *outcomes], min(seconds, SECONDS))
+        seconds = min(max(seconds, _LEAST_SECONDS), SECONDS)
+        found = self._worker.ask([asked, *outcomes], seconds)
         if found is None:
             return _too_much(self.exercises[id_]), False
         values = json.loads(found[0])

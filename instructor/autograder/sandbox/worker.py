@@ -33,15 +33,17 @@ class Worker:
     """
 
     def __init__(self, compute: Compute, memory: int) -> None:
-        self._compute = compute
+        self._compute, self._memory = compute, memory
         self._connection: Connection | None = None
-        if not hasattr(os, "fork"):
-            return
+        if hasattr(os, "fork"):
+            self._start()
+
+    def _start(self) -> None:
         ours, theirs = socket.socketpair()
         self._guard = os.fork()
         if self._guard == 0:
             with suppress(BaseException):
-                _watch_over(theirs, compute, memory)
+                _watch_over(theirs, self._compute, self._memory)
             os._exit(0)
         theirs.close()
         files = ours.makefile("rb"), ours.makefile("wb")
@@ -67,7 +69,9 @@ class Worker:
             if count == _FAILED:
                 return None
             return [self._connection.receive(_MARGIN_SECONDS) for _ in range(count)]
-        except GoneError:
+        except GoneError:  # what it still answers would be taken for later results
+            self.close()
+            self._start()
             return None
 
     def close(self) -> None:

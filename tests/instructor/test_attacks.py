@@ -208,7 +208,7 @@ def graded(tmp_path_factory: pytest.TempPathFactory) -> Graded:
     }
     hand_in(folder / "ends at import, all right", ends)
     hand_in_files(folder)
-    done = grade(folder, results, "-j", 2, "--seconds", 1, "--memory", 200, seconds=900)
+    done = grade(folder, results, "-j", 2, "--seconds", 1, "--memory", 200, seconds=580)
     connections = 0
     try:
         while True:

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import ast
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from answers import RIGHT
 from autograder.output import classreport, phrases
 from autograder.output.classreport import as_html
+from autograder.output.copies import REFERENCE as WORD_FOR_WORD
+from autograder.output.copies import copies
 from autograder.output.similarity import fingerprints, pairs, tokens
 from autograder.records import SubmissionRecord
 from helpers.gradings import exercise, submission
-from shared import REFERENCE
+from shared import REFERENCE, ROOT
 
 
 def bodies_of_reference() -> dict[str, str]:
@@ -161,6 +164,84 @@ def test_names_comments_annotations_and_texts_do_not_count() -> None:
     one = 'def f(x):\n    y: int = g(x, b=1, a=2)  # why\n    raise V(f"no {y}")'
     other = 'def f(z):\n    """Doc."""\n    w = g(z, a=2, b=1)\n    raise V("nein")'
     assert [t for t in tokens(other) if t != "pass"] == tokens(one)
+
+
+def with_lines_that_do_nothing(answer: str) -> str:
+    """Put a line without an effect after every line, as far as Python allows."""
+    junk = (
+        "pass",
+        "unused = 3 * 4",
+        "1 + 1",
+        "'a text'",
+        "if False: print('never')",
+        "import math as unused_too",
+        "other = unused + 1",
+        "assert True",
+        "for _ in range(0): pass",
+    )
+    tree = ast.parse(answer)
+    for number, node in enumerate(ast.walk(tree)):
+        body = getattr(node, "body", None)
+        if isinstance(body, list) and not isinstance(node, ast.Module):
+            fill = [ast.parse(junk[(number + n) % len(junk)]).body for n in range(9)]
+            node.body = [s for n, one in enumerate(body) for s in (*fill[n % 9], one)]
+    return ast.unparse(ast.fix_missing_locations(tree))
+
+
+def test_lines_that_do_nothing_hide_no_copy() -> None:
+    for answer in REFERENCE_BODIES.values():
+        disguise = with_lines_that_do_nothing(answer)
+        assert disguise.count("\n") > 1.5 * answer.count("\n")
+        assert tokens(disguise) == tokens(answer)
+
+
+def test_helpers_are_compared_like_answers() -> None:
+    helpers = [first_answer(independent()[0], id_) for id_ in ("E17", "E12", "E20")]
+    own = {"models.py": "\n\n".join(helpers)}
+    calls = dict.fromkeys(REFERENCE_BODIES, "return helper(x)")
+    alike = [replace(student(name, calls), own=own) for name in ("a", "b")]
+    (pair,) = pairs([*alike, student("c", calls)], BASE, threshold=8)
+    assert pair.exercises == (("models.py", 1.0),)
+
+
+def kit() -> dict[str, str]:
+    """Read the files that students have and that hold answers."""
+    paths = [*ROOT.glob("checks/*.py"), *ROOT.glob("labkit/decoding/**/*.py")]
+    return {p.relative_to(ROOT).as_posix(): p.read_text("utf-8") for p in paths}
+
+
+def test_copies_of_the_lab_are_named_and_nothing_else_is() -> None:
+    assert copies(independent()[1:], BASE, kit())[0].source == WORD_FOR_WORD
+    oracles = ast.parse((ROOT / "checks" / "oracles.py").read_text("utf-8")).body
+    copied = ("collapsed", "representative", "longer_paths", "log_sum", "possible")
+    taken = [f for f in oracles if getattr(f, "name", "") in copied]
+    helpers = "\n\n".join(disguised(ast.unparse(one)) for one in taken)
+    thief = student("thief", {"E23": "return longer_paths(beam, frame, blank)"})
+    one, two = copies(
+        [
+            replace(thief, own={"decoding.py": helpers}),
+            student("reader", {"E20": REFERENCE_BODIES["E20"], "E19": "return 1"}),
+        ],
+        BASE,
+        kit(),
+    )
+    assert (one.source, [id_ for id_, _ in one.exercises]) == (
+        "checks/oracles.py",
+        ["decoding.py"],
+    )
+    assert (two.source, two.exercises) == (WORD_FOR_WORD, (("E20", 1.0),))
+    honest = [
+        student(answer.name, {answer.exercise: function(answer.body)})
+        for answer in RIGHT
+        if answer.exercise in REFERENCE_BODIES
+    ]
+    assert copies(honest, BASE, kit()) == []
+
+
+def test_report_names_copies_of_the_lab(tmp_path: Path) -> None:
+    reader = student("reader", {"E20": REFERENCE_BODIES["E20"]})
+    page = as_html([reader, *independent()[1:]], tmp_path, BASE, kit())
+    assert phrases.REFERENCE in page.partition(phrases.COPIES)[2]
 
 
 def test_report_lists_the_similar_with_a_caveat(tmp_path: Path) -> None:

@@ -18,10 +18,10 @@ from autograder.records import ExerciseRecord
 from autograder.sandbox import Limits, Slot
 from labkit.exercises import DONE, TODO, Exercise, Verdict, failure, to_bytes
 
-SHARE_OF_TIME = (
-    3  # times the limit of one exercise: for its scripts, and for each alone
-)
-_SHORTEST_RUN = 1.0  # s: what has less time left is not run
+# Seconds of a submission, as a multiple of the limit of one exercise: for the scripts as
+# they are, and again for the exercises alone. A run of ordinary length costs none.
+SHARE_OF_TIME = 2
+ORDINARY_SECONDS = 1.0
 _IMPORT_SECONDS = 5.0  # far more than any import takes
 _TRIED_ALONE = "its functions were tried one by one, without the rest of it"
 _IT_RAN = (DONE, TODO, "blocked")  # states for which a script must be imported
@@ -172,19 +172,25 @@ class Trials:
     ) -> Trial | None:
         """Run a check and judge it; None if the variant has no time left."""
         left = self.left[variant]
-        if left < _SHORTEST_RUN:
+        if left <= 0:
             return None
         began = time.monotonic()
-        reply = self.slot.run(exercise.id, folder, inputs, left, fresh=bool(beside))
+        reply = self.slot.run(
+            exercise.id, folder, inputs, left + ORDINARY_SECONDS, bool(beside)
+        )
 
         def judge(outcomes: Sequence[bytes]) -> tuple[Verdict, bool]:
             return self.judge.judge(exercise.id, self.seeds, outcomes, left)
 
         trial = marks.tried(exercise, reply, judge, self.material.files, self.limits)
-        self.left[variant] = left - (time.monotonic() - began)
+        self._charge(variant, time.monotonic() - began)
         if beside:
             trial = marks.sealed(exercise, trial, beside, self.material.reasons)
         return trial
+
+    def _charge(self, variant: str, seconds: float) -> None:
+        """Take the time of a run, but for what is ordinary, from what is left."""
+        self.left[variant] -= max(0.0, seconds - ORDINARY_SECONDS)
 
     def _alone(
         self, exercise: Exercise, inputs: list[bytes], source: Source
@@ -211,12 +217,12 @@ class Trials:
         for file in self.tried:
             if file not in self.silent or self.sources[file].error:
                 continue
-            left = min(self.left["as is"], _IMPORT_SECONDS)
+            left = min(self.left["as is"] + ORDINARY_SECONDS, _IMPORT_SECONDS)
             what = f"stopped after {self.given} s"
-            if left >= _SHORTEST_RUN:
+            if self.left["as is"] > 0:
                 asked = [to_bytes({"script": file[: -len(".py")]})]
                 reply = self.slot.run(IMPORTING, self._as_is, asked, left)
-                self.left["as is"] -= reply.seconds
+                self._charge("as is", reply.seconds)
                 what = self.judge.why_no_import(reply.outcomes)
             if what:
                 found.append(f"{file} cannot be imported ({what}); {_TRIED_ALONE}")

@@ -13,8 +13,9 @@ from autograder.records import SubmissionRecord
 REFERENCE = ""  # as a source, in place of the name of a file
 
 _LEAST_TOKENS = 30  # of an answer that is equal to the reference by no chance
-_LEAST_PASSAGES = 8  # that an answer shares with a file of the checks or the kit
-_LEAST_SHARE = 0.4  # of the answer's passages that the reference does not have
+# Independent right answers share at most 18 passages, and a fifth, with any such file.
+_LEAST_PASSAGES, _LEAST_SHARE = 12, 0.4  # of those that the reference does not have
+_MANY_PASSAGES = 25  # whatever their share
 
 
 @dataclass(frozen=True)
@@ -79,10 +80,9 @@ def _most_like(
     own: frozenset[int], files: Mapping[str, frozenset[int]]
 ) -> tuple[str, float]:
     """Name the file that has most of these passages, and their share; 0 if few."""
-    if len(own) < _LEAST_PASSAGES:
-        return "", 0.0
     counts = {name: len(own & there) for name, there in files.items()}
     best = max(counts, key=counts.__getitem__, default="")
-    share = counts[best] / len(own) if best else 0.0
-    enough = share >= _LEAST_SHARE and counts.get(best, 0) >= _LEAST_PASSAGES
-    return (best, share) if enough else ("", 0.0)
+    count = counts.get(best, 0)
+    share = count / len(own) if count else 0.0
+    enough = count >= _LEAST_PASSAGES and share >= _LEAST_SHARE
+    return (best, share) if enough or count >= _MANY_PASSAGES else ("", 0.0)

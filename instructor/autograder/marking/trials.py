@@ -18,8 +18,8 @@ from autograder.records import ExerciseRecord
 from autograder.sandbox import Limits, Slot
 from labkit.exercises import DONE, TODO, Exercise, Verdict, failure, to_bytes
 
-# Seconds of a submission, as a multiple of the limit of one exercise: for the scripts as
-# they are, and again for the exercises alone. A run of ordinary length costs none.
+# Seconds of a submission, as a multiple of the limit of one exercise: for the scripts
+# as they are, and again for the exercises alone. A run of ordinary length costs none.
 SHARE_OF_TIME = 2
 ORDINARY_SECONDS = 1.0
 _IMPORT_SECONDS = 5.0  # far more than any import takes
@@ -217,15 +217,17 @@ class Trials:
         for file in self.tried:
             if file not in self.silent or self.sources[file].error:
                 continue
-            left = min(self.left["as is"] + ORDINARY_SECONDS, _IMPORT_SECONDS)
-            what = f"stopped after {self.given} s"
-            if self.left["as is"] > 0:
-                asked = [to_bytes({"script": file[: -len(".py")]})]
-                reply = self.slot.run(IMPORTING, self._as_is, asked, left)
-                self._charge("as is", reply.seconds)
-                what = self.judge.why_no_import(reply.outcomes)
-            if what:
-                found.append(f"{file} cannot be imported ({what}); {_TRIED_ALONE}")
+            if self.left["as is"] <= 0:
+                what = f"gave no result in the {self.given} s that it had"
+                found.append(f"{file} {what}; {_TRIED_ALONE}")
+                continue
+            wall = min(self.left["as is"] + ORDINARY_SECONDS, _IMPORT_SECONDS)
+            asked = [to_bytes({"script": file[: -len(".py")]})]
+            reply = self.slot.run(IMPORTING, self._as_is, asked, wall)
+            self._charge("as is", reply.seconds)
+            why = self.judge.why_no_import(reply.outcomes)
+            if why:
+                found.append(f"{file} cannot be imported ({why}); {_TRIED_ALONE}")
         return found
 
 

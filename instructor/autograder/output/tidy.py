@@ -14,7 +14,7 @@ _HARMLESS = set(
 )
 
 
-def tidied(tree: ast.AST) -> ast.AST:
+def tidied(tree: ast.Module) -> ast.Module:
     """Remove statements without an effect, and those that only they needed."""
     while True:
         read = Counter(

@@ -96,8 +96,8 @@ def limit_memory(memory: int) -> None:
         # The second limit counts shared memory and libraries too: allow for them.
         _set_limits(
             {
-                "RLIMIT_DATA": (data + memory,) * 2,
-                "RLIMIT_AS": (space + 2 * memory,) * 2,
+                "RLIMIT_DATA": (data + memory, data + memory),
+                "RLIMIT_AS": (space + 2 * memory, space + 2 * memory),
             }
         )
 
@@ -124,9 +124,9 @@ def limit_resources(memory: int, seconds: int, processes: int, file_size: int) -
     _set_limits(wanted)
 
 
-def _set_limits(wanted: dict[str, tuple[int, int]]) -> None:
+def _set_limits(wanted: dict[str, tuple[int, ...]]) -> None:
     for name, bounds in wanted.items():
         kind = getattr(resource, name, None)
         if kind is not None:
             with suppress(OSError, ValueError):
-                resource.setrlimit(kind, bounds)
+                resource.setrlimit(kind, (bounds[0], bounds[-1]))

@@ -6,13 +6,13 @@ much of anything it is ended, and another takes its place.
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import signal
 import socket
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from typing import IO
 
 from autograder.sandbox import frames
 from autograder.sandbox.connection import Connection, GoneError
@@ -102,7 +102,7 @@ def _watch_over(channel: socket.socket, compute: Compute, memory: int) -> None:
             frames.send(stream, str(_FAILED).encode())
 
 
-def _serve(stream: IO[bytes], compute: Compute, memory: int) -> None:
+def _serve(stream: io.BufferedRWPair, compute: Compute, memory: int) -> None:
     from autograder.sandbox.isolation import limit_memory  # not on Windows
 
     limit_memory(memory)

@@ -11,6 +11,7 @@ import argparse
 import json
 import select
 import socket
+import sys
 import threading
 import traceback
 import webbrowser
@@ -66,7 +67,8 @@ class PageServer(ThreadingHTTPServer):
 
     daemon_threads = True
     block_on_close = False
-    allow_reuse_address = False
+    # Started again, it gets its port at once. On Windows two programs would share it.
+    allow_reuse_address = sys.platform != "win32"
     request_queue_size = _MOST_CONNECTIONS
 
     def __init__(self, studio: Studio, port: int = 0) -> None:

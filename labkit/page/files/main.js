@@ -218,7 +218,7 @@ function changed() {
   shown = 0;
   follower.forget();
   clearTimeout(pause);
-  pause = setTimeout(() => attempt(decode), 40);
+  pause = setTimeout(() => attempt(decode), 10);
 }
 
 async function chooseNetwork(name) {

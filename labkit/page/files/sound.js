@@ -99,7 +99,7 @@ export function stopPlaying() {
   playing = null;
 }
 
-// Play from start to end, in seconds; onTime(seconds) follows, and null is its end.
+// Play from start to end, in seconds; onTime(seconds) follows, with null once it is stopped.
 export function play(samples, start, end, onTime) {
   stopPlaying();
   const audio = speaker();
@@ -110,8 +110,9 @@ export function play(samples, start, end, onTime) {
   source.connect(audio.destination);
   const began = audio.currentTime;
   source.onended = () => {
-    if (playing === source) playing = null;
-    onTime(null);
+    const stopped = playing !== source;
+    if (!stopped) playing = null;
+    onTime(stopped ? null : end);
   };
   source.start(0, start, Math.max(end - start, 0.05));
   playing = source;

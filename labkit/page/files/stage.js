@@ -11,7 +11,7 @@ const byId = (id) => document.getElementById(id);
 export class Stage {
   constructor(pictures) {
     this.pictures = pictures;
-    this.dragging = false;
+    this.dragging = this.sounding = false;
     byId("play").addEventListener("click", () => this.playAll());
     byId("closer").addEventListener("click", () => this.zoom(CLOSER));
     byId("wider").addEventListener("click", () => this.zoom(1 / CLOSER));
@@ -21,7 +21,7 @@ export class Stage {
     lanes.addEventListener("pointerdown", (event) => this.grasp(event));
     lanes.addEventListener("pointermove", (event) => this.point(event));
     lanes.addEventListener("pointerleave", () => this.hideTip());
-    for (const end of ["pointerup", "pointercancel"]) window.addEventListener(end, () => (this.dragging = false));
+    for (const end of ["pointerup", "pointercancel"]) window.addEventListener(end, () => this.letGo());
     byId("scroll").addEventListener("wheel", (event) => {
       if (!event.ctrlKey) return;
       event.preventDefault();
@@ -97,6 +97,12 @@ export class Stage {
     if (sound.isPlaying()) this.play(this.pictures.time, this.pictures.clip.seconds);
   }
 
+  letGo() {
+    this.dragging = false;
+    if (this.sounding) sound.stopPlaying();
+    this.sounding = false;
+  }
+
   point(event) {
     const { pictures } = this;
     if (!pictures.clip) return;
@@ -104,7 +110,10 @@ export class Stage {
       const before = pictures.frame;
       pictures.move(pictures.timeAt(event));
       this.readOut();
-      if (pictures.frame !== before) sound.play(pictures.samples, pictures.time, Math.min(pictures.time + GRAIN, pictures.clip.seconds), () => {});
+      if (pictures.frame !== before) {
+        sound.play(pictures.samples, pictures.time, Math.min(pictures.time + GRAIN, pictures.clip.seconds), () => {});
+        this.sounding = true;
+      }
     }
     this.showTip(event);
   }

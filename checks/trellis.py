@@ -162,9 +162,11 @@ class Alignment(Check):
         for case in inputs["cases"]:
             log_probs = case["scores"].log_softmax(1)
             given = list(case["transcript"]), case["blank"]
-            log_prob, path = lab.trellis.viterbi(log_probs, *given)
-            kind = type(log_prob).__name__, type(path).__name__
-            found.append((kind, float(log_prob), [int(k) for k in path]))
+            answer = lab.trellis.viterbi(log_probs, *given)
+            both = list(answer) if isinstance(answer, tuple) else [answer]
+            kind = tuple(type(one).__name__ for one in both)
+            log_prob, path = both if kind == ("float", "list") else (0.0, [])
+            found.append((kind, log_prob, [int(k) for k in path]))
         return {"found": found}
 
     @staticmethod
@@ -173,7 +175,7 @@ class Alignment(Check):
             transcript, blank = case["transcript"], case["blank"]
             log_probs = case["scores"].double().log_softmax(1)
             call, many = f"viterbi of {name_of(case)}", len(log_probs) > 5
-            why = "plain numbers, not tensors: .item(), .tolist()"
+            why = "log probability and path, as plain numbers: .item(), .tolist()"
             expect(f"{call}: types", tuple(kind), ("float", "list"), why)
             if many:
                 best = log_probs.max(dim=1).values.sum().item()
@@ -233,14 +235,21 @@ class EditDistance(Check):
     def probe(lab: Lab, inputs: Values) -> Values:
         found = []
         for reference, hypothesis in inputs["pairs"]:
-            operations = lab.trellis.edit_operations(reference, hypothesis)
-            found.append([(str(said), str(heard)) for said, heard in operations])
+            answer = lab.trellis.edit_operations(reference, hypothesis)
+            pairs = isinstance(answer, list) and all(
+                isinstance(one, tuple) and len(one) == 2 for one in answer
+            )
+            texts = [tuple(map(str, one)) for one in answer] if pairs else repr(answer)
+            found.append(texts)
         return {"found": found}
 
     @staticmethod
     def judge(inputs: Values, result: Values) -> None:
         for (reference, hypothesis), found in zip(inputs["pairs"], result["found"]):
             call = f"edit_operations({reference!r}, {hypothesis!r})"
+            why = "each a symbol of the reference and one of the hypothesis"
+            pairs = isinstance(found, list)
+            expect_that(pairs, call, "a list of tuples of two texts", found, why)
             said, heard = ([pair[i] for pair in found if pair[i]] for i in (0, 1))
             why = 'from left to right, each symbol once; "" where there is none'
             expect(f"{call}: the reference in {found}", said, list(reference), why)

@@ -251,9 +251,14 @@ return (best[state], path[::-1]) if possible else (-math.inf, [])
 log_prob = -forward_loss(log_probs, transcript, blank).item()
 return (log_prob, list(transcript)) if log_prob > -math.inf else (log_prob, [])
 
+@E27 wrong the-path-alone
+@mistake forgets the log probability
+@mentions log probability and path
+return [0] * len(log_probs)
+
 @E27 wrong tensors
 @mistake returns tensors
-@mentions plain numbers, not tensors
+@mentions as plain numbers
 return log_probs.max(dim=1).values.sum(), log_probs.argmax(dim=1)
 
 @E27 right in-tensors
@@ -306,6 +311,17 @@ n = max(len(reference), len(hypothesis))
 first = [*reference, *[""] * (n - len(reference))]
 second = [*hypothesis, *[""] * (n - len(hypothesis))]
 return list(zip(first, second))
+
+@E28 wrong the-distance-alone
+@mistake returns how many errors there are
+@mentions a list of tuples
+row = list(range(len(hypothesis) + 1))
+for i, a in enumerate(reference, 1):
+    longer = [i]
+    for j, b in enumerate(hypothesis, 1):
+        longer.append(min(row[j - 1] + (a != b), row[j] + 1, longer[-1] + 1))
+    row = longer
+return row[-1]
 
 @E28 wrong never-substitutes
 @mistake deletes and inserts where it could substitute

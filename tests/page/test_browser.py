@@ -254,6 +254,18 @@ def test_the_microphone_is_heard(tab: Any) -> None:  # noqa: ANN401 (Playwright 
     wait(tab)
 
 
+def test_a_recording_stops_by_itself(tab: Any) -> None:  # noqa: ANN401 (Playwright is not always there)
+    tab.clock.install()
+    tab.reload()
+    has(tab, "#status", "Ready")
+    tab.click("#record")
+    has(tab, "#record", "Stop")
+    tab.wait_for_timeout(300)
+    tab.clock.fast_forward(31_000)
+    has(tab, "#record", "Record")
+    has(tab, "#status", "recording: ")
+
+
 def test_without_a_microphone_the_page_says_why(chromium: Any, page: Client) -> None:  # noqa: ANN401 (Playwright is not always there)
     with opened(chromium, page.server.url) as tab:
         tab.evaluate(

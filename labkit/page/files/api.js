@@ -3,9 +3,11 @@
 import { t } from "./words.js";
 
 export class Trouble extends Error {
-  constructor(cause, remedy) {
+  // lost: the program does not answer at all.
+  constructor(cause, remedy, lost = false) {
     super(cause);
     this.remedy = remedy;
+    this.lost = lost;
   }
 }
 
@@ -15,7 +17,7 @@ async function ask(path, options) {
     answer = await fetch(path, options);
   } catch (error) {
     if (error.name === "AbortError") throw error;
-    throw new Trouble(t("no_server"), t("start_it"));
+    throw new Trouble(t("no_server"), t("start_it"), true);
   }
   if (answer.ok) return answer;
   const found = await answer.json().catch(() => ({ error: `${answer.status}`, remedy: "" }));

@@ -106,7 +106,7 @@ function renew() {
   stage.readOut();
 }
 
-async function hearBytes(buffer, name) {
+async function hearBytes(buffer, name, recorded = false) {
   byId("clips").value = "";
   const { most_bytes: most, most_seconds: longest } = controls.state;
   if (!buffer.byteLength) throw new Trouble(t("is_empty", name), t("take_another"));
@@ -118,6 +118,7 @@ async function hearBytes(buffer, name) {
   } catch {
     // The browser cannot read it; perhaps the program can.
   }
+  if (samples === null && recorded) throw new Trouble(t("is_empty", name), t("take_another"));
   if (samples === null) return hear(`kind=file&${query}`, buffer, null);
   if (samples.length > longest * sound.RATE) throw new Trouble(t("too_long", name, longest), t("cut_it"));
   return hear(`kind=f32&${query}`, samples.buffer, samples);
@@ -132,7 +133,7 @@ const recorder = new sound.Recorder(
   },
   (buffer) => {
     showRecording(false);
-    attempt(() => hearBytes(buffer, t("my_voice")));
+    attempt(() => hearBytes(buffer, t("my_voice"), true));
   },
 );
 
@@ -162,13 +163,25 @@ async function record() {
 const wish = () => controls.wish(pictures.clip.id, shown);
 
 async function decode() {
-  if (!pictures.clip) return;
+  if (!pictures.clip) return undefined;
   waiting.abort();
   waiting = new AbortController();
   const { signal } = waiting;
   const asked = wish();
   sayBusy("decoding");
-  const found = await post("/api/decode", fit(asked), signal);
+  for (const one of controls.cards) {
+    const { key, title } = askFor(one, asked);
+    if (one.key !== key) waitingCard(one.card, title);
+  }
+  let found = null;
+  try {
+    found = await post("/api/decode", fit(asked), signal);
+  } catch (error) {
+    if (!(error instanceof Trouble) || error.lost) throw error;
+    complain(error); // such as an exercise that is not written: the others are
+    sayReady();
+    return compare(asked, null, signal);
+  }
   complain(null);
   sayReady();
   fillHeard(found);
@@ -179,7 +192,13 @@ async function decode() {
   fillTimes(found.shown.words);
   pictures.write(found.shown, stage.playWord);
   await attend(found, signal);
-  await compare(asked, found, signal);
+  return compare(asked, found, signal);
+}
+
+// What a card asks for, and its key: an answer to the same request is kept.
+function askFor(card, asked) {
+  const request = fit({ ...asked, decoder: card.decoder, lm: card.lm, shown: 0 });
+  return { request, key: JSON.stringify(request), title: card.lm ? `${card.decoder} + ${card.lm}` : card.decoder };
 }
 
 // Fill the cards whose settings have changed, once nothing changes any more.
@@ -187,14 +206,10 @@ async function compare(asked, found, signal) {
   await new Promise((done) => setTimeout(done, 150));
   for (const one of controls.cards) {
     if (signal.aborted) return;
-    const { lm } = one;
-    const request = fit({ ...asked, decoder: one.decoder, lm, shown: 0 });
-    const key = JSON.stringify(request);
-    const title = lm ? `${one.decoder} + ${lm}` : one.decoder;
+    const { request, key, title } = askFor(one, asked);
     const chosen = JSON.stringify(fit({ ...asked, shown: 0 })) === key;
-    if (chosen && found.chosen === 0) [one.key, one.answer] = [key, found];
+    if (chosen && found && found.chosen === 0) [one.key, one.answer] = [key, found];
     if (one.key !== key) {
-      waitingCard(one.card, title);
       try {
         one.answer = await post("/api/decode", request, signal);
       } catch (error) {

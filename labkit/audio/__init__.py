@@ -8,6 +8,7 @@ from labkit.audio.reading import (
     read_audio,
     resample,
     why_inaudible,
+    why_partial,
 )
 
 __all__ = [
@@ -19,4 +20,5 @@ __all__ = [
     "read_audio",
     "resample",
     "why_inaudible",
+    "why_partial",
 ]

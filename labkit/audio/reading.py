@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import io
 import math
 import os
 import stat
+import sys
 import threading
 from collections.abc import Iterator
-from contextlib import nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from functools import cache
 from pathlib import Path
 
@@ -18,25 +18,25 @@ import torch
 import torchaudio
 from torch import Tensor
 
+from labkit.audio.containers import read_mp3_header, share_there, sources
 from labkit.base import LabError, silent_stderr
 
 _FORMATS = "mp3, wav, flac or ogg"
 _MIN_SECONDS = 0.05  # a clip must hold more than one window of the transform
 _RATES = 4_000, 384_000  # Hz; outside, the header is wrong
 _MOST_SECONDS = 1e6  # of a clip; a header that says more leaves its length open
-_MAX_SAMPLE = 1e6  # a sample is in [-1, 1], or a little above
+_LOUDEST = 16.0  # a sample is in [-1, 1], or a little above
+_BITS = (15, 23, 31)  # of integers that a file of floats may hold instead
 _MAX_FILTERS = 2_000  # of a resampler; an odd rate would ask for gigabytes
 _DECODING_ERRORS = (
     *(soundfile.LibsndfileError, RuntimeError, TypeError, ValueError),
     EOFError,  # of a pipe that ends early
 )
 _BLOCK = 1 << 18  # samples decoded at a time
-_FRAUNHOFER = b"VBRI"
-_LENGTHS = (b"Xing", b"Info", _FRAUNHOFER)  # an MP3 frame that counts all others
-_TAGS = 4096  # bytes: what tags at the end of an MP3 usually take
-_TAG = b"ID3"
 _CANCELLED = 0.1  # of the power that unlike channels keep when they are averaged
 _SILENT, _QUIET = 1e-4, 0.01  # peaks: -80 dB; -40 dB, a third of the quietest speech
+_CLICK = 80  # samples that a switch makes, in which nothing is said
+_SHORTFALL = 0.5  # s that a clip may be shorter than its header says
 # The first bytes of what is often given instead of a clip.
 _STRANGERS = (
     (4, b"ftyp", "an m4a or mp4 file"),
@@ -65,21 +65,27 @@ class _Stream(soundfile.SoundFile):
         return False
 
 
-def _decode(path: Path) -> Iterator[tuple[np.ndarray, int]]:
-    """Yield samples (n, channels) with their rate, to the end of what is there.
+def _silenced() -> AbstractContextManager:
+    """Silence what a codec writes to stderr, in the main thread.
 
-    What a codec writes to stderr is silenced in the main thread; a program of several
-    threads must do so around all of them.
+    A program of several threads must do so around all of them.
     """
     main = threading.current_thread() is threading.main_thread()
-    is_file = os.path.isfile(path)  # unlike a pipe, where libsndfile would seek
-    source = path if is_file else io.BytesIO(path.read_bytes())
-    with silent_stderr() if main else nullcontext(), _Stream(source) as file:
-        while True:
-            block = file.read(_BLOCK, dtype="float32", always_2d=True)
-            if not len(block):
-                return
-            yield block, file.samplerate
+    return silent_stderr() if main else nullcontext()
+
+
+def _decode(path: Path) -> Iterator[tuple[np.ndarray, int]]:
+    """Yield samples (n, channels) with their rate, to the end of what is there."""
+    for source in sources(path):
+        with _silenced(), _Stream(source) as file:
+            # After its last sample, a FLAC may hold tags, which are an error to read.
+            left = file.frames if file.format == "FLAC" else sys.maxsize
+            while left:
+                block = file.read(min(_BLOCK, left), dtype="float32", always_2d=True)
+                if not len(block):
+                    break
+                left -= len(block)
+                yield block, file.samplerate
 
 
 def _why_undecodable(path: Path, error: Exception) -> str:
@@ -112,18 +118,30 @@ def _mix(samples: np.ndarray) -> Tensor:
     return mixed
 
 
+def _level(waveform: Tensor) -> Tensor:
+    """Return how far each sample is from the median, which some microphones shift."""
+    return (waveform - waveform.median()).abs()
+
+
 def is_silent(waveform: Tensor) -> bool:
-    """Whether a waveform holds digital silence, or next to it."""
-    return waveform.abs().max().item() < _SILENT
+    """Whether a waveform holds digital silence, or next to it, but for a click."""
+    return (_level(waveform) >= _SILENT).sum().item() < _CLICK
 
 
 def why_inaudible(waveform: Tensor) -> str | None:
     """Say why a waveform cannot be understood; None where it is loud enough."""
     if is_silent(waveform):
         return "the clip is silent"
-    peak = waveform.abs().max().item()
+    peak = _level(waveform).max().item()
     level = f"the clip is too quiet (peak {20 * math.log10(peak):.0f} dB)"
     return level if peak < _QUIET else None
+
+
+def why_partial(path: str | Path, seconds: float) -> str | None:
+    """Say what is missing of a clip, if its header promises more than was read."""
+    known = duration_of(path)
+    missing = seconds < known - _SHORTFALL
+    return f"{seconds:.1f} s of {known:.1f} s are there" if missing else None
 
 
 def read_audio(path: str | Path) -> tuple[Tensor, int]:
@@ -155,31 +173,20 @@ def read_audio(path: str | Path) -> tuple[Tensor, int]:
         raise _unreadable(path, _why_undecodable(path, error)) from error
     if not blocks:
         raise _unreadable(path, "it holds no sound (0 s)")
-    samples, rate = np.concatenate([block for block, _ in blocks]), blocks[0][1]
+    rate = blocks[0][1]
+    if len({(rate, block.shape[1]) for block, rate in blocks}) > 1:
+        raise _unreadable(path, "recordings of several rates or channels are joined")
+    samples = np.concatenate([block for block, _ in blocks])  # (samples, channels)
     if not _RATES[0] <= rate <= _RATES[1]:
         raise _unreadable(path, f"its sampling rate is said to be {rate} Hz")
-    if not np.abs(samples).max() < _MAX_SAMPLE:
+    peak = np.abs(samples).max()
+    if not peak <= 2 ** _BITS[-1]:
         raise _unreadable(path, "it holds values that are no sound (NaN or infinite)")
+    if peak > _LOUDEST:
+        samples /= next(2**bits for bits in _BITS if peak <= 2**bits)
     if len(samples) < _MIN_SECONDS * rate:
         raise _unreadable(path, f"it lasts {1000 * len(samples) / rate:.0f} ms")
     return _mix(samples).unsqueeze(0), rate  # (1, samples)
-
-
-def _length_is_guessed(path: Path) -> bool:
-    """Whether an MP3 does not say how long it is, or only of the first of several."""
-    with path.open("rb") as file:
-        start, begin = file.read(10), 0
-        if start[:3] == _TAG:  # its size: 4 bytes of 7 bits
-            begin = 10 + sum(b << 7 * i for i, b in enumerate(reversed(start[6:])))
-            file.seek(begin)
-        frame = file.read(400)
-        size = file.seek(0, os.SEEK_END) - begin
-    place = max(frame.find(mark) for mark in _LENGTHS)
-    flags, n_bytes = (frame[place + n : place + n + 4] for n in (4, 12))
-    if place < 0 or frame[place:].startswith(_FRAUNHOFER):
-        return place < 0
-    told = flags[-1:] and flags[-1] & 3 == 3  # both frames and bytes
-    return not told or size - int.from_bytes(n_bytes, "big") > _TAGS
 
 
 def duration_of(path: str | Path) -> float:
@@ -193,11 +200,16 @@ def duration_of(path: str | Path) -> float:
     """
     path = Path(path)
     try:
-        info = soundfile.info(path)
-        unknown = info.frames > _MOST_SECONDS * info.samplerate
-        if unknown or (info.format == "MP3" and _length_is_guessed(path)):
+        with _silenced():
+            info = soundfile.info(path)
+        told = info.frames <= _MOST_SECONDS * info.samplerate
+        told = told and [*sources(path)] == [path]
+        if info.format == "MP3":
+            with path.open("rb") as file:
+                told = told and read_mp3_header(file).counted
+        if not told:
             return sum(len(block) / rate for block, rate in _decode(path))
-        return info.duration
+        return info.duration / (share_there(path) if "WAV" in info.format else 1.0)
     except (*_DECODING_ERRORS, OSError):
         return 0.0
 

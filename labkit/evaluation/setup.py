@@ -8,13 +8,14 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from functools import cached_property
+from pathlib import Path
 from typing import NamedTuple, Protocol
 
 from torch import Tensor, nn
 from torch.nn.utils.rnn import PackedSequence, pack_sequence
 from torch.utils.data import DataLoader
 
-from labkit.audio import read_audio, why_inaudible
+from labkit.audio import read_audio, why_inaudible, why_partial
 from labkit.base import LabError
 from labkit.decoding import (
     Aligner,
@@ -182,9 +183,16 @@ class Setup:
         if why:
             todo = "check the microphone, or amplify the clip (ffmpeg -af loudnorm)"
             print(f"warning: {name}: {why}; {todo}", file=sys.stderr)
+        seconds = waveform.shape[1] / rate
+        missing = why_partial(name, seconds) if Path(name).is_file() else None
+        if missing:
+            print(
+                f"warning: {name}: {missing}; it was cut, or is damaged",
+                file=sys.stderr,
+            )
         log_mel = self.processor.log_mel(waveform, rate)  # (T, M)
         inputs = pack_sequence([self.processor.finish(log_mel)])
-        return Clip(name, waveform.shape[1] / rate, log_mel, inputs)
+        return Clip(name, seconds, log_mel, inputs)
 
     def encode(self, inputs: PackedSequence) -> Encoding:
         """Run the network over packed spectrograms (T, B, M).

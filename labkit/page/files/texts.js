@@ -78,7 +78,7 @@ export function fillHeard(answer) {
 
 // What a decoder with segments has changed, in words.
 function changes(answer) {
-  const shown = (text) => text || "∅";
+  const shown = (text) => text.replaceAll(" ", "␣") || "∅";
   const found = answer.again.map((one) => t("becomes", shown(one.was), shown(answer.shown.text.slice(one.begin, one.end))));
   return make("p", found.length ? t("again") + found.join(", ") : t("not_again"), "hint");
 }

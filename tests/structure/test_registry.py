@@ -31,6 +31,15 @@ def ranges(ids: list[str]) -> str:
     return ", ".join(parts)
 
 
+def test_the_plans_for_teaching_state_the_minutes_of_the_registry() -> None:
+    rows = re.findall(r"^\| \S+ \| (E[^|]*) \| (\d+) \| ", INSTRUCTORS, re.M)
+    assert len(rows) == 7
+    for cell, minutes in rows:
+        spans = [(span[:3], span[-3:]) for span in cell.split(", ")]
+        found = {i for i in EXERCISES for first, last in spans if first <= i <= last}
+        assert sum(EXERCISES[id_].minutes for id_ in found) == int(minutes), cell
+
+
 def test_the_ids_are_the_order_to_work_in() -> None:
     assert list(EXERCISES) == sorted(EXERCISES)
     for id_, exercise in EXERCISES.items():

@@ -35,7 +35,7 @@ def test_the_demo_is_what_readme_says() -> None:
     makefile, readme = read("Makefile"), read("README.md")
     (options,) = re.findall(r"^DEMO_TRAIN = (.*)$", makefile, re.MULTILINE)
     assert parse(CTC, None, ["train", *options.split()]).command == "train"
-    assert readme.count(f"main_ctc.py train {options}") == 2  # to paste, and the result
+    assert readme.count(f"main_ctc.py train {options}") == 3  # once to paste
     assert f"main_ctc.py train {options}`" in read("docs/maintainers.md")
     (clip,) = re.findall(r"^DEMO_CLIP := (\S+)$", makefile, re.MULTILINE)
     assert f"\t{clip}\t" in read("corpora/mini/fr/test.tsv")  # training never saw it

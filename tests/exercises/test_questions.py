@@ -11,10 +11,10 @@ TEMPLATE = (ROOT / "answers.md").read_text(encoding="utf-8")
 TITLES = list(read_answers(TEMPLATE))
 
 
-def test_the_template_asks_five_questions_and_answers_none() -> None:
-    assert [title.split()[0] for title in TITLES] == ["Q1", "Q2", "Q3", "Q4", "Q5"]
+def test_the_template_asks_six_questions_and_answers_none() -> None:
+    assert [title.split()[0] for title in TITLES] == [f"Q{n}" for n in range(1, 7)]
     assert not any(read_answers(TEMPLATE).values())
-    assert count_answered(match_answers(TEMPLATE, TEMPLATE)) == "0 of 5"
+    assert count_answered(match_answers(TEMPLATE, TEMPLATE)) == "0 of 6"
 
 
 @pytest.mark.parametrize(
@@ -36,7 +36,7 @@ def test_an_answer_is_what_stands_below_its_mark(written: str) -> None:
 def test_titles_and_order_may_change_and_questions_may_be_lost() -> None:
     text = "## Q5 mes erreurs\n\n**Answer**\n\ncinq\n\n## Q2\n\nsans marque\n"
     found = match_answers(TEMPLATE, text)
-    assert list(found) == TITLES and count_answered(found) == "2 of 5"
+    assert list(found) == TITLES and count_answered(found) == "2 of 6"
     assert (found[TITLES[4]], found[TITLES[1]]) == ("cinq", "sans marque")
     assert match_answers(TEMPLATE, "") == dict.fromkeys(TITLES, "")
     assert match_answers("", text) == {}

@@ -330,7 +330,7 @@ def test_what_submit_makes_can_be_graded(tmp_path: Path) -> None:
     assert earned(record) == POINTS
     (page,) = (tmp_path / "results" / "feedback").glob("*.md")
     text = page.read_text(encoding="utf-8")
-    assert "1 of 5 questions answered" in text and "Ninety nats." in text
+    assert "1 of 6 questions answered" in text and "Ninety nats." in text
 
 
 @pytest.mark.parametrize(

@@ -218,7 +218,9 @@ def main() -> None:
     """Score what may follow in two frames of a blank, an "a" and a "b"."""
     probabilities = torch.tensor([[0.6, 0.3, 0.1], [0.5, 0.2, 0.3]])  # (T', V)
     columns = probabilities.double().log().T  # (V, T')
-    print("two frames; p(blank), p(a), p(b):", probabilities.tolist())
+    print("two frames of a blank, an « a » and a « b »")
+    for row in probabilities.tolist():
+        print("    p = {:.1f}, {:.1f}, {:.1f}".format(*row))
     empty, no = empty_prefix(columns[0]), torch.tensor(False)
     for name, column in (("a", columns[1]), ("b", columns[2])):
         state, prefix = extend_prefix(column, columns[0], empty, no)

@@ -324,16 +324,6 @@ class CTCModel(AcousticModel):
         # <<< E22
 
 
-def ex_ctc() -> None:
-    """Show what the CTC loss takes, and that it is a negative log probability."""
-    V, U, T, B = 44, 3, 50, 2
-    log_probs = torch.randn(T, B, V).log_softmax(dim=2)  # (T, B, V)
-    targets = torch.randint(1, V, (B, U))  # (B, U): never the blank, 0
-    n_frames, n_chars = torch.tensor([T, 30]), torch.tensor([U, 2])  # (B,), (B,)
-    losses = nn.CTCLoss(0, reduction="none")(log_probs, targets, n_frames, n_chars)
-    print(f"CTC loss of two random utterances: {losses.tolist()} (see trellis.py)")
-
-
 def main() -> None:
     """Answer the question and print the shapes along the network."""
     print(f"the convolutions turn the shape (1, 1, 122, 80) into {question3()}")
@@ -343,7 +333,6 @@ def main() -> None:
     inputs = pack_sequence([torch.randn(T, 20) for T in (122, 50)])  # (T, B, M)
     scores, lengths = pad_packed_sequence(model.eval()(inputs))  # (T', B, V)
     print(f"lengths 122, 50 -> {lengths.tolist()}, scores {tuple(scores.shape)}")
-    ex_ctc()
 
 
 if __name__ == "__main__":

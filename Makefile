@@ -11,7 +11,7 @@ DEMO_SAID = awk -F'\t' '$$2 == "$(DEMO_CLIP)" {print "what was said: " $$4}' cor
 DEMO_TRAIN = --scheduler --nhidden_rnn 256 --dropout 0.2 --num_epochs 14
 
 .DEFAULT_GOAL := help
-.PHONY: help demo demo2 test test-all other-pythons check format starter figures handout gradescope classroom benchmarks clean
+.PHONY: help demo demo2 test test-all other-pythons check format starter figures handout handout-text texts gradescope classroom benchmarks clean
 
 help: ## this list
 	@awk -F':.*## ' '/^[a-z0-9-]+:.*## / {printf "make %-14s %s\n", $$1, $$2}' Makefile
@@ -61,6 +61,12 @@ figures: $(VENV)/.installed ## draw the figures of the texts, in English and Fre
 
 handout: $(VENV)/.installed ## dist/asr-lab.zip, what students get
 	$(BIN)/python instructor/make_handout.py
+
+handout-text: $(VENV)/.installed ## write boxes, figures and outputs of docs/lab.md and lab.fr.md anew
+	$(BIN)/python instructor/make_text.py
+
+texts: $(VENV)/.installed ## dist/lab.html and dist/lab.fr.html, to print
+	$(BIN)/python instructor/make_text.py --html
 
 gradescope: $(VENV)/.installed ## dist/gradescope.zip, the autograder to upload
 	$(BIN)/python instructor/make_bundles.py $@

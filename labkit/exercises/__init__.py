@@ -23,6 +23,7 @@ from labkit.exercises.verdicts import (
     failure,
     is_starter_body,
     judge_parts,
+    render,
     run_probe,
 )
 
@@ -51,6 +52,7 @@ __all__ = [
     "match_answers",
     "part",
     "registry",
+    "render",
     "run_probe",
     "split_parts",
     "to_bytes",

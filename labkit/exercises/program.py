@@ -147,7 +147,8 @@ def main(
             if args.hint not in exercises:
                 known = f"{min(exercises)} to {max(exercises)}"
                 raise LabError(f"no exercise {args.hint}", f"choose {known}", USAGE)
-            print(exercises[args.hint].hint)
+            asked = exercises[args.hint]
+            print(asked.hint, f"text: {asked.section}", sep="\n")
         elif args.submit:
             submit(exercises, args.lab, args.baselogdir)
         else:

@@ -75,6 +75,11 @@ class Exercise:
         return self.where.partition(":")[2]
 
     @property
+    def section(self) -> str:
+        """Where the text of the lab teaches what the exercise needs."""
+        return f"docs/lab.md#{self.id.lower()}"
+
+    @property
     def name(self) -> str:
         """The function and the id, as messages name the exercise."""
         return f"{self.function} ({self.id})"

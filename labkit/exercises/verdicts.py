@@ -137,7 +137,8 @@ def failure(exercise: Exercise, *pairs: tuple[str, str]) -> Verdict:
     hint = f"hint: python test_implementation.py --hint {exercise.id}"
     lines = [f"{head:55}  {where}"]
     lines += [f"     {name:9}{' '.join(text.split())}" for name, text in pairs]
-    return Verdict(FAIL, (*lines, f"     re-run   {rerun}          {hint}"))
+    last = f"     re-run   {rerun}   {hint}   text: {exercise.section}"
+    return Verdict(FAIL, (*lines, last))
 
 
 def check(exercise: Exercise, lab: Lab, seed: int) -> Verdict:
@@ -223,7 +224,11 @@ def _what_next(exercises: Exercises, verdicts: dict[str, Verdict]) -> list[str]:
             if verdict.state == state:
                 one = exercises[id_]
                 where = f"{id_} in {one.file} {one.function}   ({one.minutes} min)"
-                return [f"next: {where}   re-run: pytest -k {id_}", f"hint: {one.hint}"]
+                return [
+                    f"next: {where}   re-run: pytest -k {id_}",
+                    f"hint: {one.hint}",
+                    f"text: {one.section}",
+                ]
     if len(verdicts) == len(exercises):
         return ["all done"]
     return ["done; what is next: pytest"]

@@ -210,5 +210,6 @@ def test_the_list_ends_with_what_to_do_next() -> None:
     lab = Lab(ROOT)
     verdicts = {id_: check(e, lab, 0) for id_, e in EXERCISES.items()}
     lines = render(EXERCISES, verdicts)
-    assert lines[-2].startswith("next: E01 in data.py question1")
-    assert lines[-1] == f"hint: {EXERCISES['E01'].hint}"
+    assert lines[-3].startswith("next: E01 in data.py question1")
+    assert lines[-2] == f"hint: {EXERCISES['E01'].hint}"
+    assert lines[-1] == "text: docs/lab.md#e01"

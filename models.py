@@ -69,8 +69,8 @@ def mask_padding(features: Tensor, lengths: Tensor) -> Tensor:
     """Set to zero what lies past the end of each utterance.
 
     Args:
-        features: (B, C, T, M).
-        lengths: Frames of each utterance, int64 (B,).
+        features: (B, C, T, M), on any device.
+        lengths: Frames of each utterance, int64 (B,), on the CPU.
 
     Returns:
         The masked features, (B, C, T, M).

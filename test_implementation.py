@@ -155,8 +155,8 @@ EXERCISES = registry(
              points=2, minutes=15, difficulty=2,
              where="models.py:CTCModel.penalty", check=models.Penalty,
              needs=("E17", "E18", "E19"),
-             hint="weights 3, -4 and l1 = 0.5 give 3.5; a bias has one dimension, a "
-                  "matrix two"),
+             hint="weights 3, -4 and l1 = 0.5 give 3.5; a bias has one dimension: how "
+                  "many has a matrix, and how many the kernel of a convolution?"),
     exercise("E23", "one step of prefix beam search",
              points=4, minutes=40, difficulty=5,
              where="decoding.py:advance", check=search.Advance,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import torch
-from torch import Generator
+from torch import Generator, Tensor
 from torch.nn.utils.rnn import PackedSequence, pack_sequence
 
 from checks.drawing import normal
@@ -66,7 +66,6 @@ class LogMel(Check):
         build = lab.data.WaveformProcessor.build_tospectro
         transforms = [build(*arguments) for arguments in LogMel.ARGUMENTS]
         return {
-            "steps": len(transforms[0]),
             "spectrograms": [t(inputs["waveforms"]) for t in transforms],
         }
 
@@ -83,11 +82,20 @@ class LogMel(Check):
             )
             power = mel_filters(n_fft, nmels, rate) @ spectrum.abs().square()
             call = f"build_tospectro{arguments} on (B=2, 4000 samples)"
-            why = "10 log10 of the power in each band, each utterance by itself"
+            why = "10 log10 of the power in each band"
             decibels = 10 * power.clamp(min=1e-10).log10()
+            if LogMel.has_floor(got, decibels):
+                why = "top_db cuts what is far below the loudest of the batch: leave "
+                why += "it out, so that an utterance is the same alone and in a batch"
             expect_close(call, got, decibels, why, tolerance=0.05)
-        why = "the lab names its two steps: the mel spectrogram, the decibels"
-        expect("len(build_tospectro(...))", result["steps"], 2, why)
+
+    @staticmethod
+    def has_floor(got: object, decibels: Tensor) -> bool:
+        """Check whether values are right but for a floor under all of them."""
+        if not isinstance(got, Tensor) or got.shape != decibels.shape:
+            return False
+        floored = decibels.clamp(min=got.min().item())
+        return bool((got - floored).abs().max() < 0.05)
 
 
 class Packing(Check):

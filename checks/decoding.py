@@ -53,8 +53,13 @@ class BestPaths(Check):
     def probe(lab: Lab, inputs: Values) -> Values:
         found = lab.decoding.best_paths(pack(inputs["scores"], inputs["lengths"]))
         return {
+            # NumPy's float64 is a float too.
             "types": [
-                (type(cost).__name__, type(path).__name__) for cost, path in found
+                tuple(
+                    kind.__name__ if isinstance(value, kind) else type(value).__name__
+                    for value, kind in ((cost, float), (path, list))
+                )
+                for cost, path in found
             ],
             "found": [(float(cost), [int(k) for k in path]) for cost, path in found],
         }

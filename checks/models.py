@@ -11,7 +11,7 @@ from torch.nn.utils.rnn import pack_sequence
 
 from checks.drawing import normal, whole
 from checks.oracles import collapsed, parts_in_a_row, small_weights
-from checks.tools import LAB_CONVOLUTIONS, unpacked
+from checks.tools import LAB_CONVOLUTIONS, unpacked, without_biases
 from labkit.base import Lab
 from labkit.exercises import Check, Values, expect, expect_close, expect_that, part
 
@@ -55,9 +55,11 @@ class OutputLengths(Check):
             return nn.Sequential(convolutions[0], *between, convolutions[1])
 
         compute = lab.models.output_lengths
+        given = torch.arange(1, 201)
         return {
-            "lab": compute(torch.arange(1, 201), layers(LAB_CONVOLUTIONS)),
+            "lab": compute(given, layers(LAB_CONVOLUTIONS)),
             "others": compute(torch.arange(4, 201), list(layers(inputs["others"]))),
+            "given": given,
         }
 
     @staticmethod
@@ -84,6 +86,9 @@ class OutputLengths(Check):
                     features = nn.Conv2d(1, 1, kernel, stride, padding)(features)
                 call = f"output_lengths({T}) of Conv2d {layers}"
                 expect(call, length, features.shape[2], why)
+        call = "output_lengths(1, ..., 200): its argument, afterwards"
+        why = "the caller's tensor must stay as it was: no += or other change in place"
+        expect(call, result["given"], torch.arange(1, 201), why)
 
 
 class RequiredFrames(Check):
@@ -127,8 +132,15 @@ class Masking(Check):
 
     @staticmethod
     def probe(lab: Lab, inputs: Values) -> Values:
-        features = inputs["features"].clone()
-        return {"masked": lab.models.mask_padding(features, inputs["lengths"])}
+        features, lengths = inputs["features"].clone(), inputs["lengths"]
+        masked = lab.models.mask_padding(features, lengths)
+        mixed = ""
+        try:
+            # Stands for a graphics card: features there, lengths on the CPU.
+            lab.models.mask_padding(features.to("meta"), lengths)
+        except RuntimeError as error:
+            mixed = next((line for line in str(error).splitlines() if line), "")
+        return {"masked": masked, "mixed": mixed}
 
     @staticmethod
     def judge(inputs: Values, result: Values) -> None:
@@ -138,6 +150,15 @@ class Masking(Check):
         call = "mask_padding((4, 2, 7, 3), lengths 7, 1, 4, 6)"
         why = "frames t >= length of utterance b are 0, in all channels and bands"
         expect_close(call, result["masked"], wanted, why, tolerance=0)
+        call = "mask_padding of features on another device than the lengths"
+        why = "what is multiplied must lie on one device: features.device"
+        at_odds = Masking.is_at_odds(result["mixed"])
+        expect_that(not at_odds, call, "the mask on that device", result["mixed"], why)
+
+    @staticmethod
+    def is_at_odds(message: str) -> bool:
+        """Tell an error of two devices from one of a tensor without data."""
+        return "device" in message and "meta" in message and "item()" not in message
 
 
 def small_model(lab: Lab, l1: float = 0.5) -> Any:  # noqa: ANN401 (the student's)
@@ -151,28 +172,43 @@ def small_model(lab: Lab, l1: float = 0.5) -> Any:  # noqa: ANN401 (the student'
     return model.eval()
 
 
-def give_weights(model: Any, weights: list[list[Tensor]]) -> list[list[tuple]]:  # noqa: ANN401
+def give_weights(model: Any, weights: list[list[Tensor]]) -> Values:  # noqa: ANN401
     """Copy weights into the parts of a network, where all shapes are alike.
 
     Returns:
-        The shapes of its own parameters, for each part.
+        The shapes of its own parameters, for each part, and which convolutions have
+        a bias.
     """
     parts = [list(part.parameters()) for part in (model.cnn, model.rnn, model.charlin)]
+    layers = [m for m in model.cnn.modules() if isinstance(m, nn.Conv2d)]
+    biases = [layer.bias is not None for layer in layers]
+    given = [without_biases(weights[0], biases), *weights[1:]]
     shapes = [[tuple(p.shape) for p in part] for part in parts]
-    if shapes == [[tuple(w.shape) for w in part] for part in weights]:
+    if shapes == [[tuple(w.shape) for w in part] for part in given]:
         with torch.no_grad():
-            for own, given in zip(chain(*parts), chain(*weights)):
-                own.copy_(given)
-    return shapes
+            for own, value in zip(chain(*parts), chain(*given)):
+                own.copy_(value)
+    return {"shapes": shapes, "biases": biases}
 
 
-def require_shapes(shapes: list[list[tuple]], weights: list[list[Tensor]]) -> None:
-    """Require the layers that the weights of the check are for."""
-    wanted = [[tuple(weight.shape) for weight in part] for part in weights]
+def weights_given(result: Values, weights: list[list[Tensor]]) -> list[list[Tensor]]:
+    """Require the layers that the weights of the check are for.
+
+    Returns:
+        The weights that the network has: a convolution may do without a bias.
+    """
+    biases = [bool(one) for one in result["biases"]]
+    kept = [without_biases(weights[0], biases), *weights[1:]]
+    wanted = [[tuple(weight.shape) for weight in part] for part in kept]
     why = "forward needs the layers that the docstrings ask for"
     call = "CTCModel: its convolutions, recurrent and output layers"
     layers = "as build_cnn, build_rnn and build_charlin have them"
-    expect_that(shapes == wanted, call, layers, "others", why)
+    expect_that(result["shapes"] == wanted, call, layers, "others", why)
+    own = [
+        weight if any(weight is one for one in kept[0]) else torch.zeros_like(weight)
+        for weight in weights[0]
+    ]
+    return [own, *weights[1:]]
 
 
 class Forward(Check):
@@ -190,7 +226,7 @@ class Forward(Check):
     @staticmethod
     def probe(lab: Lab, inputs: Values) -> Values:
         model, spectrograms = small_model(lab), inputs["spectrograms"]
-        shapes = give_weights(model, inputs["weights"])
+        layers = give_weights(model, inputs["weights"])
         with torch.no_grad():
             together = model(pack_sequence(spectrograms, enforce_sorted=False))
             alone = [unpacked(model(pack_sequence([s])))[0] for s in spectrograms]
@@ -198,7 +234,7 @@ class Forward(Check):
         return {
             "together": unpacked(together),
             "alone": alone,
-            "shapes": shapes,
+            "layers": layers,
             "unmoved": [n for n, p in model.named_parameters() if p.grad is None],
         }
 
@@ -208,24 +244,32 @@ class Forward(Check):
         call = "forward of T = 61, 122, 5"
         why = "T' frames of each utterance, in the order of the inputs"
         expect(f"{call}: T'", lengths, [16, 31, 2], why)
-        require_shapes(result["shapes"], inputs["weights"])
-        wanted = parts_in_a_row(inputs["spectrograms"], *inputs["weights"])
+        weights = weights_given(result["layers"], inputs["weights"])
+        wanted = parts_in_a_row(inputs["spectrograms"], *weights)
         with part("one utterance"):
             for T, alone, parts in zip(Forward.LENGTHS, result["alone"], wanted):
                 why = "a frame is C M' numbers by channel: permute, then flatten"
+                if Forward.alike(alone, parts.softmax(1)):
+                    why = "scores, not probabilities: no softmax at the end"
                 got, want = alone.log_softmax(1), parts.log_softmax(1)
                 expect_close(f"forward of T = {T} alone", got, want, why)
         with part("a batch"):
-            pairs = zip(Forward.LENGTHS, result["together"], wanted)
-            for T, together, parts in pairs:
-                why = (
-                    "the same alone and in a batch: axes? convolve() masks the padding"
-                )
-                got, want = together.log_softmax(1), parts.log_softmax(1)
+            why = "the same alone and in a batch: axes? convolve() masks the padding"
+            padded = parts_in_a_row(inputs["spectrograms"], *weights, padded=True)
+            if all(map(Forward.alike, result["together"], padded)):
+                why = "the recurrent layers read the padding of the batch: pack what "
+                why += "they read, not what comes out of them"
+            for T, got, want in zip(Forward.LENGTHS, result["together"], wanted):
+                got, want = got.log_softmax(1), want.log_softmax(1)
                 expect_close(f"{call}, against T = {T} alone", got, want, why)
         why = "the gradient must reach every weight: no no_grad, no detach"
         call = "backward through forward: weights without a gradient"
         expect(call, result["unmoved"], [], why)
+
+    @staticmethod
+    def alike(got: Tensor, want: Tensor) -> bool:
+        """Compare the scores of an utterance, whatever their shapes are."""
+        return got.shape == want.shape and torch.allclose(got, want, atol=1e-4)
 
 
 class Penalty(Check):
@@ -239,14 +283,17 @@ class Penalty(Check):
     @staticmethod
     def probe(lab: Lab, inputs: Values) -> Values:
         model = small_model(lab, inputs["l1"])
-        shapes = give_weights(model, inputs["weights"])
+        layers = give_weights(model, inputs["weights"])
         value = model.penalty()
-        value.backward()
+        learns = isinstance(value, Tensor) and value.requires_grad
+        if learns:
+            value.sum().backward()
         weights = [p for p in model.parameters() if p.dim() > 1]
         others = [p for p in model.parameters() if p.dim() <= 1]
         return {
             "value": value,
-            "shapes": shapes,
+            "learns": learns,
+            "layers": layers,
             "slopes": [
                 w.grad.abs().max().item() for w in weights if w.grad is not None
             ],
@@ -256,13 +303,19 @@ class Penalty(Check):
     @staticmethod
     def judge(inputs: Values, result: Values) -> None:
         l1 = inputs["l1"]
-        require_shapes(result["shapes"], inputs["weights"])
+        weights_given(result["layers"], inputs["weights"])
         matrices = [w for w in chain(*inputs["weights"]) if w.dim() > 1]
         call = f"penalty() with l1 = {l1}"
         norm = sum(w.double().abs().sum().item() for w in matrices)
         value = torch.tensor(l1 * norm)
         why = "l1 times the sum of the absolute values of all matrices and kernels"
-        expect_close(call, result["value"], value, why, tolerance=1e-4 * value.item())
+        got = result["value"]
+        if isinstance(got, (int, float)):  # its value may be right all the same
+            got = torch.tensor(float(got))
+        expect_close(call, got, value, why, tolerance=1e-4 * value.item())
+        why = "training minimises it, so it needs a gradient: no .item(), float() or "
+        why += ".detach() of a weight"
+        expect(f"{call}: a tensor with a gradient", result["learns"], True, why)
         expect(f"{call}: biases with a gradient", result["touched"], 0, "none")
         why = "the gradient of l1 |w| is l1 times the sign of w, for every weight"
         slopes = [l1] * len(matrices)

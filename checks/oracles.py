@@ -66,6 +66,7 @@ def parts_in_a_row(
     kernels: list[Tensor],
     recurrent: list[Tensor],
     output: list[Tensor],
+    padded: bool = False,
 ) -> list[Tensor]:
     """Compute the scores of each utterance by itself, in evaluation.
 
@@ -74,6 +75,8 @@ def parts_in_a_row(
         kernels: The weights of the convolutions and their normalisations.
         recurrent: Those of two bidirectional GRU layers of 4 units.
         output: Matrix (V, 2 H) and bias (V,).
+        padded: Let the recurrent layers read zeros up to the longest one's end: a
+            mistake.
 
     Returns:
         The scores of each utterance, (T', V).
@@ -83,11 +86,14 @@ def parts_in_a_row(
     with torch.no_grad():
         for ours, theirs in zip(rnn.parameters(), recurrent):
             ours.copy_(theirs)
-        for spectrogram in spectrograms:
-            features = convolved(spectrogram[None, None], kernels, mean=-0.5)
-            frames = features[0].transpose(0, 1).flatten(1)  # (T', C M')
+        features = [convolved(s[None, None], kernels, mean=-0.5) for s in spectrograms]
+        rows = [f[0].transpose(0, 1).flatten(1) for f in features]  # (T', C M')
+        longest = max(map(len, rows)) if padded else 0
+        for row in rows:
+            frames = F.pad(row, (0, 0, 0, max(0, longest - len(row))))
             outputs, _ = rnn(frames.unsqueeze(1))  # (T', 1, 2 H)
-            scores.append(outputs[:, 0] @ output[0].T + output[1])  # (T', V)
+            own = outputs[: len(row), 0]
+            scores.append(own @ output[0].T + output[1])  # (T', V)
     return scores
 
 

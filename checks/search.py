@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from itertools import product
+from typing import ClassVar
 
 import torch
 from torch import Generator, Tensor
@@ -33,14 +34,22 @@ class Advance(Check):
 
     @staticmethod
     def probe(lab: Lab, inputs: Values) -> Values:
+        odd: set[str] = set()
+
         def advance(beam: Sums, frame: list[float], blank: int) -> Sums:
-            longer = lab.decoding.advance(dict(beam), frame, blank)
+            given = dict(beam)
+            longer = lab.decoding.advance(given, frame, blank)
+            if given != beam:
+                odd.add("a beam that was changed")
+            for prefix, ends in longer.items():
+                odd.update(type(k).__name__ for k in prefix if not isinstance(k, int))
+                odd.update(type(x).__name__ for x in ends if not isinstance(x, float))
             return {
                 tuple(int(k) for k in prefix): (float(ends[0]), float(ends[1]))
                 for prefix, ends in longer.items()
             }
 
-        result = {}
+        result: Values = {}
         for name in ("alone", "pruned"):
             beam = {tuple(prefix): tuple(ends) for prefix, ends in inputs[name]}
             result[name] = [*advance(beam, inputs["frames"][3], 0).items()]
@@ -49,7 +58,7 @@ class Advance(Check):
             for frame in inputs["frames"][:3]:
                 beam = advance(beam, frame, blank)
                 result[f"{blank}"].append([*beam.items()])
-        return result
+        return {**result, "odd": sorted(odd)}
 
     @staticmethod
     def judge(inputs: Values, result: Values) -> None:
@@ -66,6 +75,11 @@ class Advance(Check):
         pruned = {tuple(prefix): tuple(ends) for prefix, ends in inputs["pruned"]}
         call = "advance of a pruned beam, so late that exp() of the sums is 0"
         Advance.compare(call, result["pruned"], pruned, last, 0)
+        call = "advance: what the prefixes and sums are made of"
+        why = "plain numbers, which the search can print and save: .item(), .tolist(); "
+        why += "and the beam that was given must stay as it was"
+        odd = ", ".join(result["odd"])
+        expect_that(not odd, call, "int and float", odd, why)
 
     @staticmethod
     def compare(
@@ -150,12 +164,24 @@ class Prune(Check):
 class Law(Check):
     """A predicate that is tried on exact searches and on broken ones."""
 
-    FLAWS = (
-        *("", "the best path only", "two transcripts exchanged"),
-        *("blanks dropped first", "a transcript twice", "a transcript lost"),
-        *("a transcript twice, one as probable never", "the worst first"),
-        *("costs, not scores", "the beam kept too small", "nothing found"),
-    )
+    LOSS = "a score is not minus the CTC loss of its transcript"
+    SUM = "the probabilities do not add up to 1"
+    TWICE = "a transcript is there twice"
+    # What is wrong with each search, and the condition that it breaks.
+    FLAWS: ClassVar = {
+        "": "",
+        "the best path only": LOSS,
+        "two transcripts exchanged": LOSS,
+        "blanks dropped first": LOSS,
+        "a transcript twice": TWICE,
+        "a transcript lost": SUM,
+        "a transcript twice, one as probable never": TWICE,
+        "the worst first": "the scores are not in order, from the best to the worst",
+        "costs, not scores": "the scores are not log-probabilities",
+        "the beam kept too small": SUM,
+        "nothing found": f"there is no transcript: {SUM}",
+    }
+    OWN_SEARCH = ("prefix_search", "advance", "prune")
 
     @staticmethod
     def inputs(generator: Generator) -> Values:
@@ -171,7 +197,11 @@ class Law(Check):
 
     @staticmethod
     def probe(lab: Lab, inputs: Values) -> Values:
+        def refuse(*given: object, **named: object) -> None:
+            raise RuntimeError("is_exact must test any search: it cannot ask your own")
+
         answers = []
+        own = {name: getattr(lab.decoding, name) for name in Law.OWN_SEARCH}
         for blank, listed in inputs["searches"]:
             found = [Hypothesis(score, list(p)) for score, p in listed]
 
@@ -180,7 +210,11 @@ class Law(Check):
             ) -> list[Hypothesis]:
                 return found[:beam_size]
 
-            answer = lab.decoding.is_exact(search, inputs["log_probs"], blank)
+            vars(lab.decoding).update(dict.fromkeys(own, refuse))
+            try:
+                answer = lab.decoding.is_exact(search, inputs["log_probs"], blank)
+            finally:
+                vars(lab.decoding).update(own)
             answers.append(answer if answer is None else bool(answer))
         return {"answers": answers}
 
@@ -189,13 +223,13 @@ class Law(Check):
         searches, answers = inputs["searches"], result["answers"]
         expect("is_exact: answers", len(answers), len(searches), "one for each")
         given = [(blank, list(map(list, listed))) for blank, listed in searches]
-        for flaw, blank in product(Law.FLAWS, (0, 2)):
+        for (flaw, broken), blank in product(Law.FLAWS.items(), (0, 2)):
             listed = Law.all_found(flaw, inputs["log_probs"], blank)
             answer = answers[given.index((blank, list(map(list, listed))))]
             name = f"a search with a flaw: {flaw}" if flaw else "an exact search"
             why = "with room for all transcripts, each score is minus the CTC loss of "
             why += "the whole transcript, and the probabilities add up to 1"
-            why = "the test must find the flaw" if flaw else why
+            why = f"the test must find that {broken}" if flaw else why
             call = f"is_exact of {name}, blank={blank}"
             expect(call, answer, not flaw, why)
 

@@ -131,7 +131,7 @@ return nn.Sequential(mel, AmplitudeToDB())
 
 @E03 wrong top-db
 @mistake clips 80 dB below the loudest utterance of the batch
-@mentions each utterance by itself
+@mentions top_db
 return nn.Sequential(
     MelSpectrogram(rate, n_fft=n_fft, hop_length=hop_length, n_mels=nmels),
     AmplitudeToDB(top_db=80),
@@ -153,6 +153,15 @@ return nn.Sequential(mel, Log())
 @mentions 10 log10
 return nn.Sequential(
     MelSpectrogram(rate, n_fft=n_fft, hop_length=hop_length, n_mels=nmels)
+)
+
+@E03 right three-steps
+from torchaudio.transforms import MelScale, Spectrogram
+
+return nn.Sequential(
+    Spectrogram(n_fft=n_fft, hop_length=hop_length),
+    MelScale(nmels, rate, n_stft=n_fft // 2 + 1),
+    AmplitudeToDB(),
 )
 
 @E03 right functional-decibels

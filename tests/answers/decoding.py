@@ -153,6 +153,20 @@ return [
     for b, n in enumerate(lengths.tolist())
 ]
 
+@E12 wrong cost-of-single-precision
+@mistake returns a number of NumPy that is no float: JSON cannot hold it
+@mentions .item()
+padded, lengths = pad_packed_sequence(scores)
+best, path = padded.log_softmax(2).max(2)
+best = best.detach().numpy()
+return [(-best[:n, b].sum(), path[:n, b].tolist()) for b, n in enumerate(lengths)]
+
+@E12 right cost-of-numpy
+padded, lengths = pad_packed_sequence(scores)
+best, path = padded.double().log_softmax(2).max(2)
+best = best.detach().numpy()
+return [(-best[:n, b].sum(), path[:n, b].tolist()) for b, n in enumerate(lengths)]
+
 @E12 right one-utterance-at-a-time
 padded, lengths = pad_packed_sequence(scores, batch_first=True)
 result = []
@@ -587,7 +601,9 @@ for prefix, ends in beam.items():
         new[prefix + (symbol,)] = (old[0], log_add(old[1], paths + frame[symbol]))
 return new
 
-@E23 right in-single-precision
+@E23 wrong tensors-as-sums
+@mistake returns tensors, which the decoders refuse afterwards
+@mentions .item()
 new = {}
 for prefix, ends in beam.items():
     ends = torch.tensor(ends)
@@ -604,6 +620,50 @@ for prefix, ends in beam.items():
             old = new.get(longer, torch.full((2,), -math.inf))
             new[longer] = torch.logaddexp(old, paths + log_prob)
 return new
+
+@E23 wrong takes-the-beam-apart
+@mistake empties the beam, which belongs to the caller
+@mentions must stay as it was
+ends_blank, ends_symbol = {}, {}
+
+
+def add(sums, prefix, log_prob):
+    sums[prefix] = log_add(sums.get(prefix, -math.inf), log_prob)
+
+
+while beam:
+    prefix, (with_blank, with_symbol) = beam.popitem()
+    both = log_add(with_blank, with_symbol)
+    for symbol, log_prob in enumerate(frame):
+        if symbol == blank:
+            add(ends_blank, prefix, both + log_prob)
+        elif prefix[-1:] == (symbol,):
+            add(ends_symbol, prefix, with_symbol + log_prob)
+            add(ends_symbol, (*prefix, symbol), with_blank + log_prob)
+        else:
+            add(ends_symbol, (*prefix, symbol), both + log_prob)
+return {
+    p: (ends_blank.get(p, -math.inf), ends_symbol.get(p, -math.inf))
+    for p in {**ends_blank, **ends_symbol}
+}
+
+@E23 right in-single-precision
+new = {}
+for prefix, ends in beam.items():
+    ends = torch.tensor(ends)
+    for symbol, log_prob in enumerate(torch.tensor(frame)):
+        steps = [((*prefix, symbol), torch.tensor([-math.inf, ends.logsumexp(0)]))]
+        if symbol == blank:
+            steps = [(prefix, torch.tensor([ends.logsumexp(0), -math.inf]))]
+        elif prefix and prefix[-1] == symbol:
+            steps = [
+                (prefix, torch.tensor([-math.inf, ends[1]])),
+                ((*prefix, symbol), torch.tensor([-math.inf, ends[0]])),
+            ]
+        for longer, paths in steps:
+            old = new.get(longer, torch.full((2,), -math.inf))
+            new[longer] = torch.logaddexp(old, paths + log_prob)
+return {prefix: tuple(pair.tolist()) for prefix, pair in new.items()}
 
 
 @E24 wrong lowest-kept
@@ -1187,6 +1247,15 @@ scores = [one.score for one in found]
 assert scores == sorted(scores, reverse=True)
 assert abs(sum(map(math.exp, scores)) - 1) < 1e-4
 return True
+
+@E26 wrong own-search-as-the-judge
+@mistake compares with the student's own search, which is what has to be tested
+@mentions it cannot ask your own
+n_frames, n_symbols = log_probs.shape
+size = n_symbols**n_frames
+found, mine = search(log_probs, size, blank), prefix_search(log_probs, size, blank)
+pairs = zip(found, mine)
+return len(found) == len(mine) and all(abs(a.score - b.score) < 1e-4 for a, b in pairs)
 
 @E26 right every-path-by-hand
 from itertools import product

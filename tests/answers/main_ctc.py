@@ -10,13 +10,14 @@ return F.ctc_loss(padded.log_softmax(2), targets, n_frames, n_chars, blank)
 
 @E10 wrong no-log-softmax
 @mistake passes scores for log-probabilities
-@mentions softmax
+@mentions may even be negative
 padded, n_frames = pad_packed_sequence(scores)
 targets, n_chars = pad_packed_sequence(transcripts, batch_first=True)
 return F.ctc_loss(padded, targets, n_frames, n_chars, blank, reduction="none")
 
 @E10 wrong softmax-without-log
 @mistake passes probabilities for log-probabilities
+@mentions log_softmax, not softmax
 padded, n_frames = pad_packed_sequence(scores)
 targets, n_chars = pad_packed_sequence(transcripts, batch_first=True)
 return F.ctc_loss(
@@ -25,6 +26,7 @@ return F.ctc_loss(
 
 @E10 wrong softmax-over-time
 @mistake normalises over time
+@mentions not over the frames
 padded, n_frames = pad_packed_sequence(scores)
 targets, n_chars = pad_packed_sequence(transcripts, batch_first=True)
 return F.ctc_loss(
@@ -56,6 +58,7 @@ return F.ctc_loss(
 
 @E10 wrong blank-ignored
 @mistake leaves the blank at 0
+@mentions the blank is the argument
 padded, n_frames = pad_packed_sequence(scores)
 targets, n_chars = pad_packed_sequence(transcripts, batch_first=True)
 return F.ctc_loss(
@@ -64,6 +67,7 @@ return F.ctc_loss(
 
 @E10 wrong targets-time-first
 @mistake passes the targets as (U, B)
+@mentions utterance by utterance
 padded, n_frames = pad_packed_sequence(scores)
 targets, n_chars = pad_packed_sequence(transcripts)
 return F.ctc_loss(
@@ -72,6 +76,7 @@ return F.ctc_loss(
 
 @E10 wrong all-frames
 @mistake counts the padding as frames
+@mentions the padding is no frame
 padded, n_frames = pad_packed_sequence(scores)
 targets, n_chars = pad_packed_sequence(transcripts, batch_first=True)
 n_frames = torch.full_like(n_frames, len(padded))
@@ -81,7 +86,7 @@ return F.ctc_loss(
 
 @E10 wrong by-the-length
 @mistake divides each loss by the length of its transcript
-@mentions -log of the sum
+@mentions not divided by a length
 padded, n_frames = pad_packed_sequence(scores)
 targets, n_chars = pad_packed_sequence(transcripts, batch_first=True)
 losses = F.ctc_loss(
@@ -231,6 +236,32 @@ return CTCModel(
     args.l1,
 )
 
+@E21 wrong always-lstm
+@mistake writes the cell down
+@mentions GRU
+return CTCModel(
+    charmap,
+    args.nmels,
+    args.nhidden_rnn,
+    args.nlayers_rnn,
+    "LSTM",
+    args.dropout,
+    args.l1,
+)
+
+@E21 wrong alphabet-of-its-own
+@mistake makes another alphabet instead of taking the one given
+@mentions not a new CharMap
+return CTCModel(
+    CharMap(),
+    args.nmels,
+    args.nhidden_rnn,
+    args.nlayers_rnn,
+    args.cell_type,
+    args.dropout,
+    args.l1,
+)
+
 @E21 right positional
 return CTCModel(
     charmap,
@@ -290,6 +321,23 @@ return torch.optim.AdamW(model.parameters(), lr=args.base_lr)
 @mistake swaps the two options
 return torch.optim.AdamW(
     model.parameters(), lr=args.weight_decay, weight_decay=args.base_lr
+)
+
+@E13 wrong betas-of-another-paper
+@mistake changes the betas, which no option asks for
+@mentions betas and eps as they are
+return torch.optim.AdamW(
+    model.parameters(),
+    lr=args.base_lr,
+    betas=(0.9, 0.98),
+    weight_decay=args.weight_decay,
+)
+
+@E13 wrong no-momentum
+@mistake leaves the mean of the gradients out
+@mentions betas and eps as they are
+return torch.optim.AdamW(
+    model.parameters(), args.base_lr, (0.0, 0.999), weight_decay=args.weight_decay
 )
 
 @E13 right groups
@@ -375,6 +423,19 @@ losses = compute_losses(scores, minibatch[1])
 extra = penalty()
 (losses.mean() + extra).backward()
 torch.nn.utils.clip_grad_value_(model.parameters(), grad_clip)
+optimizer.step()
+return losses, extra, scores
+
+@E14 wrong each-parameter-clipped
+@mistake clips the gradient of each parameter by itself
+@mentions one norm
+optimizer.zero_grad()
+scores = model(minibatch[0])
+losses = compute_losses(scores, minibatch[1])
+extra = penalty()
+(losses.mean() + extra).backward()
+for parameter in model.parameters():
+    clip_grad_norm_(parameter, grad_clip)
 optimizer.step()
 return losses, extra, scores
 

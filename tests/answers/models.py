@@ -111,6 +111,16 @@ for layer in layers.modules():
         lengths = (lengths + margin) // layer.stride[0] + 1
 return lengths
 
+@E11 wrong lengths-changed-in-place
+@mistake changes the tensor of the caller
+@mentions the caller's tensor must stay
+for layer in layers:
+    if isinstance(layer, nn.Conv2d):
+        lengths += 2 * layer.padding[0] - layer.kernel_size[0]
+        lengths //= layer.stride[0]
+        lengths += 1
+return lengths
+
 @E11 right dilation-too
 for conv in filter(lambda m: isinstance(m, nn.Conv2d), layers):
     reach = conv.dilation[0] * (conv.kernel_size[0] - 1)
@@ -261,6 +271,12 @@ for b, n in enumerate(lengths):
     masked[b, 0, n:] = 0
 return masked
 
+@E16 wrong mask-on-the-cpu
+@mistake makes the mask on the CPU, wherever the features are
+@mentions features.device
+inside = torch.arange(features.shape[2]) < lengths.unsqueeze(1)
+return features * inside[:, None, :, None]
+
 @E16 wrong cut-not-masked
 @mistake cuts at the shortest
 @mentions shape (4, 2, 1, 3)
@@ -280,13 +296,14 @@ for row, n in zip(features, lengths.tolist()):
 return torch.stack(rows)
 
 @E16 right einsum
-mask = torch.zeros(len(features), features.shape[2])
+mask = torch.zeros(len(features), features.shape[2], device=features.device)
 for b in range(len(lengths)):
     mask[b, : lengths[b]] = 1
 return torch.einsum("bctm,bt->bctm", features, mask)
 
 @E16 right where
-inside = torch.stack([torch.arange(features.shape[2]) < n for n in lengths])
+t = torch.arange(features.shape[2], device=features.device)
+inside = torch.stack([t < n for n in lengths])
 return torch.where(inside[:, None, :, None], features, torch.zeros_like(features))
 
 
@@ -456,6 +473,26 @@ for n, k, s, p in ((1, (41, 11), 2, (20, 5)), (32, (21, 11), (2, 1), (10, 5))):
     layers += [nn.Dropout2d(dropout)]
 return nn.Sequential(*layers)
 
+@E17 wrong layers-with-names
+@mistake names the layers, so that no checkpoint fits
+@mentions the checkpoints name the layers
+from collections import OrderedDict
+
+layers = OrderedDict()
+for n, k, s, p in ((1, (41, 11), 2, (20, 5)), (32, (21, 11), (2, 1), (10, 5))):
+    layers[f"conv{n}"] = nn.Conv2d(n, 32, k, s, p)
+    layers[f"norm{n}"] = nn.BatchNorm2d(32)
+    layers[f"bounds{n}"] = nn.Hardtanh(0, 20)
+    layers[f"dropout{n}"] = nn.Dropout2d(dropout)
+return nn.Sequential(layers)
+
+@E17 right no-bias-before-normalisation
+layers = []
+for n, k, s, p in ((1, (41, 11), 2, (20, 5)), (32, (21, 11), (2, 1), (10, 5))):
+    layers += [nn.Conv2d(n, 32, k, s, p, bias=False), nn.BatchNorm2d(32)]
+    layers += [nn.Hardtanh(0, 20), nn.Dropout2d(dropout)]
+return nn.Sequential(*layers)
+
 @E17 right list-of-layers
 table = [
     (1, (41, 11), (2, 2), (20, 5)),
@@ -489,6 +526,13 @@ return cnn
 @mentions two directions
 return CELL_TYPES[cell_type](
     n_features, nhidden, nlayers, dropout=dropout if nlayers > 1 else 0
+)
+
+@E18 wrong one-direction-of-twice-the-units
+@mistake reads forwards only, with 2 H units
+@mentions bidirectional=True
+return CELL_TYPES[cell_type](
+    n_features, 2 * nhidden, nlayers, dropout=dropout if nlayers > 1 else 0
 )
 
 @E18 wrong batch-first
@@ -665,7 +709,7 @@ return pack_padded_sequence(self.charlin(outputs), lengths, enforce_sorted=False
 
 @E20 wrong rnn-over-padding
 @mistake runs the recurrent layers over the padding
-@mentions padding
+@mentions pack what they read
 spectrograms, lengths = pad_packed_sequence(inputs)
 features = spectrograms.transpose(0, 1).unsqueeze(1)
 features, lengths = self.convolve(features, lengths)
@@ -695,6 +739,7 @@ return pack_padded_sequence(self.charlin(outputs), lengths)
 
 @E20 wrong softmax
 @mistake returns probabilities
+@mentions no softmax at the end
 spectrograms, lengths = pad_packed_sequence(inputs)
 features = spectrograms.transpose(0, 1).unsqueeze(1)
 features, lengths = self.convolve(features, lengths)
@@ -759,8 +804,8 @@ return pack_sequence(scores, enforce_sorted=False)
 
 
 @E22 wrong detached
-@mistake cuts the penalty from its gradient: raises
-@mentions does not require grad
+@mistake cuts the penalty from its gradient
+@mentions .detach()
 total = 0
 for p in self.parameters():
     if p.dim() > 1:
@@ -809,8 +854,8 @@ return self.l1 * sum(p.abs().sum() for p in self.parameters() if p.dim() == 2)
 return self.l1 * sum(p.sum() for p in self.parameters() if p.dim() > 1)
 
 @E22 wrong a-number
-@mistake returns a Python number, without gradient: raises
-@mentions 'float' object
+@mistake returns a Python number, without gradient
+@mentions no .item()
 total = 0.0
 for p in self.parameters():
     if p.dim() > 1:

@@ -255,7 +255,9 @@ class Forward(Check):
                 expect_close(f"forward of T = {T} alone", got, want, why)
         with part("a batch"):
             why = "the same alone and in a batch: axes? convolve() masks the padding"
-            padded = parts_in_a_row(inputs["spectrograms"], *weights, padded=True)
+            first, second, third = weights
+            spectrograms = inputs["spectrograms"]
+            padded = parts_in_a_row(spectrograms, first, second, third, padded=True)
             if all(map(Forward.alike, result["together"], padded)):
                 why = "the recurrent layers read the padding of the batch: pack what "
                 why += "they read, not what comes out of them"

@@ -45,6 +45,24 @@ def _count(text: str) -> int:
 _count.__name__ = "whole number"
 
 
+def _add_limits(parser: LabParser) -> None:
+    parser.add_argument(
+        "--seconds", type=_count, default=10, help="of computing, an exercise"
+    )
+    parser.add_argument(
+        "--memory", type=_count, default=350, metavar="MB", help="an exercise"
+    )
+    parser.add_argument("--verbose", action="store_true", help="show tracebacks")
+    # For tests: switch measures of this system off, to test the others.
+    parser.add_argument(
+        "--without",
+        action="append",
+        default=[],
+        choices=("namespaces", "kernel", "user", "fork"),
+        help=argparse.SUPPRESS,
+    )
+
+
 def parse(arguments: list[str]) -> argparse.Namespace:
     """Read the command line."""
     parser = LabParser(
@@ -77,26 +95,24 @@ def parse(arguments: list[str]) -> argparse.Namespace:
         default=0,
         help="grade this part of the lab alone (default: all parts)",
     )
+    parser.add_argument(
+        "--given",
+        nargs="+",
+        default=[],
+        metavar="E05",
+        help="exercises that were handed out solved: they give no points",
+    )
     parser.add_argument("--force", action="store_true", help="grade everything again")
     parser.add_argument(
         "--format", choices=FORMATS, help="print the result of one submission"
     )
     parser.add_argument("--moodle", type=Path, metavar="CSV", help="sheet to fill")
     parser.add_argument(
-        "--seconds", type=_count, default=10, help="of computing, an exercise"
+        "--overwrite",
+        action="store_true",
+        help="replace grades and comments that the sheet has already",
     )
-    parser.add_argument(
-        "--memory", type=_count, default=350, metavar="MB", help="an exercise"
-    )
-    parser.add_argument("--verbose", action="store_true", help="show tracebacks")
-    # For tests: switch measures of this system off, to test the others.
-    parser.add_argument(
-        "--without",
-        action="append",
-        default=[],
-        choices=("namespaces", "kernel", "user", "fork"),
-        help=argparse.SUPPRESS,
-    )
+    _add_limits(parser)
     return parser.parse_args(arguments)
 
 

@@ -156,6 +156,12 @@ def main() -> None:
         write(path, text)
         number = len(own)
         print(f"{name}: {number} exercise{'s' * (number != 1)} cut")
+    if options.keep:
+        kept = " ".join(sorted(options.keep))
+        print(
+            f"handed out solved, so they give no points: {kept}; grade with "
+            f"--given {kept}"
+        )
 
 
 if __name__ == "__main__":

@@ -21,6 +21,7 @@ from autograder.intake import (
     Source,
     Submission,
     closed_kit,
+    find_one,
     find_submissions,
     imported_modules,
     probe_files,
@@ -182,11 +183,13 @@ def grade(options: argparse.Namespace, root: Path) -> None:
         LabError: Nothing can be graded, or this computer has an error.
     """
     torch.set_num_threads(1)
-    material = open_material(root, options.part)
-    submissions = find_submissions(options.submissions, material.files)
-    if options.format and len(submissions) != 1:
-        found = f"{len(submissions)} submissions"
-        raise LabError(f"--format is for one, not {found}", "give one zip", USAGE)
+    material = open_material(root, options.part, options.given)
+    remarks: list[str] = []
+    lab = (material.files, [*material.exercises.values()])
+    if options.format:
+        submissions = [find_one(options.submissions, *lab)]
+    else:
+        submissions = find_submissions(options.submissions, *lab, remarks)
     secret = choose_secret(options.output, options.seed)
     limits = Limits(
         seconds=options.seconds,
@@ -216,6 +219,13 @@ def grade(options: argparse.Namespace, root: Path) -> None:
         for record, submission in zip(records, submissions)
     ]
     _write(options, records, reference, material.public)
+    print(*remarks, sep="\n", end="\n" if remarks else "")
+    unread = [s.name for s in submissions if not s.complete]
+    if unread and not options.format:
+        raise LabError(
+            f"not every file was looked at: {', '.join(unread)}",
+            "see what else they handed in, remove it, and grade them again",
+        )
 
 
 def _grade_class(
@@ -289,7 +299,7 @@ def _write(
     if pages:
         print(f"{pages}: the pages as Moodle takes them")
     if options.moodle is not None:
-        filled = fill_worksheet(options.moodle, records)
+        filled = fill_worksheet(options.moodle, records, options.overwrite)
         for remark in filled.remarks:
             print(remark)
         print(f"{filled.path}: {filled.graded} grades")

@@ -8,8 +8,6 @@ from pathlib import Path
 
 from labkit.base import write_atomically
 
-NOT_HANDED_IN = "not handed in"  # in the line about a part of the lab that is absent
-
 
 @dataclass(frozen=True)
 class ExerciseRecord:

@@ -1,6 +1,7 @@
 """Exercises: their registry, checks and verdicts, and their output in pytest."""
 
 from labkit.exercises.answers import ANSWERS, count_answered, match_answers
+from labkit.exercises.code import find_bindings, is_unwritten, own_modules
 from labkit.exercises.exchange import from_bytes, to_bytes
 from labkit.exercises.expect import expect, expect_close, expect_that, part
 from labkit.exercises.program import main
@@ -21,8 +22,9 @@ from labkit.exercises.verdicts import (
     TODO,
     Verdict,
     failure,
-    is_starter_body,
+    is_place,
     judge_parts,
+    line_start,
     render,
     run_probe,
 )
@@ -44,12 +46,16 @@ __all__ = [
     "expect_close",
     "expect_that",
     "failure",
+    "find_bindings",
     "from_bytes",
     "in_folder",
-    "is_starter_body",
+    "is_place",
+    "is_unwritten",
     "judge_parts",
+    "line_start",
     "main",
     "match_answers",
+    "own_modules",
     "part",
     "registry",
     "render",

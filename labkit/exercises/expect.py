@@ -9,6 +9,8 @@ from contextvars import ContextVar
 import torch
 from torch import Tensor
 
+from labkit.exercises import phrases
+
 _SHOWN_VALUES = 200  # characters of a value in a failure
 
 
@@ -44,15 +46,19 @@ def part(name: str) -> Iterator[None]:
         wrong.append(error)
 
 
+def _size(value: Tensor) -> str:
+    return phrases.A_TENSOR.format(shape=tuple(value.shape))
+
+
 def shown(value: object) -> str:
     """Write a value on one line, cut where it is long."""
     if isinstance(value, Tensor) and value.dtype.is_floating_point:
         numbers = ", ".join(f"{number:.5g}" for number in value.flatten().tolist())
         few = f"[{numbers}]" if value.dim() else numbers
-        text = few if value.numel() <= 4 else f"a tensor {tuple(value.shape)}"
+        text = few if value.numel() <= 4 else _size(value)
     elif isinstance(value, Tensor):
         few = value.numel() <= 12
-        text = str(value.tolist()) if few else f"a tensor {tuple(value.shape)}"
+        text = str(value.tolist()) if few else _size(value)
     else:
         text = str(value)
     text = " ".join(text.split())
@@ -68,7 +74,8 @@ def expect(called: str, got: object, expected: object, why: str) -> None:
         same = type(got) is type(expected) and got == expected
     if not same:
         kinds = [
-            f" of {v.dtype}" if isinstance(v, Tensor) else "" for v in (expected, got)
+            phrases.OF_TYPE.format(type=v.dtype) if isinstance(v, Tensor) else ""
+            for v in (expected, got)
         ]
         if kinds[0] == kinds[1]:
             kinds = ["", ""]
@@ -88,17 +95,20 @@ def expect_close(
 ) -> None:
     """Require a tensor of the same shape and, up to ``tolerance``, the same values."""
     if not isinstance(got, Tensor):
-        wanted = f"a tensor {tuple(expected.shape)}"
-        raise MismatchError(called, wanted, shown(got), why)
+        raise MismatchError(called, _size(expected), shown(got), why)
     if got.shape != expected.shape:
-        shapes = (f"shape {tuple(expected.shape)}", f"shape {tuple(got.shape)}")
-        raise MismatchError(called, *shapes, why)
+        want, have = (
+            phrases.A_SHAPE.format(shape=tuple(x.shape)) for x in (expected, got)
+        )
+        raise MismatchError(called, want, have, why)
     apart = (got.double() - expected.double()).abs()
     if not bool((apart <= tolerance).all()):
         worst = apart.nan_to_num(torch.inf).flatten().argmax()
-        places = ("", "")
-        if expected.dim():  # a scalar has one place
-            want, there = (f"{v.flatten()[worst]:.5g}" for v in (expected, got))
-            places = (f"; at the worst place {want}", f"; there {there}")
-        wanted, found = shown(expected) + places[0], shown(got) + places[1]
-        raise MismatchError(called, wanted, found, why)
+        words = phrases.EXPECTED_AT_WORST, phrases.GOT_AT_WORST
+        want, have = (
+            text.format(value=shown(x), number=f"{x.flatten()[worst]:.5g}")
+            if x.dim()
+            else shown(x)  # a scalar has one place only
+            for text, x in zip(words, (expected, got))
+        )
+        raise MismatchError(called, want, have, why)

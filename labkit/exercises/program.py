@@ -19,7 +19,9 @@ from labkit.base import (
     run_program,
     write_zip,
 )
+from labkit.exercises import phrases
 from labkit.exercises.answers import ANSWERS, count_answered, read_answers
+from labkit.exercises.code import own_modules
 from labkit.exercises.registry import Exercises, Milestone, in_folder, scripts_of
 from labkit.exercises.verdicts import DONE, FAIL, check_next, left_out, render
 
@@ -79,7 +81,9 @@ def best_run(logdir: Path) -> Path | None:
 
 
 def scripts_to_submit(exercises: Exercises, folder: Path) -> list[str]:
-    """List the scripts that hold exercises; a part of the lab may be absent.
+    """List the scripts with exercises and what they import from beside them.
+
+    A part of the lab may be absent.
 
     Raises:
         LabError: A script is missing, though others of its part are there.
@@ -90,29 +94,48 @@ def scripts_to_submit(exercises: Exercises, folder: Path) -> list[str]:
         if not path.is_file():
             raise LabError(f"{path}: no such script", "run this in the lab's folder")
     if absent:
-        print(f"not here, so not handed in: {', '.join(absent)}")
-    print(f"scripts: {', '.join(names)}")
-    return names
+        print(phrases.NOT_HERE.format(files=", ".join(absent)))
+    print(phrases.SCRIPTS.format(files=", ".join(names)))
+    own = _modules_beside(names, folder)
+    if own:
+        print(phrases.OWN_MODULES.format(files=", ".join(own)))
+    return [*names, *own]
+
+
+def _modules_beside(names: Sequence[str], folder: Path) -> list[str]:
+    """List the student's own modules and packages that the scripts import."""
+
+    def text_of(path: Path) -> str:
+        return path.read_text(encoding="utf-8", errors="replace")
+
+    def find(name: str) -> dict[str, str]:
+        paths = [folder / f"{name}.py", *sorted((folder / name).rglob("*.py"))]
+        there = [path for path in paths if path.is_file()]
+        return {p.relative_to(folder).as_posix(): text_of(p) for p in there}
+
+    return [*own_modules({name: text_of(folder / name) for name in names}, find)]
 
 
 def submit(exercises: Exercises, folder: Path, logdir: Path) -> None:
     """Zip scripts and answers of ``folder``, and what the best run wrote of itself."""
-    members = [folder / name for name in scripts_to_submit(exercises, folder)]
+    names = scripts_to_submit(exercises, folder)
+    members = {name: (folder / name).read_bytes() for name in names}
     run = best_run(logdir)
     if run is None:
-        print(f"no run under {logdir}: only the scripts are handed in")
+        print(phrases.NO_RUN.format(folder=logdir))
     else:
-        print(f"best run: {run}")
-        members += [run / "summary.txt", run / "metrics.csv"]
+        print(phrases.BEST_RUN.format(folder=run))
+        for name in ("summary.txt", "metrics.csv"):
+            members[name] = (run / name).read_bytes()
     answers = folder / ANSWERS
+    words = phrases.UNANSWERED.format(file=ANSWERS)
     if answers.is_file():
-        members.append(answers)
+        members[ANSWERS] = answers.read_bytes()
         found = read_answers(answers.read_text(encoding="utf-8", errors="replace"))
-        print(f"{ANSWERS}: {count_answered(found)} questions answered")
-    else:
-        print(f"no {ANSWERS} beside the scripts: the questions stay unanswered")
-    write_zip(folder / SUBMISSION, {path.name: path.read_bytes() for path in members})
-    print(f"to hand in: {folder / SUBMISSION}")
+        words = phrases.ANSWERED.format(file=ANSWERS, count=count_answered(found))
+    print(words)
+    write_zip(folder / SUBMISSION, members)
+    print(phrases.HAND_IN.format(file=folder / SUBMISSION))
 
 
 def main(

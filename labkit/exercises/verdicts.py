@@ -18,6 +18,8 @@ from pathlib import Path
 import torch
 
 from labkit.base import Lab, unwritten_exercise
+from labkit.exercises import phrases
+from labkit.exercises.code import is_unwritten
 from labkit.exercises.expect import PARTS, MismatchError, shown
 from labkit.exercises.registry import (
     SEED_VARIABLE,
@@ -27,7 +29,6 @@ from labkit.exercises.registry import (
     Values,
 )
 
-_DEFINED = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
 DONE, TODO, BLOCKED, FAIL = "done", "todo", "blocked", "fail"
 
 
@@ -41,47 +42,26 @@ class Verdict:
     share: float = 0.0  # of the points: a failure may have parts that are right
 
 
-def is_starter_body(body: Sequence[ast.stmt], exercise_id: str) -> bool:
-    """Check whether a body is ``raise NotImplementedError(id)``, strings apart."""
-    statements = [
-        n
-        for n in body
-        if not (isinstance(n, ast.Expr) and isinstance(n.value, ast.Constant))
-    ]
-    if len(statements) != 1 or not isinstance(statements[0], ast.Raise):
-        return False
-    raised = ast.unparse(statements[0])
-    return "NotImplementedError" in raised and exercise_id in raised
-
-
-def _is_unwritten(path: Path, exercise: Exercise) -> bool:
-    body = ast.parse(path.read_text(encoding="utf-8")).body
-    for name in exercise.function.split("."):
-        found = [n for n in body if isinstance(n, _DEFINED) and n.name == name]
-        if not found:
-            return False
-        body = found[-1].body
-    return is_starter_body(body, exercise.id)
-
-
 def run_probe(exercise: Exercise, lab: Lab, inputs: Values) -> Values:
-    """Call the student's code; an exception becomes part of the result."""
+    """Call the student's code; an exception becomes part of the result.
+
+    Its place is a line of the student's, or empty: no line of the kit is to blame.
+    """
     try:
         return {"result": exercise.probe(lab, inputs)}
     except (Exception, SystemExit) as error:
-        blocked_by = unwritten_exercise(error)
         frames = traceback.extract_tb(error.__traceback__)
         own = [f for f in frames if Path(f.filename).parent == lab.folder]
-        last = (own or frames)[-1]
-        place = f"{Path(last.filename).name}:{last.lineno} in {last.name}"
-        if not own:
-            place += ", outside your scripts: see what they hand over"
+        place = ""
+        if own:
+            file, line, function = Path(own[-1].filename).name, own[-1].lineno, own[-1]
+            place = f"{file}:{line} in {function.name}"
         if isinstance(error, SyntaxError) and error.filename:
             place = f"{Path(error.filename).name}:{error.lineno}"
         return {
             "raised": type(error).__name__,
             "message": str(error),
-            "blocked_by": blocked_by or "",
+            "blocked_by": unwritten_exercise(error) or "",
             "place": place,
         }
 
@@ -92,10 +72,12 @@ def judge_outcome(exercise: Exercise, inputs: Values, outcome: Values) -> Verdic
         if outcome["blocked_by"] and outcome["blocked_by"] != exercise.id:
             return Verdict(BLOCKED, waits_for=outcome["blocked_by"])
         if outcome["blocked_by"] == exercise.id:
-            return Verdict(TODO)
+            return _still_raised(exercise)
         got = shown(f"{outcome['raised']}: {outcome['message']}")
-        why = f"the exception comes from {outcome['place']}"
-        mistake = MismatchError(exercise.function, "a result", got, why)
+        why = phrases.NOT_IN_A_SCRIPT.format(function=exercise.function)
+        if outcome["place"].strip("?"):
+            why = phrases.RAISED_AT.format(place=outcome["place"])
+        mistake = MismatchError(exercise.function, phrases.A_RESULT, got, why)
         return failure(exercise, *mistake.lines)
     try:
         exercise.judge(inputs, outcome["result"])
@@ -119,12 +101,23 @@ def judge_parts(exercise: Exercise, inputs: Values, outcome: Values) -> Verdict:
     return replace(failure, share=1 - len(wrong) / len(parts))
 
 
+def _still_raised(exercise: Exercise) -> Verdict:
+    """Describe an answer that stands around the starter's raise."""
+    return failure(
+        exercise,
+        ("called", exercise.function),
+        ("expected", phrases.A_RESULT),
+        ("got", f'NotImplementedError("{exercise.id}")'),
+        ("why", phrases.DELETE_THE_RAISE),
+    )
+
+
 def _mistake(exercise: Exercise, outcome: Values, error: Exception) -> Verdict:
     """Describe a mismatch, or a result that the judge could not read."""
     if not isinstance(error, MismatchError):
-        expected = "a result of the kind that the docstring promises"
-        got = shown(outcome.get("result"))
-        why = f"reading it failed with {type(error).__name__}: {error}"
+        got, kind = shown(outcome.get("result")), type(error).__name__
+        why = phrases.READING_FAILED.format(kind=kind, message=error)
+        expected = phrases.NO_SUCH_RESULT
         error = MismatchError(exercise.function, expected, got, why)
     return failure(exercise, *error.lines)
 
@@ -132,19 +125,34 @@ def _mistake(exercise: Exercise, outcome: Values, error: Exception) -> Verdict:
 def failure(exercise: Exercise, *pairs: tuple[str, str]) -> Verdict:
     """Write a failure as a block of lines: called, expected, got, why, re-run."""
     where = f"{exercise.file} {exercise.function}"
-    head = f"{exercise.id}  FAIL  {exercise.title}"
-    rerun = f"pytest -k {exercise.id}"
-    hint = f"hint: python test_implementation.py --hint {exercise.id}"
-    lines = [f"{head:55}  {where}"]
-    lines += [f"     {name:9}{' '.join(text.split())}" for name, text in pairs]
-    last = f"     re-run   {rerun}   {hint}   text: {exercise.section}"
-    return Verdict(FAIL, (*lines, last))
+    head = f"{exercise.id}  {phrases.FAILS}  {exercise.title}"
+    hint = f"python test_implementation.py --hint {exercise.id}"
+    hint = phrases.ASK_FOR_HINT.format(command=hint)
+    rerun = ("re-run", f"pytest -k {exercise.id}")
+    lines = [
+        f"{line_start(name)}{' '.join(text.split())}" for name, text in (*pairs, rerun)
+    ]
+    text = phrases.SECTION.format(section=exercise.section)
+    lines[-1] += f"   {hint}   {text}"
+    return Verdict(FAIL, (f"{head:55}  {where}", *lines))
+
+
+def line_start(label: str) -> str:
+    """Return what the line of a failure begins with: called, expected, got, why."""
+    return f"     {phrases.LABELS[label]:8} "
+
+
+def is_place(why: str) -> bool:
+    """Check whether a "why" only says where an exception was raised."""
+    texts = (phrases.RAISED_AT, phrases.NOT_IN_A_SCRIPT)
+    return any(why.startswith(text.partition("{")[0]) for text in texts)
 
 
 def check(exercise: Exercise, lab: Lab, seed: int) -> Verdict:
     """Check one exercise of a student's scripts, on inputs of a seed."""
     try:
-        if _is_unwritten(lab.folder / exercise.file, exercise):
+        text = (lab.folder / exercise.file).read_text(encoding="utf-8")
+        if is_unwritten(ast.parse(text).body, exercise.function, exercise.id):
             return Verdict(TODO)
     except (SyntaxError, OSError, ValueError):
         pass  # the probe meets the same error, and reports it with its place
@@ -167,7 +175,8 @@ def check_next(
         if needed in verdicts and verdicts[needed].state == FAIL
     ]
     if verdict.state == FAIL and suspects:
-        head = f"{verdict.lines[0]}   perhaps from {', '.join(suspects)}"
+        head = phrases.PERHAPS_FROM.format(names=", ".join(suspects))
+        head = f"{verdict.lines[0]}   {head}"
         verdict = replace(verdict, lines=(head, *verdict.lines[1:]))
     verdicts[exercise.id] = verdict
     return verdict
@@ -194,18 +203,18 @@ def render(
         score, total = score + points, total + exercise.points
         where = f"{exercise.file} {exercise.function}"
         lines.append(
-            f"{id_}  {points}/{exercise.points}  {verdict.state:7}  "
+            f"{id_}  {points}/{exercise.points}  {phrases.STATES[verdict.state]:7}  "
             f"{exercise.title:44}  {where}"
         )
         if verdict.waits_for:
             needed = exercises.get(verdict.waits_for)
             name = needed.name if needed else verdict.waits_for
-            lines.append(f"              waits for {name}")
-    lines.append(f"total {score}/{total}")
+            lines.append(f"              {phrases.WAITS_FOR.format(name=name)}")
+    lines.append(phrases.TOTAL.format(earned=score, total=total))
     lines += left_out(absent)
     done = {id_ for id_, verdict in verdicts.items() if verdict.state == DONE}
     lines += [
-        f"reached: {milestone.what}: {milestone.command}"
+        phrases.REACHED.format(what=milestone.what, command=milestone.command)
         for milestone in milestones
         if milestone.upto in exercises and done.issuperset(milestone.needs(exercises))
     ]
@@ -214,7 +223,7 @@ def render(
 
 def left_out(absent: Sequence[str]) -> list[str]:
     """Say in one line that a part of the lab is not there; nothing if it is."""
-    return [f"left out, as they are not here: {', '.join(absent)}"] if absent else []
+    return [phrases.LEFT_OUT.format(files=", ".join(absent))] if absent else []
 
 
 def _what_next(exercises: Exercises, verdicts: dict[str, Verdict]) -> list[str]:
@@ -223,12 +232,13 @@ def _what_next(exercises: Exercises, verdicts: dict[str, Verdict]) -> list[str]:
         for id_, verdict in verdicts.items():
             if verdict.state == state:
                 one = exercises[id_]
-                where = f"{id_} in {one.file} {one.function}   ({one.minutes} min)"
-                return [
-                    f"next: {where}   re-run: pytest -k {id_}",
-                    f"hint: {one.hint}",
-                    f"text: {one.section}",
-                ]
-    if len(verdicts) == len(exercises):
-        return ["all done"]
-    return ["done; what is next: pytest"]
+                words = phrases.NEXT.format(
+                    id=id_,
+                    file=one.file,
+                    function=one.function,
+                    minutes=one.minutes,
+                    command=f"pytest -k {id_}",
+                )
+                hint = phrases.HINT.format(hint=one.hint)
+                return [words, hint, phrases.SECTION.format(section=one.section)]
+    return [phrases.ALL_DONE if len(verdicts) == len(exercises) else phrases.GO_ON]

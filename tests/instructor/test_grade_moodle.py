@@ -90,7 +90,7 @@ def test_fills_two_cells_of_a_row_and_no_other_byte(
     text, grade, feedback, half = SHEETS[sheet]
     path = tmp_path / "worksheet.csv"
     path.write_bytes(mark + text.encode())
-    filled = fill_worksheet(path, CLASS)
+    filled = fill_worksheet(path, CLASS, overwrite=True)
     assert path.read_bytes() == mark + text.encode(), "the original stays"
     assert filled.path == tmp_path / "worksheet.graded.csv"
     after = filled.path.read_bytes()
@@ -141,7 +141,7 @@ def test_points_are_scaled_and_keep_the_decimal_separator(
     text, grade, *_ = SHEETS[sheet]
     path = tmp_path / "w.csv"
     path.write_bytes(text.encode())
-    rows = table(fill_worksheet(path, CLASS).path.read_bytes())
+    rows = table(fill_worksheet(path, CLASS, overwrite=True).path.read_bytes())
     assert rows[2][rows[0].index(grade)] == want  # 2.5 of 8 points, 12 at most
 
 
@@ -149,7 +149,7 @@ def test_the_numbers_in_the_sheet_tell_more_than_its_language(tmp_path: Path) ->
     path = tmp_path / "w.csv"
     text = FRENCH.replace('"12,00"', "12.00").replace('"3,00"', "3.00")
     path.write_bytes(text.encode())
-    rows = table(fill_worksheet(path, CLASS).path.read_bytes())
+    rows = table(fill_worksheet(path, CLASS, overwrite=True).path.read_bytes())
     assert rows[2][4] == "3.75"
 
 
@@ -177,7 +177,26 @@ def test_names_every_row_and_student_without_a_match(tmp_path: Path) -> None:
     remarks = "\n".join(fill_worksheet(path, (*CLASS, *others)).remarks)
     for name in ("Stranger", "Nobody Here", "Absent Student", "Li Wei"):
         assert name in remarks
-    assert "Zoé" not in remarks and "Brien" not in remarks
+    assert "Zoé" not in remarks
+
+
+def test_a_grade_that_is_there_stays_without_a_flag(tmp_path: Path) -> None:
+    path = tmp_path / "w.csv"
+    path.write_bytes(ENGLISH.encode())
+    filled = fill_worksheet(path, CLASS)
+    before, after = table(ENGLISH.encode()), table(filled.path.read_bytes())
+    assert after[2:] == before[2:] and filled.graded == 1
+    (remark,) = (text for text in filled.remarks if "Brien" in text)
+    assert "3.00" in remark and "3.75" in remark and "--overwrite" in remark
+
+
+def test_a_comment_that_is_there_stays_without_a_flag(tmp_path: Path) -> None:
+    path = tmp_path / "w.csv"
+    path.write_bytes(ENGLISH.replace(",3.00,", ",,").encode())
+    filled = fill_worksheet(path, CLASS)
+    row = table(filled.path.read_bytes())[2]
+    assert (row[4], row[9]) == ("3.75", '<p>old, "quoted"\ntwo lines</p>')
+    assert any("Brien" in text and "comment" in text for text in filled.remarks)
 
 
 @pytest.mark.parametrize(
@@ -199,14 +218,14 @@ def test_two_students_of_one_name_are_not_guessed(tmp_path: Path) -> None:
     assert filled.graded == 0
     assert any("two students" in remark for remark in filled.remarks)
     same = [submission("Zoé Lefèvre", number, HALF) for number in ("101", "103")]
-    assert fill_worksheet(path, same).graded == 2
+    assert fill_worksheet(path, same, overwrite=True).graded == 2
 
 
 def test_second_submission_of_a_student_does_not_overwrite(tmp_path: Path) -> None:
     path = tmp_path / "w.csv"
     path.write_bytes(ENGLISH.encode())
     both = [CLASS[0], submission("Zoé Lefèvre", "101", ("todo",))]
-    filled = fill_worksheet(path, both)
+    filled = fill_worksheet(path, both, overwrite=True)
     assert filled.graded == 1
     assert table(filled.path.read_bytes())[1][4] == "6"
     assert any("two submissions" in remark for remark in filled.remarks)
@@ -276,7 +295,7 @@ def test_no_worksheet_is_an_error_that_says_why(
     path = tmp_path / "w.csv"
     path.write_text(text, encoding="utf-8")
     with pytest.raises(LabError, match=cause):
-        fill_worksheet(path, CLASS)
+        fill_worksheet(path, CLASS, overwrite=True)
     assert list(tmp_path.iterdir()) == [path]
 
 

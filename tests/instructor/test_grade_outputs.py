@@ -12,7 +12,8 @@ from pathlib import Path
 
 import matplotlib.image
 import pytest
-from autograder.output import feedback, phrases
+from autograder import phrases
+from autograder.output import feedback
 from autograder.output.classreport import as_html, usual_mistakes, write_report
 from autograder.output.gradebook import as_csv, write_grades
 from autograder.output.text import number_text

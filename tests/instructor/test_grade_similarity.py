@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 from answers import RIGHT
-from autograder.output import classreport, phrases
+from autograder import phrases
+from autograder.output import classreport
 from autograder.output.classreport import as_html
 from autograder.output.copies import REFERENCE as WORD_FOR_WORD
 from autograder.output.copies import copies

@@ -108,7 +108,7 @@ def test_the_shallowest_script_counts_and_rivals_are_named(tmp_path: Path) -> No
     found = found_in(tmp_path / "c")
     assert all(found[name].scripts == SOLVED for name in found)
     assert found["alice"].problems == []
-    assert found["bob"].problems == ["data.py: graded is a/data.py, of 2 found"]
+    assert found["bob"].problems == ["graded is a/, of 2 folders with scripts; not b/"]
     assert len(found["carol"].problems) == len(FILES)
 
 

@@ -6,8 +6,8 @@ import os
 from pathlib import Path
 
 import pytest
+from autograder import phrases
 from autograder.marking import open_material
-from autograder.output import phrases
 from helpers.submitted import SOLVED, earned, grade, hand_in, records_of
 
 from labkit.base import LabError

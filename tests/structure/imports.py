@@ -97,7 +97,7 @@ LABKIT = House("labkit", ROOT / "labkit", _labkit_rooms())
 AUTOGRADER = House(
     "autograder",
     ROOT / "instructor" / "autograder",
-    ("records", "intake", "sandbox", "marking", "output", "program"),
+    ("phrases", "records", "intake", "sandbox", "marking", "output", "program"),
 )
 
 

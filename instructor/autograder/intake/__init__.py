@@ -3,7 +3,7 @@
 from autograder.intake.own import own_code
 from autograder.intake.probes import IMPORTING, PACKAGE, closed_kit, probe_files
 from autograder.intake.sources import Source, imported_modules, transplant
-from autograder.intake.submissions import Submission, find_submissions
+from autograder.intake.submissions import Submission, find_one, find_submissions
 
 __all__ = [
     "IMPORTING",
@@ -11,6 +11,7 @@ __all__ = [
     "Source",
     "Submission",
     "closed_kit",
+    "find_one",
     "find_submissions",
     "imported_modules",
     "own_code",

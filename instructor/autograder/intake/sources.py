@@ -12,15 +12,14 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import cached_property
 
-from autograder.intake.syntax import (
-    Function,
-    find_definition,
-    names_defined,
-    names_perhaps_used,
-    needed,
-    parse,
+from autograder.intake.scopes import (
+    attributes_used,
+    names_bound,
+    names_free,
+    needed_names,
 )
-from labkit.exercises import is_starter_body
+from autograder.intake.syntax import Function, find_definition, parse
+from labkit.exercises import find_bindings, is_unwritten
 
 
 def _lines(text: str) -> list[str]:
@@ -65,16 +64,21 @@ class Source:
 
     def is_unwritten(self, name: str, id_: str) -> bool:
         """Say whether a function's body is still the starter's raise."""
-        function = self.function(name)
-        return function is not None and is_starter_body(function.body, id_)
+        return is_unwritten(self.body, name, id_)
+
+    def is_bound(self, name: str) -> bool:
+        """Say whether some statement gives ``function`` or ``Class.method`` a value."""
+        return bool(find_bindings(self.body, name))
 
     def answer(self, name: str) -> str:
         """Write a function without comments and docstring, to compare it."""
         function = self.function(name)
         if function is None:
-            return ""
+            statements = [outer for outer, _, _ in find_bindings(self.body, name)]
+        else:
+            statements = _without_docstring(function)
         try:
-            return "\n".join(map(ast.unparse, _without_docstring(function)))
+            return "\n".join(map(ast.unparse, statements))
         except RecursionError:
             return ""
 
@@ -95,14 +99,6 @@ def _without_docstring(function: Function) -> list[ast.stmt]:
         for s in function.body
         if not (isinstance(s, ast.Expr) and isinstance(s.value, ast.Constant))
     ]
-
-
-def _carried(
-    theirs: list[ast.stmt], ours: list[ast.stmt], wanted: set[str]
-) -> list[ast.stmt]:
-    """Choose the student's own definitions that an answer needs, in their order."""
-    known = set().union(*map(names_defined, ours))
-    return needed(theirs, wanted, names_perhaps_used, known)
 
 
 @dataclass(frozen=True)
@@ -129,8 +125,9 @@ class Transplant:
 def transplant(theirs: Source, ours: Source, name: str) -> Transplant | None:
     """Put one function of a student's script into the reference script.
 
-    The student's definitions that it needs are added: imports, helpers, constants and
-    helper methods that the reference does not have.
+    All statements that give it its value go along, an alias or a ``try`` as well as a
+    ``def``; and the student's definitions that these need: imports, helpers, constants
+    and helper methods that the reference does not have.
 
     Args:
         theirs: The student's script.
@@ -141,27 +138,39 @@ def transplant(theirs: Source, ours: Source, name: str) -> Transplant | None:
         The reference with this function replaced; None if the student's script has
         no such function.
     """
-    function, place = theirs.function(name), ours.function(name)
-    if function is None or place is None:
+    found, place = find_bindings(theirs.body, name), ours.function(name)
+    if not found or place is None:
         return None
     owner = name.rpartition(".")[0]
-    wanted = names_perhaps_used(function)
-    methods: list[ast.stmt] = []
+    inside = [n for n, _, home in found if home == owner and isinstance(n, ast.stmt)]
+    after = [n for n, _, home in found if home != owner and isinstance(n, ast.stmt)]
+    wanted = set().union(*map(names_free, inside + after))
+    members: list[ast.stmt] = []
     if owner:
-        methods = _carried(theirs.members(owner), ours.members(owner), wanted)
-        wanted = wanted.union(*map(names_perhaps_used, methods))
-    helpers = _carried(theirs.body, ours.body, wanted)
+        names = wanted.union(*map(attributes_used, inside + after))
+        known = _bound(ours.members(owner))
+        members = needed_names(theirs.members(owner), names, known, attributes=True)
+        wanted = wanted.union(*map(names_free, members))
+    rest = [n for n in theirs.body if n not in inside and n not in after]
+    helpers = needed_names(rest, wanted, _bound(ours.body))
     # Definitions that the function or its class needs come before it.
     top = _first_line(find_definition(ours.body, name.partition(".")[0]) or place)
     lines = _lines(ours.text)
     pieces: list[tuple[str, int]] = [("".join(lines[: top - 1]), 0)]
     pieces += [(theirs.segment(h), _first_line(h)) for h in helpers]
     pieces.append(("".join(lines[top - 1 : _first_line(place) - 1]), 0))
-    for method in (*methods, function):
-        text = textwrap.indent(theirs.segment(method), " " * place.col_offset)
-        pieces.append((text, _first_line(method)))
+    for statement in (*members, *inside) if inside else (*members, place):
+        source = ours if statement is place else theirs
+        text = textwrap.indent(source.segment(statement), " " * place.col_offset)
+        there = 0 if statement is place else _first_line(statement)
+        pieces.append((text, there))
     pieces.append(("".join(lines[place.end_lineno :]), 0))
+    pieces += [(theirs.segment(n), _first_line(n)) for n in after]
     return _joined(pieces)
+
+
+def _bound(statements: Iterable[ast.stmt]) -> set[str]:
+    return set().union(*map(names_bound, statements))
 
 
 def _joined(pieces: list[tuple[str, int]]) -> Transplant:

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import torch
 
+from autograder import phrases
 from autograder.intake import Submission
 from autograder.marking.judging import Judge
 from autograder.marking.material import Material, digest_of
@@ -110,7 +111,7 @@ class Grader:
             failing = trials.scripts_that_fail()
         finally:
             trials.clear()
-        problems = [*submission.problems, *trials.problems(), *failing]
+        problems = [*trials.problems(), *failing, *submission.problems]
         return SubmissionRecord(
             submission.name,
             submission.identifier,
@@ -133,9 +134,9 @@ class Grader:
             raise  # an error of this computer
         except Exception as error:
             where = traceback.extract_tb(error.__traceback__)[-1]
-            problem = (
-                f"not graded: {type(error).__name__}: {error} "
-                f"({Path(where.filename).name}:{where.lineno}); grade it by hand"
+            problem = phrases.NOT_GRADED.format(
+                error=f"{type(error).__name__}: {error}",
+                place=f"{Path(where.filename).name}:{where.lineno}",
             )
             return SubmissionRecord(
                 submission.name,

@@ -10,6 +10,7 @@ from typing import Any
 
 import torch
 
+from autograder import phrases
 from autograder.intake import IMPORTING
 from autograder.sandbox import Worker
 from labkit.exercises import (
@@ -76,7 +77,7 @@ class Judge:
         """Say why a script cannot be imported; "" if it can."""
         asked = json.dumps({"id": IMPORTING, "seeds": []}).encode()
         found = self._worker.ask([asked, *outcomes], SECONDS)
-        return found[0].decode() if found else "an exit, a crash or an endless loop"
+        return found[0].decode() if found else phrases.NO_IMPORT
 
     def close(self) -> None:
         """End the process."""
@@ -87,9 +88,9 @@ def _too_much(exercise: Exercise) -> Verdict:
     return failure(
         exercise,
         ("called", exercise.function),
-        ("expected", "a result"),
-        ("got", "one that takes too much time or memory to judge"),
-        ("why", "results of checks are small: what makes this one so large?"),
+        ("expected", phrases.A_RESULT),
+        ("got", phrases.TOO_MUCH),
+        ("why", phrases.WHY_TOO_MUCH),
     )
 
 
@@ -124,7 +125,8 @@ def _raised(content: bytes) -> str:
     outcome = _read_outcome(content)
     if "result" in outcome:
         return ""
-    text = "{raised}: {message}, {place}".format(**outcome)
+    text = ", ".join(filter(None, ("{raised}: {message}", "{place}")))
+    text = text.format(**outcome).rstrip(", ")
     return " ".join(text.encode("utf-8", "replace").decode().split())[:_LONGEST_RAISED]
 
 
@@ -137,8 +139,8 @@ def _read_outcome(content: bytes) -> Values:
         texts = [outcome[key] for key in _OUTCOME_KEYS]
         if all(isinstance(text, str) for text in texts) and _ID.fullmatch(texts[2]):
             return dict(zip(_OUTCOME_KEYS, texts))
-        problem = "not of the form of an outcome"
+        problem = phrases.NO_OUTCOME
     except Exception as error:  # a forged outcome may raise anything
         problem = f"{type(error).__name__}: {error}"
-    values = ("unreadable result", problem, "", "?")
+    values = (phrases.UNREADABLE_RESULT, problem, "", "")
     return dict(zip(_OUTCOME_KEYS, values))

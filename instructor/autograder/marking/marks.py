@@ -6,24 +6,15 @@ import re
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 
+from autograder import phrases
 from autograder.sandbox import Limits, Reply
-from labkit.exercises import FAIL, Exercise, Verdict, failure
+from labkit.exercises import FAIL, Exercise, Verdict, failure, line_start
 
 CRASH, PARTIAL = "crash", "partial"
 SEEDS = 3  # draws of the inputs: an answer must be right for all of them
 
 _FRAME = re.compile(r'File "([^"]+)", line (\d+) in (\S+)')
 _PLACE = re.compile(r"\b(\w+\.py):(\d+)")
-_WHY = re.compile(r"^     why {6}(.*)$")
-_SIGNALS = {
-    4: "an illegal instruction",
-    6: "abort",
-    7: "a bus error",
-    8: "a division error",
-    9: "a kill",
-    11: "a segmentation fault",
-    31: "a forbidden system call",
-}
 _MEGABYTE = 1 << 20
 
 
@@ -79,9 +70,9 @@ def out_of_time(exercise: Exercise, seconds: float) -> Trial:
     verdict = failure(
         exercise,
         ("called", exercise.function),
-        ("expected", "a result"),
-        ("got", f"none: not run, as the checks had taken {seconds:.0f} s before"),
-        ("why", "the exercises that were stopped come first: they used up the time"),
+        ("expected", phrases.A_RESULT),
+        ("got", phrases.NOT_RUN.format(seconds=f"{seconds:.0f}")),
+        ("why", phrases.WHY_NOT_RUN),
     )
     return Trial(replace(verdict, state=CRASH))
 
@@ -102,12 +93,12 @@ def sealed(
         return trial
     reason = mistake_of(verdict)
     if reason not in reasons:
-        reason = "it is wrong beside them, too; what it gave there is not shown"
+        reason = phrases.SEALED
     shown = failure(
         exercise,
         ("called", exercise.function),
-        ("expected", f"a right result, where the lab's own {beside} stand beside it"),
-        ("got", "another" if trial.judged else "none"),
+        ("expected", phrases.RIGHT_BESIDE.format(functions=beside)),
+        ("got", phrases.ANOTHER if trial.judged else phrases.NONE),
         ("why", reason),
     )
     verdict = replace(verdict, lines=shown.lines)
@@ -129,29 +120,25 @@ def _last_place(trace: str, files: Sequence[str]) -> tuple[str, str]:
 
 def _crash(exercise: Exercise, reply: Reply, place: str, limits: Limits) -> Verdict:
     if reply.killed == "time":
-        got = f"none after {limits.seconds} s of computing, {limits.wall} s in all"
-        why = "an endless loop, or far too slow"
+        got = phrases.NO_TIME.format(seconds=limits.seconds, wall=limits.wall)
+        why = phrases.WHY_NO_TIME
     elif reply.killed == "memory":
-        got = f"none: more than {limits.memory // _MEGABYTE} MB of memory"
-        why = "the inputs are tiny: which object grows without bound?"
+        got = phrases.NO_MEMORY.format(megabytes=limits.memory // _MEGABYTE)
+        why = phrases.WHY_NO_MEMORY
     elif reply.killed:
-        got, why = (
-            "none: the process ended without a message",
-            "it was stopped or it exited",
-        )
+        got, why = phrases.KILLED, phrases.WHY_KILLED
     elif reply.signal:
-        what = _SIGNALS.get(reply.signal, "a signal")
-        got = f"none: {what} (signal {reply.signal}) ended the process"
-        why = "Python itself was stopped: too deep a recursion, or foreign code"
+        what = phrases.SIGNALS.get(reply.signal, phrases.A_SIGNAL)
+        got = phrases.ENDED_BY.format(what=what, number=reply.signal)
+        why = phrases.WHY_ENDED_BY
     else:
-        got = f"none: the process ended itself, exit code {reply.code}"
-        why = "an exercise must return, not exit"
+        got, why = phrases.EXITED.format(code=reply.code), phrases.WHY_EXITED
     return failure(
         exercise,
         ("called", exercise.function),
-        ("expected", "a result"),
+        ("expected", phrases.A_RESULT),
         ("got", got),
-        ("why", f"{why}; it was at {place}" if place else why),
+        ("why", phrases.IT_WAS_AT.format(why=why, place=place) if place else why),
     )
 
 
@@ -174,7 +161,9 @@ def state_of(verdict: Verdict) -> str:
 
 def mistake_of(verdict: Verdict) -> str:
     """Return the text of a failure under "why"."""
-    return next((m[1] for line in verdict.lines if (m := _WHY.match(line))), "")
+    start = line_start("why")
+    found = (line for line in verdict.lines if line.startswith(start))
+    return next(found, start)[len(start) :]
 
 
 def with_own_lines(

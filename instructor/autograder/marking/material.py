@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -89,13 +89,14 @@ def _texts_of(checks: Path) -> frozenset[str]:
     )
 
 
-def open_material(root: Path, part: int = 0) -> Material:
+def open_material(root: Path, part: int = 0, solved: Sequence[str] = ()) -> Material:
     """Read the checks, the reference and the starter of the lab at ``root``.
 
     Args:
         root: The folder of the lab.
         part: Grade the exercises of this part of the lab alone, and read no script of
             a later one; 0 for all parts that the reference has.
+        solved: Exercises that were handed out solved, and give no points.
 
     Raises:
         LabError: One of them has an error, or the reference has no such part.
@@ -119,6 +120,12 @@ def open_material(root: Path, part: int = 0) -> Material:
         files = tuple(name for own in parts[:part] for name in own)
     if not exercises:
         raise LabError(f"the reference has no part {part}", "leave --part out", USAGE)
+    if unknown := " ".join(set(solved) - set(exercises)):
+        known = f"{min(exercises)} to {max(exercises)}"
+        raise LabError(f"no exercise {unknown}", f"choose from {known}", USAGE)
+    if solved:
+        exercises = {k: e for k, e in exercises.items() if k not in solved}
+        digest = digest_of([digest, *sorted(solved)])
     return Material(
         exercises,
         files,

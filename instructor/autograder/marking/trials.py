@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import shutil
+import sys
 import threading
 import time
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from autograder import phrases
 from autograder.intake import IMPORTING, Source, Submission, own_code, transplant
 from autograder.marking import marks
 from autograder.marking.judging import Judge
@@ -23,7 +25,7 @@ from labkit.exercises import DONE, TODO, Exercise, Verdict, failure, to_bytes
 SHARE_OF_TIME = 2
 ORDINARY_SECONDS = 1.0
 _IMPORT_SECONDS = 5.0  # far more than any import takes
-_TRIED_ALONE = "its functions were tried one by one, without the rest of it"
+_PYTHON = ".".join(map(str, sys.version_info[:2]))
 _IT_RAN = (DONE, TODO, "blocked")  # states for which a script must be imported
 
 
@@ -74,8 +76,23 @@ class Trials:
             self.slot.stop()
 
     def problems(self) -> list[str]:
-        """Name the scripts that are not Python."""
-        return [f"{f}: {s.error}" for f, s in self.sources.items() if s.error]
+        """Name the scripts that are not Python, and what that costs."""
+        lines = []
+        for file, source in self.sources.items():
+            own = [e for e in self.material.exercises.values() if e.file == file]
+            words = phrases.NO_PYTHON if own else phrases.NO_PYTHON_MODULE
+            if source.body or not source.error:
+                continue
+            lines.append(
+                words.format(
+                    file=file,
+                    error=source.error,
+                    version=_PYTHON,
+                    ids=", ".join(exercise.id for exercise in own),
+                    points=sum(exercise.points for exercise in own),
+                )
+            )
+        return lines
 
     def own_code(self) -> dict[str, str]:
         """Collect, by script, what the student wrote beside the exercises."""
@@ -96,6 +113,7 @@ class Trials:
         folder.mkdir(mode=0o755)
         for file, text in scripts.items():
             path = folder / file
+            path.parent.mkdir(parents=True, exist_ok=True)
             path.write_bytes(text.encode("utf-8", "replace"))
             path.chmod(0o644)
         return folder
@@ -124,9 +142,9 @@ class Trials:
         record = replace(record, answer=source.answer(exercise.function))
         if source.is_unwritten(exercise.function, exercise.id):
             return record
-        unreadable = self._unreadable(exercise, source)
-        if unreadable:
-            return _marked(record, Trial(unreadable), None, None)
+        unreadable = Trial(self._unreadable(exercise, source))
+        if source.error:  # no script that imports it can run either
+            return _marked(record, unreadable, None, None)
         inputs = self.judge.draw(exercise.id, self.seeds)
         if exercise.file not in self.tried:
             self.tried[exercise.file] = None
@@ -134,6 +152,9 @@ class Trials:
         as_is = self._try(exercise, inputs, "as is", self._as_is)
         if as_is is not None and (as_is.judged or as_is.verdict.state in _IT_RAN):
             self.silent.discard(exercise.file)
+        is_done = as_is is not None and as_is.verdict.state == DONE
+        if not is_done and not source.is_bound(exercise.function):
+            return _marked(record, unreadable, None, None)
         alone = None
         if as_is is None or (
             as_is.verdict.state != DONE and as_is.stuck_in != _short(exercise)
@@ -144,20 +165,18 @@ class Trials:
             best = marks.out_of_time(exercise, self.given)
         return _marked(record, best, as_is, alone)
 
-    def _unreadable(self, exercise: Exercise, source: Source) -> Verdict | None:
+    def _unreadable(self, exercise: Exercise, source: Source) -> Verdict:
         """Explain a script that is not Python, or has lost its function."""
-        if source.function(exercise.function) is not None:
-            return None
+        names = {"function": exercise.function, "file": exercise.file}
+        got = phrases.NO_FUNCTION.format(**names)
+        why = phrases.WAS_IT_RENAMED
         if source.error:
-            got, why = f"SyntaxError: {source.error}", "no code in this script can run"
-            why = f"{why}: fix {exercise.file}, {source.error}"
-        else:
-            got = f"no {exercise.function} in {exercise.file}"
-            why = "the function, or its class, is missing: was it renamed?"
+            got = phrases.SYNTAX_ERROR.format(error=source.error)
+            why = phrases.NO_CODE_RUNS.format(file=exercise.file, error=source.error)
         return failure(
             exercise,
             ("called", exercise.function),
-            ("expected", f"a function {exercise.function} in {exercise.file}"),
+            ("expected", phrases.A_FUNCTION.format(**names)),
             ("got", got),
             ("why", why),
         )
@@ -200,7 +219,8 @@ class Trials:
         moved = transplant(source, Source(scripts[exercise.file]), exercise.function)
         if moved is None:
             return None
-        folder = self._write(exercise.id, {**scripts, exercise.file: moved.text})
+        own = {f: s.text for f, s in self.sources.items() if f not in scripts}
+        folder = self._write(exercise.id, {**scripts, exercise.file: moved.text, **own})
         beside = self.material.needed[exercise.id]
         try:
             trial = self._try(exercise, inputs, "alone", folder, beside)
@@ -218,8 +238,8 @@ class Trials:
             if file not in self.silent or self.sources[file].error:
                 continue
             if self.left["as is"] <= 0:
-                what = f"gave no result in the {self.given} s that it had"
-                found.append(f"{file} {what}; {_TRIED_ALONE}")
+                words = phrases.NO_RESULT.format(file=file, seconds=self.given)
+                found.append(words)
                 continue
             wall = min(self.left["as is"] + ORDINARY_SECONDS, _IMPORT_SECONDS)
             asked = [to_bytes({"script": file[: -len(".py")]})]
@@ -227,7 +247,7 @@ class Trials:
             self._charge("as is", reply.seconds)
             why = self.judge.why_no_import(reply.outcomes)
             if why:
-                found.append(f"{file} cannot be imported ({why}); {_TRIED_ALONE}")
+                found.append(phrases.CANNOT_IMPORT.format(file=file, reason=why))
         return found
 
 

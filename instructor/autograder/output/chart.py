@@ -11,7 +11,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 
-from autograder.output import phrases
+from autograder import phrases
 
 _BINS = 16  # at most
 _SIZE = (12.0, 1.9, 0.235)  # inches: width, height without bars, height of a bar

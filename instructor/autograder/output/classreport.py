@@ -11,7 +11,7 @@ from statistics import median
 from typing import Any
 from urllib.parse import quote
 
-from autograder.output import phrases
+from autograder import phrases
 from autograder.output.chart import as_data_uri, draw
 from autograder.output.copies import REFERENCE, Copy, copies
 from autograder.output.html import render

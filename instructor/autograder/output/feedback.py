@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
-from autograder.output import phrases
+from autograder import phrases
 from autograder.output.html import render
 from autograder.output.text import (
     answer_blocks,
@@ -28,7 +28,7 @@ from autograder.output.text import (
     total_earned,
     where_words,
 )
-from autograder.records import NOT_HANDED_IN, ExerciseRecord, SubmissionRecord
+from autograder.records import ExerciseRecord, SubmissionRecord
 from labkit.base import write_atomically
 
 _MARKDOWN = re.compile(r"([\\`*_{}\[\]<>()#+!|~&])")
@@ -133,7 +133,7 @@ def _failures(record: SubmissionRecord) -> tuple[Failure, ...]:
     for exercise in record.exercises:
         if exercise.state in _FAILED:
             file = exercise.where.partition(":")[0]
-            spoilt = any(text.startswith(file) for text in record.problems)
+            spoilt = any(file in text for text in record.problems)
             key = (file, exercise.mistake) if spoilt else (exercise.id, "")
             groups.setdefault(key, []).append(exercise)
     failures = []
@@ -152,7 +152,7 @@ def collect(record: SubmissionRecord) -> Feedback:
     words = phrases.TOTAL.format(earned=number_text(earned), total=total)
     step, hint = _next_step(record)
     # A part that is absent was perhaps not asked for: no file has to be mended.
-    if any(NOT_HANDED_IN not in text for text in record.problems):
+    if any(phrases.NOT_HANDED_IN not in text for text in record.problems):
         step = f"{phrases.NEXT_PROBLEM} {step}" if record.exercises else step
     return Feedback(
         title=phrases.FEEDBACK_TITLE.format(name=name_of(record)),

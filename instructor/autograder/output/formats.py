@@ -16,7 +16,7 @@ import xml.etree.ElementTree as ET
 from collections.abc import Callable
 from typing import Any
 
-from autograder.output import phrases
+from autograder import phrases
 from autograder.output.feedback import colophon
 from autograder.output.text import (
     BLOCK_CHARACTERS,

@@ -13,7 +13,7 @@ import io
 from collections.abc import Sequence
 from pathlib import Path
 
-from autograder.output import phrases
+from autograder import phrases
 from autograder.output.text import (
     brief,
     earned_points,

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from html import escape
 from pathlib import Path
 
-from autograder.output import phrases
+from autograder import phrases
 from autograder.output.text import (
     brief,
     file_stem,
@@ -32,10 +32,7 @@ from labkit.base import write_atomically, write_zip
 
 _NO = ("no", "non", "nein", "não", "nee")
 _MAX_FEEDBACK = 8000  # characters
-_NO_COMMENTS = (
-    "the worksheet has no column for comments: switch Feedback comments on in the "
-    "assignment's settings to upload them too"
-)
+_NO_GRADE = ("-", "–")  # what stands for no grade in some exports
 
 
 @dataclass(frozen=True)
@@ -121,18 +118,20 @@ def _match(
     pairs: dict[int, SubmissionRecord] = {}
     remarks = []
     for record in records:
-        key, place, reason = _name_key(record.name), None, "has no row"
+        key, place, reason = _name_key(record.name), None, phrases.NO_ROW
         if record.identifier and "identifier" in sheet.columns:
             place = numbers.get(record.identifier)
-            reason = f"has no row (number {one_line(record.identifier)})"
+            number = one_line(record.identifier)
+            reason = phrases.NO_ROW_OF_NUMBER.format(number=number)
         elif key and in_sheet[key] == in_class[key] == 1:
             place = names.index(key)
         elif in_sheet[key]:
-            reason = "is the name of two students"
+            reason = phrases.TWO_STUDENTS
         if place in pairs:
-            place, reason = None, "has two submissions; this one is left out"
+            place, reason = None, phrases.TWO_SUBMISSIONS
         if place is None:
-            remarks.append(f"{name_of(record)}: {reason}; see its grade yourself")
+            words = phrases.WITHOUT_ROW
+            remarks.append(words.format(name=name_of(record), reason=reason))
         else:
             pairs[place] = record
     return pairs, remarks
@@ -146,16 +145,19 @@ def _grade(record: SubmissionRecord, maximum: str) -> float:
     return earned * float(maximum.strip().replace(",", ".")) / record.total
 
 
-def fill_worksheet(path: Path, records: Sequence[SubmissionRecord]) -> Filled:
+def fill_worksheet(
+    path: Path, records: Sequence[SubmissionRecord], overwrite: bool = False
+) -> Filled:
     """Fill the grades and comments of a worksheet into a new file beside it.
 
     Points are scaled to the row's maximum grade, if the sheet has one. Rows whose
     grade cannot be changed, or whose student is not among ``records``, stay as they
-    are.
+    are; so do grades and comments that are there already.
 
     Args:
         path: What Moodle exported, ``worksheet.csv``.
         records: The class.
+        overwrite: Replace grades and comments that are there.
 
     Returns:
         The new file, ``worksheet.graded.csv``, and remarks for the instructor.
@@ -170,23 +172,40 @@ def fill_worksheet(path: Path, records: Sequence[SubmissionRecord]) -> Filled:
     graded = 0
     for place, row in enumerate(sheet.rows):
         who = one_line(sheet.value(row, "name") or sheet.value(row, "identifier"))
+        there = sheet.value(row, "grade").strip()
         if place not in pairs:
-            remarks.append(f"{who}: no submission; the row stays as it is")
+            remarks.append(phrases.ROW_WITHOUT_SUBMISSION.format(name=who))
         elif fold(sheet.value(row, "changeable")) in _NO:
-            remarks.append(f"{who}: the grade cannot be changed; the row stays")
+            remarks.append(phrases.ROW_LOCKED.format(name=who))
+        elif there and there not in _NO_GRADE and not overwrite:
+            grade = number_text(_grade(pairs[place], sheet.value(row, "maximum")))
+            words = phrases.ROW_GRADED
+            remarks.append(words.format(name=who, there=one_line(there), grade=grade))
         else:
-            changes.update(_changes(sheet, row, pairs[place]))
+            new = _changes(sheet, row, pairs[place])
+            kept = () if overwrite else _commented(sheet, row)
+            if kept:
+                remarks.append(phrases.ROW_COMMENTED.format(name=who))
+            changes.update((k, text) for k, text in new.items() if k not in kept)
             graded += 1
     if sheet.guessed:
-        remarks.append(f"columns guessed, please check: {'; '.join(sheet.guessed)}")
+        remarks.append(phrases.GUESSED.format(columns="; ".join(sheet.guessed)))
     if sheet.ragged:
-        remarks.append(f"{sheet.ragged} rows have other columns than the first; left")
+        remarks.append(phrases.RAGGED.format(count=sheet.ragged))
     if "feedback" not in sheet.columns:
-        remarks.append(_NO_COMMENTS)
+        remarks.append(phrases.NO_COMMENTS)
     target = path.with_name(f"{path.stem}.graded.csv")
     content = sheet.encoded(changes)
     write_atomically(target, lambda part: part.write_bytes(content))
     return Filled(target, graded, tuple(remarks))
+
+
+def _commented(sheet: Worksheet, row: Sequence[Cell]) -> tuple[tuple[int, int], ...]:
+    """Find the cell of a comment that somebody has written."""
+    if not sheet.value(row, "feedback").strip():
+        return ()
+    cell = row[sheet.columns["feedback"]]
+    return ((cell.start, cell.end),)
 
 
 def _changes(

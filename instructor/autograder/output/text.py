@@ -9,9 +9,9 @@ import unicodedata
 from datetime import datetime, timezone
 from pathlib import PurePosixPath
 
-from autograder.output import phrases
+from autograder import phrases
 from autograder.records import ExerciseRecord, SubmissionRecord
-from labkit.exercises import count_answered
+from labkit.exercises import count_answered, is_place, line_start
 
 _REPLACEMENT = "\ufffd"
 # Control characters, changes of the writing direction, and half surrogates: in a file
@@ -22,7 +22,6 @@ _HARMFUL = re.compile(
 )
 _MAX_STEM = 60  # characters of a file name; each takes up to three bytes
 _MAX_NAME = 100  # characters of a name that is shown
-_FROM_EXCEPTION = "the exception comes from"  # the text of labkit.exercises
 BLOCK_CHARACTERS = 4000  # of a failure block
 
 
@@ -102,10 +101,11 @@ def state_words(exercise: ExerciseRecord) -> str:
 def mistake_words(exercise: ExerciseRecord) -> str:
     """Return the mistake in one line: the reason, or the exception."""
     text = one_line(exercise.mistake)
-    if not text.startswith(_FROM_EXCEPTION):
+    if not is_place(text):
         return text
-    got = [one_line(row) for row in exercise.lines if row.split()[:1] == ["got"]]
-    return got[0].partition(" ")[2] if got else text
+    start = line_start("got")
+    got = [one_line(r[len(start) :]) for r in exercise.lines if r.startswith(start)]
+    return got[0] if got else text
 
 
 def failure_block(exercise: ExerciseRecord, limit: int = BLOCK_CHARACTERS) -> str:

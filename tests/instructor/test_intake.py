@@ -216,6 +216,7 @@ def test_probes_bring_no_function_along_but_those_they_call() -> None:
     }
     packing = {"pack", "unpacked", "import_script"}
     networks = {"small_model", "give_weights", "__init__", "memory", "forward"}
+    networks |= {"convolution_weights", "without_biases"}
     assert functions == {"probe", "losses", *packing, *networks}
 
 

@@ -94,7 +94,7 @@ def test_a_part_that_the_reference_lacks_is_refused(
         source = ROOT / "LabsSolutions" / "02-pytorch-asr" / name
         (tmp_path / "reference" / name).write_bytes(source.read_bytes())
     monkeypatch.setattr("autograder.marking.material.REFERENCE", "reference")
-    monkeypatch.setattr("autograder.program.digest_of_lab", lambda root: "")
+    monkeypatch.setattr("autograder.marking.material.digest_of_lab", lambda root: "")
     assert {e.file for e in open_material(tmp_path).exercises.values()} == {*ONE}
     with pytest.raises(LabError, match="no part 2"):
         open_material(tmp_path, 2)

@@ -61,7 +61,7 @@ def chromium() -> Iterator[Any]:
         # Its headless mode: the smaller headless shell has no microphone.
         options = {"executable_path": path} if path else {"channel": "chromium"}
         try:
-            browser = started.chromium.launch(args=[*FLAGS], **options)
+            browser = started.chromium.launch(args=[*FLAGS], timeout=60_000, **options)
         except playwright.Error as error:  # such as a package that is a stub
             pytest.skip(f"Chromium does not start: {str(error).splitlines()[0]}")
         yield browser

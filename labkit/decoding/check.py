@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 import torch
 from torch import Tensor
 
 from labkit.base import LabError
 from labkit.decoding.hypothesis import Hypothesis
+
+_SHOWN = 5  # characters that an error shows
 
 # Maps a prefix to two log probabilities.
 Prefixes = dict[tuple[int, ...], tuple[float, float]]
@@ -25,6 +27,17 @@ def check_beam_size(beam_size: int) -> None:
         raise LabError(
             f"a beam of {beam_size} keeps no hypothesis", "use a beam of 1 or more"
         )
+
+
+def other_alphabet(symbols: Iterable[str]) -> LabError:
+    """Make the error of a language model whose symbols are not in the alphabet."""
+    every = sorted(symbols)
+    more = f" and {len(every) - _SHOWN} more" if len(every) > _SHOWN else ""
+    return LabError(
+        "the language model is of another alphabet: it scores "
+        f"{' '.join(every[:_SHOWN])}{more}",
+        "build one from normalised text: python -m labkit.lm build",
+    )
 
 
 def check_scores(log_probs: Tensor, lengths: Tensor) -> None:

@@ -11,6 +11,7 @@ from pathlib import Path
 import torch
 from torch.nn.utils.rnn import PackedSequence
 
+from labkit.base import LabError
 from labkit.decoding.beam import prefix_beam_search
 from labkit.decoding.check import (
     Prefixes,
@@ -96,7 +97,11 @@ class SearchOptions:
 def _compiled(lm: str, alphabet: Alphabet) -> Scorer:
     if is_script(lm):
         return ScriptAutomaton(ScriptModel(lm), alphabet)
-    return compile_ngram(load_language_model(lm), alphabet)
+    model = load_language_model(lm)
+    try:
+        return compile_ngram(model, alphabet)
+    except LabError as error:
+        raise LabError(f"{lm}: {error.cause}", error.remedy, error.exit_code) from error
 
 
 def make_fusion(options: SearchOptions, alphabet: Alphabet) -> Fusion | None:

@@ -95,6 +95,20 @@ class NGram:
             ngram = ngram[1:]
         return backoff + self.log_probs[ngram]
 
+    def completed(self) -> NGram:
+        """Return the same model, with each part of an n-gram that it lacks.
+
+        Tools prune n-grams that are parts of longer ones; the model says the same of
+        them through its back-off weights. KenLM has room for few that are missing.
+        """
+        whole = NGram(self.order, dict(self.log_probs), dict(self.backoffs))
+        for n in range(self.order, 2, -1):
+            longer = [gram for gram in whole.log_probs if len(gram) == n]
+            for part in (p for gram in longer for p in (gram[:-1], gram[1:])):
+                if part not in whole.log_probs:
+                    whole.log_probs[part] = self.log_prob(part[:-1], part[-1])
+        return whole
+
 
 def estimate(
     sentences: Iterable[Sequence[str]], order: int, min_counts: Sequence[int] = (1,)

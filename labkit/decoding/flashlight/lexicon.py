@@ -17,10 +17,10 @@ from mmap import ACCESS_READ, mmap
 from pathlib import Path
 
 from labkit.base import LabError
+from labkit.decoding.check import other_alphabet
 from labkit.lm import END, PIECE, SPACE, START, UNKNOWN
 from labkit.text import MARKS, Alphabet, normalise
 
-_SHOWN = 5  # characters that an error shows
 _SPECIAL = {START, END, UNKNOWN, "<UNK>"}
 
 Spelling = tuple[str, ...]
@@ -282,11 +282,8 @@ def choose_lexicon(
     if pieces:
         return spell_pieces(vocabulary, alphabet)
     if of_characters and unknown:
-        raise LabError(
-            f"{model}: the language model is of another alphabet: it scores "
-            f"{' '.join(sorted(unknown)[:_SHOWN])}",
-            "build one from normalised text: python -m labkit.lm build",
-        )
+        error = other_alphabet(unknown)
+        raise LabError(f"{model}: {error.cause}", error.remedy)
     if unknown and any(symbol.startswith(PIECE) for symbol in symbols):
         raise LabError(f"{model}: a language model of word pieces", "give --pieces too")
     return spell_words(vocabulary, alphabet) if unknown else None

@@ -198,7 +198,7 @@ def _call_with_model(
         except RuntimeError:
             if model is None:
                 raise
-        write_arpa(model, copy)
+        write_arpa(model.completed(), copy)
         return call(lm=str(copy))
     except (TypeError, UnicodeError) as error:
         raise LabError(

@@ -16,13 +16,13 @@ import torch
 from torch import Tensor
 
 from labkit.base import USAGE, LabError
+from labkit.decoding.check import other_alphabet
 from labkit.decoding.fusion.automaton import Automaton, Scorer
 from labkit.lm import END, SPACE, START, UNKNOWN, NGram
 from labkit.text import Alphabet
 
 _MAX_BYTES = 2 * 2**30  # of the tables of an automaton
 _BYTES_PER_CELL = 8  # int32 and float32
-_SHOWN = 5  # characters that an error shows
 
 
 @dataclass(frozen=True, eq=False)
@@ -147,12 +147,7 @@ def _check_model(model: NGram, columns: Collection[str]) -> None:
         )
     unknown = [symbol for symbol in model.vocabulary if symbol not in columns]
     if unknown:
-        more = len(unknown) - _SHOWN
-        raise LabError(
-            "the language model is of another alphabet: it scores "
-            f"{' '.join(unknown[:_SHOWN])}{f' and {more} more' * (more > 0)}",
-            "make one from normalised text: python -m labkit.lm build TEXT",
-        )
+        raise other_alphabet(unknown)
 
 
 def _contexts(model: NGram) -> dict[tuple[str, ...], int]:

@@ -165,8 +165,10 @@ class Alignment(Check):
             answer = lab.trellis.viterbi(log_probs, *given)
             both = list(answer) if isinstance(answer, tuple) else [answer]
             kind = tuple(type(one).__name__ for one in both)
+            if len(both) == 2 and isinstance(both[0], float):  # NumPy's is one too
+                kind = ("float", kind[1])
             log_prob, path = both if kind == ("float", "list") else (0.0, [])
-            found.append((kind, log_prob, [int(k) for k in path]))
+            found.append((kind, float(log_prob), [int(k) for k in path]))
         return {"found": found}
 
     @staticmethod
@@ -237,7 +239,7 @@ class EditDistance(Check):
         for reference, hypothesis in inputs["pairs"]:
             answer = lab.trellis.edit_operations(reference, hypothesis)
             pairs = isinstance(answer, list) and all(
-                isinstance(one, tuple) and len(one) == 2 for one in answer
+                isinstance(one, (tuple, list)) and len(one) == 2 for one in answer
             )
             texts = [tuple(map(str, one)) for one in answer] if pairs else repr(answer)
             found.append(texts)

@@ -14,6 +14,9 @@ LANGUAGE = "en"  # of the HTML pages
 # semicolons, as Excel wants it in French, German or Spanish; with a point, by commas.
 DECIMAL = ","
 
+# The column of Gradescope's leaderboard, such as "dev CER in %"; "" for no leaderboard.
+LEADERBOARD = ""
+
 # States of an exercise.
 STATES = {
     "done": "done",

@@ -49,7 +49,7 @@ from autograder.output import (
 from autograder.records import SubmissionRecord
 from autograder.sandbox import Limits, Sandbox
 from labkit.base import USAGE, LabError, write_atomically
-from labkit.exercises import ANSWERS, SEED_VARIABLE, match_answers
+from labkit.exercises import ANSWERS, SEED_VARIABLE, lowest_cer, match_answers
 
 _SECRET_BITS = 48
 
@@ -215,7 +215,11 @@ def grade(options: argparse.Namespace, root: Path) -> None:
     template = root / ANSWERS
     questions = template.read_text(encoding="utf-8") if template.is_file() else ""
     records = [
-        replace(record, answers=match_answers(questions, submission.answers))
+        replace(
+            record,
+            answers=match_answers(questions, submission.answers),
+            dev_cer=lowest_cer(submission.metrics),
+        )
         for record, submission in zip(records, submissions)
     ]
     _write(options, records, reference, material.public)

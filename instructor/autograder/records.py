@@ -65,6 +65,7 @@ class SubmissionRecord:
         key: Digest of the scripts, the checks and the seed.
         answers: The answer to each question of ``answers.md``, by its title; "" where
             there is none. They earn nothing, and are not kept with the marks.
+        dev_cer: The lowest CER of the best run, as the student's machine measured it.
         own: By script, what the student wrote beside the exercises, to compare.
     """
 
@@ -79,6 +80,7 @@ class SubmissionRecord:
     seconds: float = 0.0
     key: str = ""
     answers: dict[str, str] = field(default_factory=dict)
+    dev_cer: float | None = None
     own: dict[str, str] = field(default_factory=dict)
 
     @property

@@ -4,7 +4,7 @@ from labkit.exercises.answers import ANSWERS, count_answered, match_answers
 from labkit.exercises.code import find_bindings, is_unwritten, own_modules
 from labkit.exercises.exchange import from_bytes, to_bytes
 from labkit.exercises.expect import expect, expect_close, expect_that, part
-from labkit.exercises.program import main
+from labkit.exercises.program import METRICS, lowest_cer, main
 from labkit.exercises.registry import (
     SEED_VARIABLE,
     Check,
@@ -33,6 +33,7 @@ __all__ = [
     "ANSWERS",
     "DONE",
     "FAIL",
+    "METRICS",
     "SEED_VARIABLE",
     "TODO",
     "Check",
@@ -53,6 +54,7 @@ __all__ = [
     "is_unwritten",
     "judge_parts",
     "line_start",
+    "lowest_cer",
     "main",
     "match_answers",
     "own_modules",

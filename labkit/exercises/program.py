@@ -26,6 +26,7 @@ from labkit.exercises.registry import Exercises, Milestone, in_folder, scripts_o
 from labkit.exercises.verdicts import DONE, FAIL, check_next, left_out, render
 
 SUBMISSION = Path("submission.zip")
+METRICS = "metrics.csv"  # of a run
 
 
 def check_all(
@@ -67,16 +68,26 @@ def list_exercises(
     print(*left_out(absent), sep="\n", end="\n" if absent else "")
 
 
+def lowest_cer(metrics: str) -> float | None:
+    """Find the lowest CER on the dev fold in the text of a ``metrics.csv``, if any."""
+    rates = []
+    for row in csv.DictReader(metrics.splitlines()):
+        try:
+            rates.append(float(row.get("dev_cer") or "nan"))
+        except ValueError:  # not what the kit wrote
+            continue
+    return min((rate for rate in rates if rate >= 0), default=None)  # no NaN
+
+
 def best_run(logdir: Path) -> Path | None:
     """Find the run with the lowest CER on its dev fold, if there is any."""
     found = []
-    for metrics in logdir.glob("*/metrics.csv"):
-        with metrics.open(encoding="utf-8", newline="") as rows:
-            rates = [row["dev_cer"] for row in csv.DictReader(rows) if row["dev_cer"]]
-        if rates:
+    for metrics in logdir.glob(f"*/{METRICS}"):
+        rate = lowest_cer(metrics.read_text(encoding="utf-8"))
+        if rate is not None:
             # A --debug run makes no mistake on its one minibatch, so it comes last.
             debug = metrics.parent.name.startswith(DEBUG_PREFIX)
-            found.append((debug, min(map(float, rates)), metrics.parent))
+            found.append((debug, rate, metrics.parent))
     return min(found)[2] if found else None
 
 
@@ -125,7 +136,7 @@ def submit(exercises: Exercises, folder: Path, logdir: Path) -> None:
         print(phrases.NO_RUN.format(folder=logdir))
     else:
         print(phrases.BEST_RUN.format(folder=run))
-        for name in ("summary.txt", "metrics.csv"):
+        for name in ("summary.txt", METRICS):
             members[name] = (run / name).read_bytes()
     answers = folder / ANSWERS
     words = phrases.UNANSWERED.format(file=ANSWERS)

@@ -11,10 +11,13 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from autograder import phrases
 from autograder.output.formats import FILE_NAMES, FORMATS
 from autograder.records import SubmissionRecord
 from helpers import gradings
 from helpers.gradings import NASTY, SECRET, exercise, submission
+
+from labkit.exercises import lowest_cer
 
 RECORDS = {
     "all-states": submission(),
@@ -90,6 +93,20 @@ def test_gradescope(record: SubmissionRecord) -> None:
         assert re.fullmatch(r"\d+(\.\d+)*", test["number"])
     assert result["extra_data"]["seed"] == record.seed
     assert len(text.encode()) < 10**6
+
+
+def test_a_leaderboard_is_an_instructors_choice(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    ran = replace(
+        submission(), dev_cer=lowest_cer("dev_cer\n0.5\n0.043211\n\nx\nnan\n")
+    )
+    assert "leaderboard" not in loads(FORMATS["gradescope"](ran))
+    monkeypatch.setattr(phrases, "LEADERBOARD", "dev CER in %")
+    assert "leaderboard" not in loads(FORMATS["gradescope"](submission()))
+    (column,) = loads(FORMATS["gradescope"](ran))["leaderboard"]
+    assert column == {"name": "dev CER in %", "value": 4.32, "order": "asc"}
+    assert lowest_cer("") is lowest_cer("no metrics\n1\n") is None
 
 
 @EVERY_RECORD

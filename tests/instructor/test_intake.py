@@ -44,7 +44,7 @@ def found_in(given: Path) -> dict[str, Any]:
 
 
 def test_answers_in_words_are_read_wherever_the_scripts_are(tmp_path: Path) -> None:
-    both = {**SOLVED, "answers.md": "## Q1 Été\n"}
+    both = {**SOLVED, "answers.md": "## Q1 Été\n", "metrics.csv": "dev_cer\n0.1\n"}
     hand_in(tmp_path / "alice", both)
     hand_in(tmp_path / "alice" / "old", {"answers.md": "an older one\n"})
     zip_scripts(tmp_path / "bob.zip", both, "asr-lab/")
@@ -53,6 +53,7 @@ def test_answers_in_words_are_read_wherever_the_scripts_are(tmp_path: Path) -> N
     found = found_in(tmp_path)
     assert found.pop("dora").answers == ""
     assert [one.answers for one in found.values()] == [both["answers.md"]] * 3
+    assert {one.metrics for one in found.values()} == {both["metrics.csv"]}
     assert all(one.scripts == SOLVED and not one.problems for one in found.values())
 
 
@@ -262,6 +263,7 @@ def test_parts_earn_their_share_where_an_instructor_grades() -> None:
 
     class Fake:
         id, title, where, file, function = "E99", "t", "f.py:g", "f.py", "g"
+        section = "text.md#e99"
 
     Fake.judge = staticmethod(judge)
 

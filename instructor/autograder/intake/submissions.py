@@ -29,7 +29,7 @@ from autograder.intake.files import (
     zip_members,
 )
 from labkit.base import USAGE, LabError
-from labkit.exercises import ANSWERS, Exercise, split_parts
+from labkit.exercises import ANSWERS, METRICS, Exercise, split_parts
 
 _MOODLE = re.compile(
     r"(?P<name>.+?)_(?P<identifier>\d+)_assignsubmission_[a-z]+_?(?P<rest>.*)",
@@ -50,6 +50,7 @@ class Submission:
             student's own modules that those import, by their paths.
         problems: Errors in the files, one line each.
         answers: The text of ``answers.md``, or "".
+        metrics: That of ``metrics.csv``, the record of the best run, or "".
         complete: Whether all its files were looked at.
     """
 
@@ -59,6 +60,7 @@ class Submission:
     scripts: dict[str, str] = field(default_factory=dict)
     problems: list[str] = field(default_factory=list)
     answers: str = ""
+    metrics: str = ""
     complete: bool = True
 
 
@@ -76,10 +78,8 @@ def _collect(
         problems.append(phrases.TOO_MANY.format(count=MOST_MEMBERS))
         found.pop()
     scripts, home = choose_scripts(found, files, exercises, problems)
-    texts = [m for m in found if m.path.name.lower() == ANSWERS]
-    texts.sort(key=lambda m: (m.path.parent != home, len(m.path.parts), str(m.path)))
-    for member in texts[:1]:
-        submission.answers = read_text(member, problems) or ""
+    submission.answers = _text_of(ANSWERS, found, home, problems)
+    submission.metrics = _text_of(METRICS, found, home, problems)
     submission.scripts = {f: text for f, text in scripts.items() if text is not None}
     missing = [file for file in files if file not in scripts]
     problems += _about_missing(missing, files)
@@ -88,6 +88,15 @@ def _collect(
     elif missing:
         books = [m for m in found if m.path.suffix.lower() == ".ipynb"]
         problems += [_about_notebook(book) for book in books[:_MOST_NAMED]]
+
+
+def _text_of(
+    name: str, found: Sequence[Member], home: PurePosixPath, problems: list[str]
+) -> str:
+    """Read the text beside the scripts with this name, or one elsewhere; "" if none."""
+    texts = [m for m in found if m.path.name.lower() == name]
+    texts.sort(key=lambda m: (m.path.parent != home, len(m.path.parts), str(m.path)))
+    return read_text(texts[0], problems) or "" if texts else ""
 
 
 def _about_notebook(member: Member) -> str:

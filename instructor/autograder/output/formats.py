@@ -107,6 +107,10 @@ def gradescope(record: SubmissionRecord) -> str:
         "extra_data": _about(record),
         "tests": tests,
     }
+    if phrases.LEADERBOARD and record.dev_cer is not None:
+        value = round(100 * record.dev_cer, 2)
+        column = {"name": phrases.LEADERBOARD, "value": value, "order": "asc"}
+        result["leaderboard"] = [column]
     return _json(result, indent=1) + "\n"
 
 

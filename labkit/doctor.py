@@ -58,6 +58,16 @@ def installed(name: str) -> str | None:
         return None
 
 
+def foreign_folder(name: str) -> str:
+    """Find where a package lies if that is no folder of this Python, else ""."""
+    try:
+        found = Path(str(metadata.distribution(name).locate_file(""))).resolve()
+    except metadata.PackageNotFoundError:
+        return ""
+    own = (Path(prefix).resolve() for prefix in (sys.prefix, sys.base_prefix))
+    return "" if any(prefix in found.parents for prefix in own) else str(found)
+
+
 def nvidia_card() -> tuple[str, float, int] | None:
     """Ask the driver: name of the card, its capability, the driver's release."""
     tool = shutil.which("nvidia-smi")
@@ -104,15 +114,18 @@ def main() -> int:
     """Print what is installed and missing, and how to install it; 1 if it must be."""
     version = ".".join(map(str, sys.version_info[:3]))
     print(f"Python {version} on {platform.system()} {platform.machine()}")
-    troubles = []
+    troubles, elsewhere = [], set()
     if not _OLDEST <= sys.version_info[:2] <= _NEWEST:
         troubles.append(f"Python {version}: the lab runs on 3.9 to 3.13")
     for name, specifier in requirements().items():
         have = installed(name)
         fits = have is not None and satisfies(have, specifier)
         print(f"  {name:16} {have or 'missing':14} {'ok' if fits else specifier}")
+        elsewhere.add(foreign_folder(name))
         if not fits:
             troubles.append(f"{name} {have or 'missing'}, needed {specifier}")
+    for folder in sorted(elsewhere - {""}):
+        print(f"packages of PYTHONPATH, or of pip's --user: {folder}")
     card = nvidia_card()
     if card is None:
         print("no NVIDIA card, or no driver for it: the lab runs on the CPU")

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from autograder import phrases
 from autograder.intake import find_one, find_submissions, submissions
+from autograder.sandbox.client import places_of_packages
 from helpers.submitted import REGIONS, SOLVED, STARTER, hand_in
 from shared import ROOT
 
@@ -261,3 +262,16 @@ def test_a_zip_entry_that_claims_to_be_huge_is_an_unreadable_file(
     submission = one(path)
     assert "data.py" not in submission.scripts
     assert any("data.py" in problem for problem in submission.problems)
+
+
+# ---- the slots
+
+
+def test_the_server_finds_packages_where_this_process_does_but_not_the_lab(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lab, packages = tmp_path / "lab", tmp_path / "packages"
+    hidden = [str(lab / "instructor"), str(lab / "class")]
+    entries = [lab, lab / "instructor", lab / "class" / "alice", packages, ""]
+    monkeypatch.setattr("sys.path", [str(entry) for entry in entries])
+    assert places_of_packages(hidden) == [str(packages.resolve())]

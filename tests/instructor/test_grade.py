@@ -47,6 +47,16 @@ HELPERS = (
     "\n\ndef self_made(nhidden, n_symbols):\n"
     "    return nn.Sequential(nn.Linear(2 * nhidden, n_symbols))\n"
 )
+# Each submission has a home and a place for temporary files.
+AT_HOME = """
+
+import pathlib
+import tempfile
+
+with tempfile.TemporaryFile() as file:
+    file.write(b"1")
+(pathlib.Path.home() / "mine").write_text("1")
+"""
 BY_HEART = """
 known = {answers}
 return known.get(tuple(transcript), -1)
@@ -82,8 +92,10 @@ def students() -> dict[str, dict[str, str]]:
             "E05": "raise ValueError('not yet')",
         }
     )
+    at_home = {**SOLVED, "data.py": SOLVED["data.py"] + AT_HOME}
+    helped["data.py"] += AT_HOME
     return {
-        "all right": SOLVED,
+        "all right": at_home,
         "untouched": STARTER,
         "a mistake": solved_with({"E11": "return lengths // 4"}),
         "two mistakes": solved_with(
@@ -102,7 +114,7 @@ def students() -> dict[str, dict[str, str]]:
             }
         ),
         "by heart": solved_with({"E07": by_heart()}),
-        "windows": {f: t.replace("\n", "\r\n") for f, t in SOLVED.items()},
+        "windows": {f: t.replace("\n", "\r\n") for f, t in at_home.items()},
     }
 
 
@@ -151,7 +163,10 @@ def test_the_run_names_isolation_reference_and_starter(graded: Class) -> None:
 
 @pytest.mark.parametrize("name", ["all right", "own helpers", "windows"])
 def test_right_answers_earn_everything(graded: Class, name: str) -> None:
-    assert lost_points(graded.records[name]) == {}
+    record = graded.records[name]
+    assert lost_points(record) == {}
+    # Whatever the slot: as they are, not only one by one.
+    assert {e["as_is"] for e in record["exercises"]} == {"done"}
 
 
 @pytest.mark.parametrize(

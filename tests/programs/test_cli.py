@@ -331,6 +331,21 @@ def no_card() -> None:
     """Stand for a computer without a card."""
 
 
+def test_the_doctor_says_where_packages_come_from_that_are_not_this_pythons(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    about = tmp_path / "torch-9.9.dist-info"
+    about.mkdir()
+    (about / "METADATA").write_text(
+        "Metadata-Version: 2.1\nName: torch\nVersion: 9.9\n"
+    )
+    doctor.main()
+    assert str(tmp_path) not in capsys.readouterr().out
+    monkeypatch.syspath_prepend(str(tmp_path))
+    doctor.main()
+    assert str(tmp_path.resolve()) in capsys.readouterr().out
+
+
 def test_the_doctor_names_what_does_not_fit_and_how_to_install_it(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

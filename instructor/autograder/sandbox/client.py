@@ -174,6 +174,20 @@ def _split(content: bytes) -> tuple[bytes, ...]:
     return tuple(outcomes)
 
 
+def places_of_packages(hidden: Sequence[str]) -> list[str]:
+    """List where this process finds packages, PYTHONPATH and --user included.
+
+    A folder with a hidden path in it, as that of the lab, is not among them.
+    """
+    secret = [Path(path) for path in hidden]
+    folders = dict.fromkeys(Path(entry).resolve() for entry in sys.path if entry)
+    return [
+        str(folder)
+        for folder in folders
+        if not any(p in folder.parents or folder in (p, *p.parents) for p in secret)
+    ]
+
+
 class Sandbox:
     """The server and its slots.
 
@@ -254,6 +268,7 @@ class Sandbox:
             LabError: It is not.
         """
         settings: Values = {"modules": self.modules, "inline": self.inline}
+        settings["path"] = places_of_packages(slots[0].settings["hidden"])
         ends = [] if self.inline else [socket.socketpair() for _ in slots]
         theirs = [their.fileno() for _, their in ends]
         channels = theirs or [-1]

@@ -198,6 +198,8 @@ def serve_inline(settings: Values) -> None:
 def main() -> None:
     """Read the settings, import the slow modules, and serve."""
     settings = json.loads(frames.receive(sys.stdin.buffer))
+    # Python was started without PYTHONPATH and the user's own packages.
+    sys.path += [path for path in settings["path"] if path not in sys.path]
     warm_up(settings["modules"])
     if settings["inline"]:
         serve_inline(settings["slots"][0])

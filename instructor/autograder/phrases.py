@@ -113,6 +113,7 @@ SYNTAX_ERROR = "SyntaxError: {error}"
 NO_CODE_RUNS = "no code in this script can run: fix {file}, {error}"
 NO_FUNCTION = "no {function} in {file}"
 WAS_IT_RENAMED = "the function, or its class, is missing: was it renamed?"
+NOT_OF_AN_ANSWER = "{function} of labkit is no part of an answer: write it yourself"
 NOT_GRADED = "not graded: {error} ({place}); grade it by hand"
 
 # A student's page.

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 
+from labkit.exercises import phrases
+
 ANSWERS = "answers.md"
 
 _QUESTION = re.compile(r"^## +(Q\d+.*?) *$", re.MULTILINE)
@@ -35,4 +37,5 @@ def match_answers(template: str, text: str) -> dict[str, str]:
 
 def count_answered(answers: dict[str, str]) -> str:
     """Say how many are answered: "3 of 5"."""
-    return f"{sum(map(bool, answers.values()))} of {len(answers)}"
+    given = sum(map(bool, answers.values()))
+    return phrases.COUNTED.format(given=given, all=len(answers))

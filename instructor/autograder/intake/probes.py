@@ -11,6 +11,7 @@ import symtable
 from collections.abc import Mapping
 from pathlib import Path
 
+from autograder import phrases
 from autograder.intake.syntax import names_defined, needed
 from labkit.exercises import Exercise
 
@@ -105,7 +106,7 @@ class _Closed(ast.NodeTransformer):
     """Replaces the bodies of functions."""
 
     def visit_FunctionDef(self, node: ast.FunctionDef) -> ast.AST:
-        text = f"{node.name}() of labkit is no part of an answer: write it yourself"
+        text = phrases.NOT_OF_AN_ANSWER.format(function=f"{node.name}()")
         node.body = ast.parse(f"raise PermissionError({text!r})").body
         return node
 

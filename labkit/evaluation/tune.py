@@ -116,7 +116,8 @@ def tune(setup: Setup, loader: DataLoader) -> None:
     model = f" with {args.lm}" if args.lm else ""
     title = f"WER, {args.decoder}{model}, {args.fold} fold"
     figure = plot_sweep(axes[0], axes[1], table, title)
-    name = f"tune_{args.decoder}" + (f"_{Path(args.lm).name}" if args.lm else "")
+    lm = f"_{Path(args.lm).name.replace(':', '_')}" if args.lm else ""
+    name = f"tune_{args.decoder}{lm}"
     save_figure(figure, Path(args.baselogdir, "figures", f"{name}.png"))
 
 

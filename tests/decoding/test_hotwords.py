@@ -9,8 +9,8 @@ import torch
 from data import CharMap
 from torch.nn.utils.rnn import pack_padded_sequence
 
-from labkit.decoding.encoding import Encoding
-from labkit.decoding.search import SearchOptions, beam_decoder
+from labkit.decoding.encoding import Encoding, log_posteriors
+from labkit.decoding.search import BeamDecoder, SearchOptions, beam_decoder
 
 CHARMAP = CharMap()
 RECOGNISER = SimpleNamespace(charmap=CHARMAP)
@@ -47,3 +47,30 @@ def test_without_a_hot_word_the_answer_is_never_worse(lm: str | None) -> None:
                 unsaid += 1
                 worse += found[0].score < expected.score - 1e-3
     assert unsaid > 5 and worse == 0
+
+
+def test_a_stream_ends_as_the_whole_utterance_does() -> None:
+    options = SearchOptions(beam_size=4, hotwords=(HOTWORD, "a"))
+    decoder = BeamDecoder(CHARMAP.alphabet, options)
+    for seed in range(3):
+        inputs = encoding(seed)
+        log_probs, lengths = log_posteriors(inputs.ctc_scores)
+        wanted = decoder.search_all(inputs)
+        for b, length in enumerate(lengths.tolist()):
+            stream = decoder.stream(log_probs.device)
+            for part in log_probs[:length, b].split(7):
+                stream.step(part)
+                assert stream.best().indices
+            found = stream.end()
+            assert [one.indices for one in found] == [x.indices for x in wanted[b]]
+
+
+def test_a_batch_is_split_into_parts_of_the_same_utterances() -> None:
+    inputs = encoding(0)
+    assert inputs.split(2) == [inputs]
+    decoder = BeamDecoder(CHARMAP.alphabet, SearchOptions(beam_size=4))
+    parts = inputs.split(1)
+    assert [part.n_frames for part in parts] == [30, 23]
+    found = [nbest for part in parts for nbest in decoder(part)]
+    for alone, together in zip(found, decoder(inputs)):
+        assert [one.indices for one in alone] == [one.indices for one in together]

@@ -24,7 +24,6 @@ from labkit.base import LabError, unwritten_exercise
 
 _MOST_STEPS = 1 << 24  # cells of a table of steps, of one byte each
 _PIECES = 64  # into which a longer clip is cut
-_MOST_CELLS = 3_000_000  # of a trellis in plain Python: about a minute of speech
 
 Span = tuple[int, int]  # the first frame, and the one after the last
 # Finds the best path of log_probs (T, V) that spells a transcript, and its score, with
@@ -70,10 +69,7 @@ def align(log_probs: Tensor, transcript: Sequence[int], blank: int) -> Alignment
 
 
 def choose_aligner(viterbi: Viterbi | None) -> Aligner:
-    """Align with ``viterbi`` of a student, or as the kit does where it is unwritten.
-
-    Long clips are left to the kit: in plain Python they take hours, and all memory.
-    """
+    """Align with ``viterbi`` of a student, or as the kit does where it is unwritten."""
     if viterbi is None:
         return align
     try:
@@ -87,8 +83,6 @@ def choose_aligner(viterbi: Viterbi | None) -> Aligner:
     def align_by_it(
         log_probs: Tensor, transcript: Sequence[int], blank: int
     ) -> Alignment:
-        if len(log_probs) * (2 * len(transcript) + 1) > _MOST_CELLS:
-            return align(log_probs, transcript, blank)
         _check(log_probs, transcript, blank)
         found = search(log_probs.detach().cpu(), list(transcript), blank)
         return _checked(found, len(log_probs), list(transcript), blank)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from itertools import chain, product
 from typing import Any
 
 import torch
+import torch.nn.functional as F
 from torch import Generator, Tensor, nn
 from torch.nn.utils.rnn import pack_sequence
 
@@ -34,7 +36,13 @@ class ConvolutionSize(Check):
 
 
 class OutputLengths(Check):
-    """The formula of lengths, for every T from 1 to 200, and for other layers too."""
+    """The formula of lengths, for every T from 1 to 200, and for other layers too.
+
+    Some T are so large that no convolution can be tried on them here: a period of the
+    strides more is one frame more.
+    """
+
+    FAR = 8_000_000
 
     @staticmethod
     def inputs(generator: Generator) -> Values:
@@ -54,12 +62,20 @@ class OutputLengths(Check):
             between = [nn.BatchNorm2d(1), nn.Hardtanh(0, 20)]
             return nn.Sequential(convolutions[0], *between, convolutions[1])
 
+        def frames(first: int, given: nn.Sequential | list[nn.Module]) -> Tensor:
+            convolutions = [one for one in given if isinstance(one, nn.Conv2d)]
+            period = math.prod(one.stride[0] for one in convolutions)
+            few = torch.arange(first, 201)
+            far = OutputLengths.FAR // period * period
+            return torch.cat([few, few[-9:] + far])
+
         compute = lab.models.output_lengths
-        given = torch.arange(1, 201)
+        ours, others = layers(LAB_CONVOLUTIONS), list(layers(inputs["others"]))
+        given = frames(1, ours)
         return {
-            "lab": compute(given, layers(LAB_CONVOLUTIONS)),
-            "others": compute(torch.arange(4, 201), list(layers(inputs["others"]))),
-            "given": given,
+            "lab": compute(given, ours),
+            "others": compute(frames(4, others), others),
+            "given": given[:200],
         }
 
     @staticmethod
@@ -68,7 +84,9 @@ class OutputLengths(Check):
         cases = ("lab", 1, LAB_CONVOLUTIONS), ("others", 4, inputs["others"])
         for name, first, geometries in cases:
             got = result[name]
-            wanted = range(first, 201)
+            period = geometries[0][1][0] * geometries[1][1][0]
+            cases_of = [(T, 0) for T in range(first, 201)]
+            cases_of += [(T, OutputLengths.FAR // period) for T in range(192, 201)]
             kernels, strides, paddings = (
                 tuple(geometry[i][0] for geometry in geometries) for i in range(3)
             )
@@ -77,27 +95,31 @@ class OutputLengths(Check):
             expect(
                 f"output_lengths, {name}: shape",
                 size,
-                (len(wanted),),
+                (len(cases_of),),
                 "one for each clip",
             )
-            for T, length in zip(wanted, got.tolist()):
+            for (T, periods), length in zip(cases_of, got.tolist()):
                 features = torch.zeros(1, 1, T, 11)
                 for kernel, stride, padding in geometries:
                     features = nn.Conv2d(1, 1, kernel, stride, padding)(features)
-                call = f"output_lengths({T}) of Conv2d {layers}"
-                expect(call, length, features.shape[2], why)
+                call = f"output_lengths({T + periods * period}) of Conv2d {layers}"
+                expect(call, length, features.shape[2] + periods, why)
         call = "output_lengths(1, ..., 200): its argument, afterwards"
         why = "the caller's tensor must stay as it was: no += or other change in place"
         expect(call, result["given"], torch.arange(1, 201), why)
 
 
 class RequiredFrames(Check):
-    """The length of the shortest CTC path, found by trying all paths."""
+    """The length of the shortest CTC path, found by trying all paths.
+
+    Of a long transcript, torch's loss says whether a path of some length exists.
+    """
 
     @staticmethod
     def inputs(generator: Generator) -> Values:
         drawn = torch.randint(1, 3, (6, 4), generator=generator).tolist()
-        return {"transcripts": [[], [1], [1, 1], [2, 2, 2], [1, 2, 1], *drawn]}
+        long = torch.randint(1, 3, (40,), generator=generator).tolist()
+        return {"transcripts": [[], [1], [1, 1], [2, 2, 2], [1, 2, 1], *drawn, long]}
 
     @staticmethod
     def probe(lab: Lab, inputs: Values) -> Values:
@@ -109,15 +131,30 @@ class RequiredFrames(Check):
 
     @staticmethod
     def judge(inputs: Values, result: Values) -> None:
-        for transcript, got in zip(inputs["transcripts"], result["counts"]):
+        why = "one frame for each symbol, and a blank between two that are equal"
+        *short, (long, count) = zip(inputs["transcripts"], result["counts"])
+        for transcript, got in short:
             shortest = next(
                 n
                 for n in range(9)
                 for path in product((0, 1, 2), repeat=n)
                 if collapsed(path, blank=0) == tuple(transcript)
             )
-            why = "one frame for each symbol, and a blank between two that are equal"
             expect(f"required_frames({transcript})", got, shortest, why)
+        call = f"required_frames({long})"
+        expect_that(type(count) is int, call, "a whole number", count, "it counts")
+        for n_frames, there in ((count, True), (count - 1, False)):
+            exists = RequiredFrames.path_exists(long, min(max(n_frames, 1), 99))
+            what = f"{call}: is there a path of {n_frames} frames?"
+            expect(what, exists, there, why)
+
+    @staticmethod
+    def path_exists(transcript: list[int], n_frames: int) -> bool:
+        """Ask torch's CTC loss, which is infinite where there is no path."""
+        log_probs = torch.zeros(n_frames, 3).log_softmax(1)
+        sizes = torch.tensor(n_frames), torch.tensor(len(transcript))
+        target = torch.tensor(transcript)
+        return bool(F.ctc_loss(log_probs, target, *sizes, reduction="sum").isfinite())
 
 
 class Masking(Check):

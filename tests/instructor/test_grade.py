@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 from autograder.intake import Source
+from autograder.marking import open_material
 from helpers.submitted import (
     PROGRAM,
     SOLVED,
@@ -327,6 +328,20 @@ def test_less_isolation_leads_to_the_same_grades(
     assert lost_points(records.pop("crashes")) == {"E15": 1, "E07": 2}
     for name, record in records.items():
         assert states(record) == states(graded.records[name])
+
+
+def test_alone_an_answer_stands_beside_what_it_needs_and_no_other() -> None:
+    material = open_material(ROOT)
+    for id_, exercise in EXERCISES.items():
+        text = "".join(material.beside[id_].values())
+        there = {
+            one for one in EXERCISES if f'NotImplementedError("{one}")' not in text
+        }
+        needed = set(exercise.needs)
+        needed |= {more for one in needed for more in EXERCISES[one].needs}
+        assert there == needed
+        # So an answer that keeps what it read finds nobody left to read it.
+        assert all(one < id_ for one in needed)
 
 
 def test_what_submit_makes_can_be_graded(tmp_path: Path) -> None:

@@ -23,14 +23,19 @@ from labkit.exercises import Check, Values, expect, expect_close, part
 
 
 class CTCLoss(Check):
-    """The loss of each utterance, compared with the sum over all paths."""
+    """The loss of each utterance, compared with the sum over all paths.
+
+    One is too long for that: torch computes it, from this utterance alone.
+    """
 
     @staticmethod
     def inputs(generator: Generator) -> Values:
+        long = torch.tensor([0, 1, 3])[torch.randint(3, (12,), generator=generator)]
+        short = [torch.tensor(t) for t in ([1, 1], [3, 1, 0], [3, 3])]
         return {
-            "scores": 2 * normal(generator, 5, 3, 4),  # (T', B, V)
-            "n_frames": torch.tensor([4, 5, 2]),
-            "transcripts": [torch.tensor(t) for t in ([1, 1], [3, 1, 0], [3, 3])],
+            "scores": 2 * normal(generator, 40, 4, 4),  # (T', B, V)
+            "n_frames": torch.tensor([4, 5, 2, 40]),
+            "transcripts": [*short, long],
         }
 
     @staticmethod
@@ -45,7 +50,8 @@ class CTCLoss(Check):
     def judge(inputs: Values, result: Values) -> None:
         log_probs = inputs["scores"].double().log_softmax(2)
         wanted = []
-        for b, transcript in enumerate(inputs["transcripts"]):
+        *short, long = inputs["transcripts"]
+        for b, transcript in enumerate(short):
             n = int(inputs["n_frames"][b])
             paths = [
                 log_probs[torch.arange(n), b, torch.tensor(path)].sum()
@@ -54,12 +60,15 @@ class CTCLoss(Check):
             ]
             none = torch.tensor(-torch.inf, dtype=torch.float64)
             wanted.append(-torch.stack([none, *paths]).logsumexp(0))
+        sizes = torch.tensor(40), torch.tensor(len(long))
+        last = F.ctc_loss(log_probs[:, 3], long, *sizes, blank=2, reduction="sum")
+        wanted.append(last)
         got = result["losses"]
-        call = "ctc_losses of T' = 4, 5, 2 and U = 2, 3, 2, blank 2"
+        call = "ctc_losses of T' = 4, 5, 2, 40 and U = 2, 3, 2, 12, blank 2"
         expect(
             f"{call}: shape",
             tuple(got.shape),
-            (3,),
+            (4,),
             "no reduction: one for each utterance",
         )
         both = torch.stack(wanted[:2])
@@ -74,6 +83,8 @@ class CTCLoss(Check):
         why = "infinite where no path fits into the utterance's own T' frames"
         finite = [loss.isfinite().item() for loss in wanted]
         expect(f"{call}: finite", got.isfinite().tolist(), finite, why)
+        why = "-log of the sum over all paths: log-softmax over V, own lengths"
+        expect_close(f"{call}: the last", got[3], last, why, 1e-3)
         why = "training needs gradients of the losses: keep them tensors"
         expect(f"{call}: differentiable", result["learns"], True, why)
 

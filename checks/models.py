@@ -181,12 +181,17 @@ class Masking(Check):
 
     @staticmethod
     def judge(inputs: Values, result: Values) -> None:
-        wanted = inputs["features"].clone()
-        for b, length in enumerate(inputs["lengths"].tolist()):
-            wanted[b, :, length:] = 0
+        features, masked = inputs["features"], result["masked"]
         call = "mask_padding((4, 2, 7, 3), lengths 7, 1, 4, 6)"
+        shape = tuple(masked.shape)
+        expect(call, f"shape {shape}", "shape (4, 2, 7, 3)", "no axis changes")
         why = "frames t >= length of utterance b are 0, in all channels and bands"
-        expect_close(call, result["masked"], wanted, why, tolerance=0)
+        for b, length in enumerate(inputs["lengths"].tolist()):
+            past = masked[b, :, length:]
+            zeros = torch.zeros(past.shape)
+            expect_close(f"{call}: b = {b}, past its end", past, zeros, why, 0)
+            kept, given = masked[b, :, :length], features[b, :, :length]
+            expect_close(f"{call}: b = {b}, before its end", kept, given, why, 0)
         call = "mask_padding of features on another device than the lengths"
         why = "what is multiplied must lie on one device: features.device"
         at_odds = Masking.is_at_odds(result["mixed"])

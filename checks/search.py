@@ -144,19 +144,20 @@ class Prune(Check):
 
     @staticmethod
     def judge(inputs: Values, result: Values) -> None:
-        left = list(inputs["scores"])
-        order = []
-        while max(left) > -math.inf:
-            order.append(left.index(max(left)))
-            left[order[-1]] = -math.inf
+        scores = inputs["scores"]
         for size in (1, 4, 6, 10):
             call = f"prune of 6 candidates, beam_size={size}"
-            got = [prefix for prefix, _ in result[f"{size}"]]
-            want = [[k, 7] for k in order[:size]]
-            expect(f"{call}: prefixes", got, want, "the highest scores, best first")
+            kept = [prefix for prefix, _ in result[f"{size}"]]
+            why = "the highest scores, best first"
+            expect(f"{call}: how many", len(kept), min(size, 6), why)
+            known = all(prefix in ([k, 7] for k in range(6)) for prefix in kept)
+            expect_that(known, f"{call}: prefixes", "candidates", kept, why)
+            ranks = [sum(s > scores[prefix[0]] for s in scores) for prefix in kept]
+            wanted = [*range(len(kept))]
+            expect(f"{call}: candidates with a higher score", ranks, wanted, why)
             sums = [ends for _, ends in result[f"{size}"]]
-            want_sums = [(-float(k), -9.0) for k in order[:size]]
-            expect(f"{call}: sums", sums, want_sums, "what is kept stays as it was")
+            same = [(-float(prefix[0]), -9.0) for prefix in kept]
+            expect(f"{call}: sums", sums, same, "what is kept stays as it was")
         call = "prune of 6 candidates with the same score, beam_size=4: how many"
         expect(call, result["tie"], 4, "beam_size of them, whichever they are")
 

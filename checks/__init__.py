@@ -6,9 +6,10 @@ A check is a class of three static methods:
     probe(lab, inputs)      calls that code; returns numbers, texts, lists and tensors
     judge(inputs, result)   compares the result with an oracle
 
-In grading, a probe runs beside the student's code, in another process
-than inputs and judge, and only the names that the probe uses go along with it. So no
-probe may use ``oracles``; what probes share stands in ``tools``.
+Inputs whose names begin with an underscore are for the judge alone. In grading, a probe
+runs beside the student's code, in another process than inputs and judge, and only the
+names that the probe looks up go along with it. So no probe may use ``oracles``; what
+probes share stands in ``tools``.
 
     data, models, layers, main_ctc, decoding, search,    the checks of part one
     trellis

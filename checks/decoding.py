@@ -5,8 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Generator
 
-from checks.drawing import normal
-from checks.oracles import collapsed, language_gain
+from checks.drawing import normal, whole
+from checks.oracles import language_gain
 from checks.tools import pack
 from labkit.base import Lab
 from labkit.decoding import Automaton, Fusion
@@ -14,29 +14,57 @@ from labkit.exercises import Check, Values, expect, expect_close, expect_that, p
 
 
 class Collapse(Check):
-    """Repeated symbols are merged, then blanks are removed."""
+    """Repeated symbols are merged, then blanks are removed.
+
+    Each path is made from what it spells, which student code does not get.
+    """
+
+    BLANKS = (0, 3)
+    # A path and what it spells, where 0 is the blank.
+    CASES = (
+        *(([1, 2, 2, 0, 0, 0, 2, 1], [1, 2, 2, 1]), ([2, 2, 2], [2]), ([0, 0, 0], [])),
+        *(([], []), ([0, 1, 0, 1, 1], [1, 1])),
+    )
 
     @staticmethod
     def inputs(generator: Generator) -> Values:
-        drawn = torch.randint(0, 4, (12, 8), generator=generator).tolist()
-        cases = [[1, 2, 2, 0, 0, 0, 2, 1], [2, 2, 2], [0, 0, 0], [], [0, 1, 0, 1, 1]]
-        return {"paths": cases + drawn}
+        pairs: dict[str, list] = {}
+        for blank in Collapse.BLANKS:
+            # The blank and symbol 0 change places.
+            swapped = {0: blank, blank: 0}
+            own = [
+                tuple([swapped.get(k, k) for k in text] for text in case)
+                for case in Collapse.CASES
+            ]
+            symbols = [k for k in range(4) if k != blank]
+            for _ in range(12):
+                spelt = [symbols[whole(generator, 0, 2)] for _ in range(5)]
+                path: list[int] = []
+                for symbol in spelt:
+                    least = 1 if path[-1:] == [symbol] else 0
+                    path += [blank] * whole(generator, least, 2)
+                    path += [symbol] * whole(generator, 1, 3)
+                own.append((path, spelt))
+            pairs[f"{blank}"] = own
+        paths = {name: [path for path, _ in own] for name, own in pairs.items()}
+        spelt = {name: [text for _, text in own] for name, own in pairs.items()}
+        return {"paths": paths, "_spelt": spelt}
 
     @staticmethod
     def probe(lab: Lab, inputs: Values) -> Values:
         run = lab.decoding.collapse
         return {
-            f"{blank}": [list(run(list(p), blank)) for p in inputs["paths"]]
-            for blank in (0, 3)
+            name: [list(run(list(p), int(name))) for p in paths]
+            for name, paths in inputs["paths"].items()
         }
 
     @staticmethod
     def judge(inputs: Values, result: Values) -> None:
-        for blank in (0, 3):
-            for path, got in zip(inputs["paths"], result[f"{blank}"]):
+        for blank, paths in inputs["paths"].items():
+            triples = zip(paths, inputs["_spelt"][blank], result[blank])
+            for path, spelt, got in triples:
                 why = f"merge repeated symbols first, then remove the blanks, {blank}"
-                want = list(collapsed(tuple(path), blank))
-                expect(f"collapse({path}, blank={blank})", got, want, why)
+                expect(f"collapse({path}, blank={blank})", got, spelt, why)
 
 
 class BestPaths(Check):

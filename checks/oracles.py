@@ -6,7 +6,7 @@ Judges and inputs use them. A probe may not: it runs beside the student's code.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from itertools import combinations, groupby, product
 
 import torch
@@ -131,21 +131,27 @@ def recurrent_parameters(gates: int, n_inputs: int, nhidden: int, nlayers: int) 
     return count
 
 
-def representative(prefix: tuple[int, ...], blank: int) -> tuple[int, ...]:
-    """Write a path that collapses to ``prefix`` and ends with its last symbol."""
-    return tuple(k for symbol in prefix for k in (blank, symbol))
+def sums_through(
+    history: list[list[float]],
+    frame: list[float],
+    blank: int,
+    beam: Collection[tuple[int, ...]] | None = None,
+) -> Sums:
+    """Sum all paths through a history and one frame more, by what they spell.
 
-
-def longer_paths(beam: Sums, frame: list[float], blank: int) -> Sums:
-    """Lengthen paths by one frame, and collapse each of them."""
+    Args:
+        history: Log-probabilities of each symbol at the frames before, (T', V).
+        frame: Those of the last frame.
+        blank: The index of the blank.
+        beam: What the history must spell, for a path to count; anything if None.
+    """
     ways: dict[tuple[int, ...], tuple[list[float], list[float]]] = {}
-    for prefix, ends in beam.items():
-        path = representative(prefix, blank)
-        for start, mass in zip(((*path, blank), path), ends):
-            for symbol, log_prob in enumerate(frame):
-                longer = collapsed((*start, symbol), blank)
-                pair = ways.setdefault(longer, ([], []))
-                pair[symbol != blank].append(mass + log_prob)
+    rows = [*history, frame]
+    for path in product(range(len(frame)), repeat=len(rows)):
+        if beam is None or collapsed(path[:-1], blank) in beam:
+            pair = ways.setdefault(collapsed(path, blank), ([], []))
+            mass = sum(row[symbol] for row, symbol in zip(rows, path))
+            pair[path[-1] != blank].append(mass)
     return possible({p: (log_sum(a), log_sum(b)) for p, (a, b) in ways.items()})
 
 

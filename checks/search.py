@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Collection
 from itertools import product
 from typing import ClassVar
 
@@ -10,12 +11,15 @@ import torch
 from torch import Generator, Tensor
 
 from checks.drawing import normal
-from checks.oracles import NEVER, flawed_search, longer_paths, possible
+from checks.oracles import NEVER, flawed_search, possible, sums_through
 from checks.tools import Sums
 from labkit.base import Lab
 from labkit.decoding import Hypothesis
 from labkit.exercises import Check, Values, expect, expect_that
 
+# A beam after pruning: the prefix (1,) that (1, 1) and (1, 2) came from is gone.
+PRUNED = ((1, 1), (1, 2), (3,), (2, 1, 2), ())
+LATE = 800  # nats: what paths of many frames cost
 START: Sums = {(): (0.0, -math.inf)}  # before the first frame: the empty path
 
 
@@ -24,13 +28,16 @@ class Advance(Check):
 
     @staticmethod
     def inputs(generator: Generator) -> Values:
-        frames = normal(generator, 4, 4).log_softmax(1)  # (T', V)
-        sums = normal(generator, 6, 2) - 5
-        late = (sums[1:] - 800).tolist()
-        # A pruned beam: the prefix (1,) that (1, 1) and (1, 2) came from is gone.
-        pruned = list(zip([[1, 1], [1, 2], [3], [2, 1, 2], []], late))
-        alone = [([1], sums[0].tolist())]
-        return {"frames": frames.tolist(), "alone": alone, "pruned": pruned}
+        frames = normal(generator, 4, 4).log_softmax(1).tolist()  # (T', V)
+        history = normal(generator, 4, 4).log_softmax(1).tolist()
+        sums = sums_through(history[:-1], history[-1], 0)
+        late = {p: tuple(end - LATE for end in ends) for p, ends in sums.items()}
+        return {
+            "frames": frames,
+            "alone": [([1], sums[1,])],
+            "pruned": [(list(prefix), late[prefix]) for prefix in PRUNED],
+            "_history": history,  # of the frames that lead to both beams
+        }
 
     @staticmethod
     def probe(lab: Lab, inputs: Values) -> Values:
@@ -62,19 +69,21 @@ class Advance(Check):
 
     @staticmethod
     def judge(inputs: Values, result: Values) -> None:
-        last = inputs["frames"][3]
-        alone = {tuple(prefix): tuple(ends) for prefix, ends in inputs["alone"]}
+        frames, history = inputs["frames"], inputs["_history"]
+        wanted = sums_through(history, frames[3], 0, [(1,)])
         call = "advance of a beam of one prefix, (1,)"
-        Advance.compare(call, result["alone"], alone, last, 0)
+        Advance.compare(call, result["alone"], wanted, [(1,)])
         for blank in (0, 2):
-            beam = START
-            for t, frame in enumerate(inputs["frames"][:3]):
+            beam: Sums = START
+            for t, frame in enumerate(frames[:3]):
                 call = f"frame {t + 1} from the empty path, blank={blank}"
-                Advance.compare(call, result[f"{blank}"][t], beam, frame, blank)
-                beam = longer_paths(beam, frame, blank)
-        pruned = {tuple(prefix): tuple(ends) for prefix, ends in inputs["pruned"]}
+                wanted = sums_through(frames[:t], frame, blank)
+                Advance.compare(call, result[f"{blank}"][t], wanted, beam)
+                beam = wanted
         call = "advance of a pruned beam, so late that exp() of the sums is 0"
-        Advance.compare(call, result["pruned"], pruned, last, 0)
+        sums = sums_through(history, frames[3], 0, PRUNED)
+        late = {p: (a - LATE, b - LATE) for p, (a, b) in sums.items()}
+        Advance.compare(call, result["pruned"], late, PRUNED)
         call = "advance: what the prefixes and sums are made of"
         why = "plain numbers, which the search can print and save: .item(), .tolist(); "
         why += "and the beam that was given must stay as it was"
@@ -83,11 +92,10 @@ class Advance(Check):
 
     @staticmethod
     def compare(
-        call: str, pairs: list, beam: Sums, frame: list[float], blank: int
+        call: str, pairs: list, wanted: Sums, beam: Collection[tuple[int, ...]]
     ) -> None:
         """Require the same prefixes, each with the same two sums."""
         got = possible({tuple(prefix): tuple(ends) for prefix, ends in pairs})
-        wanted = longer_paths(beam, frame, blank)
         why = "every prefix as it is, and with each symbol but the blank"
         expect(f"{call}: prefixes", sorted(got), sorted(wanted), why)
         for prefix, want in wanted.items():
@@ -108,7 +116,9 @@ class Advance(Check):
         return abs(max(a, NEVER) - max(b, NEVER)) < 1e-3
 
     @staticmethod
-    def way(prefix: tuple[int, ...], beam: Sums, end: str) -> str:
+    def way(
+        prefix: tuple[int, ...], beam: Collection[tuple[int, ...]], end: str
+    ) -> str:
         """Say which paths belong to a sum of a prefix."""
         if end == "blank":
             return "first sum: all its paths (log_add), a blank after each; no others"

@@ -15,6 +15,7 @@ from labkit.exercises.registry import (
     in_folder,
     registry,
     split_parts,
+    without_answers,
 )
 from labkit.exercises.verdicts import (
     DONE,
@@ -64,4 +65,5 @@ __all__ = [
     "run_probe",
     "split_parts",
     "to_bytes",
+    "without_answers",
 ]

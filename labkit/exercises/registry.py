@@ -16,12 +16,20 @@ SEED_VARIABLE = "LAB_SEED"  # environment variable: draws other inputs for the c
 Values = dict[str, Any]
 
 
+def without_answers(inputs: Values) -> Values:
+    """Leave out what only the judge gets: its names begin with an underscore."""
+    return {name: value for name, value in inputs.items() if not name.startswith("_")}
+
+
 class Check:
     """Groups the functions that check an exercise; it is never instantiated."""
 
     @staticmethod
     def inputs(generator: torch.Generator) -> Values:
-        """Draw what the check uses, from a seeded generator."""
+        """Draw what the check uses, from a seeded generator.
+
+        What begins with an underscore is for the judge alone.
+        """
         return {}
 
     @staticmethod

@@ -27,6 +27,7 @@ from labkit.exercises.registry import (
     Exercises,
     Milestone,
     Values,
+    without_answers,
 )
 
 DONE, TODO, BLOCKED, FAIL = "done", "todo", "blocked", "fail"
@@ -158,7 +159,8 @@ def check(exercise: Exercise, lab: Lab, seed: int) -> Verdict:
         pass  # the probe meets the same error, and reports it with its place
     generator = torch.Generator().manual_seed(seed)
     inputs = exercise.inputs(generator)
-    return judge_outcome(exercise, inputs, run_probe(exercise, lab, inputs))
+    outcome = run_probe(exercise, lab, without_answers(inputs))
+    return judge_outcome(exercise, inputs, outcome)
 
 
 def check_next(

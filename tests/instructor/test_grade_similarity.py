@@ -214,10 +214,10 @@ def kit() -> dict[str, str]:
 def test_copies_of_the_lab_are_named_and_nothing_else_is() -> None:
     assert copies(independent()[1:], BASE, kit())[0].source == WORD_FOR_WORD
     oracles = ast.parse((ROOT / "checks" / "oracles.py").read_text("utf-8")).body
-    copied = ("collapsed", "representative", "longer_paths", "log_sum", "possible")
+    copied = ("collapsed", "flawed_search", "log_sum", "sums_through", "possible")
     taken = [f for f in oracles if getattr(f, "name", "") in copied]
     helpers = "\n\n".join(disguised(ast.unparse(one)) for one in taken)
-    thief = student("thief", {"E23": "return longer_paths(beam, frame, blank)"})
+    thief = student("thief", {"E26": "return search == flawed_search('')"})
     one, two = copies(
         [
             replace(thief, own={"decoding.py": helpers}),

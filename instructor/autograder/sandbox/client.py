@@ -164,6 +164,9 @@ class Slot:
         if self.sandbox.inline and self.process is not None:
             self.process.kill()
             self.process.wait()
+            scratch = Path(self.settings["folder"], "scratch")
+            remove_tree(scratch)
+            scratch.mkdir(exist_ok=True)
 
 
 def _split(content: bytes) -> tuple[bytes, ...]:

@@ -120,6 +120,7 @@ class Keeper:
             return
         # What cannot be removed is out of sight at least.
         trash = Path(tempfile.mkdtemp(prefix="trash", dir=self.scratch.parent))
+        self.scratch.chmod(0o700)  # else it cannot be moved
         self.scratch.rename(trash / "scratch")
         self.scratch.mkdir(mode=0o700)
         if self.user is not None:

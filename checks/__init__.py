@@ -14,7 +14,7 @@ probes share stands in ``tools``.
     data, models, layers, main_ctc, decoding, search,    the checks of part one
     trellis
     seq2seq, main_seq2seq, hybrid, segments              those of part two
-    drawing, tools, oracles                              what they share
+    drawing, tools, network, oracles                     what they share
 
 Axis letters: T frames, T' frames after the convolutions, B utterances, M mel bands,
 C channels, H hidden units, V symbols, U characters of a transcript, R rows of an

@@ -65,19 +65,13 @@ class CTCLoss(Check):
         wanted.append(last)
         got = result["losses"]
         call = "ctc_losses of T' = 4, 5, 2, 40 and U = 2, 3, 2, 12, blank 2"
-        expect(
-            f"{call}: shape",
-            tuple(got.shape),
-            (4,),
-            "no reduction: one for each utterance",
-        )
+        why = "no reduction: one for each utterance"
+        expect(f"{call}: shape", tuple(got.shape), (4,), why)
         both = torch.stack(wanted[:2])
         same = torch.allclose(got[:2].double(), both, atol=1e-4)
         if not same:
-            why = (
-                "-log of the sum over all paths: log-softmax over V, own lengths, the "
-            )
-            why += "blank as given"
+            why = "-log of the sum over all paths: log-softmax over V, own lengths, "
+            why += "the blank as given"
             why = CTCLoss.mistake(inputs, got.double()) or why
             expect_close(call, got[:2], both, why)
         why = "infinite where no path fits into the utterance's own T' frames"

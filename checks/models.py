@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import math
 from itertools import chain, product
-from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Generator, Tensor, nn
 from torch.nn.utils.rnn import pack_sequence
 
-from checks.drawing import normal, whole
-from checks.oracles import collapsed, parts_in_a_row, small_weights
-from checks.tools import LAB_CONVOLUTIONS, unpacked, without_biases
+from checks.drawing import normal, small_weights, whole
+from checks.network import give_weights, small_model, weights_given
+from checks.oracles import collapsed, parts_in_a_row
+from checks.tools import LAB_CONVOLUTIONS, unpacked
 from labkit.base import Lab
 from labkit.exercises import Check, Values, expect, expect_close, expect_that, part
 
@@ -201,56 +201,6 @@ class Masking(Check):
     def is_at_odds(message: str) -> bool:
         """Tell an error of two devices from one of a tensor without data."""
         return "device" in message and "meta" in message and "item()" not in message
-
-
-def small_model(lab: Lab, l1: float = 0.5) -> Any:  # noqa: ANN401 (the student's)
-    """Build a CTCModel of the student's parts, with statistics that are not 0 and 1."""
-    torch.manual_seed(0)
-    model = lab.models.CTCModel(lab.data.CharMap(), 6, 4, 2, "GRU", 0.3, l1=l1)
-    for name, buffer in model.named_buffers():
-        if name.endswith("running_mean"):
-            # A mean below 0 shifts the padding away from 0.
-            buffer.fill_(-0.5)
-    return model.eval()
-
-
-def give_weights(model: Any, weights: list[list[Tensor]]) -> Values:  # noqa: ANN401
-    """Copy weights into the parts of a network, where all shapes are alike.
-
-    Returns:
-        The shapes of its own parameters, for each part, and which convolutions have
-        a bias.
-    """
-    parts = [list(part.parameters()) for part in (model.cnn, model.rnn, model.charlin)]
-    layers = [m for m in model.cnn.modules() if isinstance(m, nn.Conv2d)]
-    biases = [layer.bias is not None for layer in layers]
-    given = [without_biases(weights[0], biases), *weights[1:]]
-    shapes = [[tuple(p.shape) for p in part] for part in parts]
-    if shapes == [[tuple(w.shape) for w in part] for part in given]:
-        with torch.no_grad():
-            for own, value in zip(chain(*parts), chain(*given)):
-                own.copy_(value)
-    return {"shapes": shapes, "biases": biases}
-
-
-def weights_given(result: Values, weights: list[list[Tensor]]) -> list[list[Tensor]]:
-    """Require the layers that the weights of the check are for.
-
-    Returns:
-        The weights that the network has: a convolution may do without a bias.
-    """
-    biases = [bool(one) for one in result["biases"]]
-    kept = [without_biases(weights[0], biases), *weights[1:]]
-    wanted = [[tuple(weight.shape) for weight in part] for part in kept]
-    why = "forward needs the layers that the docstrings ask for"
-    call = "CTCModel: its convolutions, recurrent and output layers"
-    layers = "as build_cnn, build_rnn and build_charlin have them"
-    expect_that(result["shapes"] == wanted, call, layers, "others", why)
-    own = [
-        weight if any(weight is one for one in kept[0]) else torch.zeros_like(weight)
-        for weight in weights[0]
-    ]
-    return [own, *weights[1:]]
 
 
 class Forward(Check):

@@ -6,8 +6,8 @@ import torch
 from torch import Generator, Tensor, nn
 from torch.nn.utils.rnn import pack_sequence
 
-from checks.drawing import normal
-from checks.oracles import attended, decoder_weights, read_by_hand
+from checks.drawing import decoder_weights, normal
+from checks.oracles import attended, read_by_hand
 from labkit.base import Lab
 from labkit.decoding import Decoded, Memory, RecurrentState
 from labkit.exercises import Check, Values, expect, expect_close, expect_that, part

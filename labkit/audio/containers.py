@@ -48,9 +48,9 @@ def read_mp3_header(file: BinaryIO, begin: int = 0) -> MP3:
     if place < 0 or frame.startswith(_FRAUNHOFER, place):
         return MP3(place >= 0, None)
     flags, n_bytes = (frame[place + n : place + n + 4] for n in (4, 12))
-    if len(n_bytes) < 4 or flags[3] & 3 != 3:  # both frames and bytes
-        return MP3(False, None)
-    return MP3(True, begin + int.from_bytes(n_bytes, "big"))
+    counted, sized = (len(n_bytes) == 4 and bool(flags[3] & bit) for bit in (1, 2))
+    both = counted and sized  # the bytes stand behind the frames
+    return MP3(counted, begin + int.from_bytes(n_bytes, "big") if both else None)
 
 
 def sources(path: Path) -> Iterator[Source]:

@@ -139,9 +139,13 @@ def why_inaudible(waveform: Tensor) -> str | None:
 
 def why_partial(path: str | Path, seconds: float) -> str | None:
     """Say what is missing of a clip, if its header promises more than was read."""
-    known = duration_of(path)
-    missing = seconds < known - _SHORTFALL
-    return f"{seconds:.1f} s of {known:.1f} s are there" if missing else None
+    try:
+        promised = _promised(Path(path))
+    except (*_DECODING_ERRORS, OSError):
+        return None
+    if promised is None or seconds >= promised - _SHORTFALL:
+        return None
+    return f"{seconds:.1f} s of {promised:.1f} s are there"
 
 
 def read_audio(path: str | Path) -> tuple[Tensor, int]:
@@ -189,6 +193,19 @@ def read_audio(path: str | Path) -> tuple[Tensor, int]:
     return _mix(samples).unsqueeze(0), rate  # (1, samples)
 
 
+def _promised(path: Path) -> float | None:
+    """Read from a header how many seconds a clip lasts; None where it is guessed."""
+    with _silenced():
+        info = soundfile.info(path)
+    if info.format == "MP3":
+        with path.open("rb") as file:
+            if not read_mp3_header(file).counted:
+                return None
+    if info.frames > _MOST_SECONDS * info.samplerate or [*sources(path)] != [path]:
+        return None
+    return info.duration / (share_there(path) if "WAV" in info.format else 1.0)
+
+
 def duration_of(path: str | Path) -> float:
     """Read the duration of a clip from its header, if that tells it; else decode it.
 
@@ -200,16 +217,10 @@ def duration_of(path: str | Path) -> float:
     """
     path = Path(path)
     try:
-        with _silenced():
-            info = soundfile.info(path)
-        told = info.frames <= _MOST_SECONDS * info.samplerate
-        told = told and [*sources(path)] == [path]
-        if info.format == "MP3":
-            with path.open("rb") as file:
-                told = told and read_mp3_header(file).counted
-        if not told:
+        promised = _promised(path)
+        if promised is None:
             return sum(len(block) / rate for block, rate in _decode(path))
-        return info.duration / (share_there(path) if "WAV" in info.format else 1.0)
+        return promised
     except (*_DECODING_ERRORS, OSError):
         return 0.0
 

@@ -71,12 +71,12 @@ def find_networks(logdir: Path, named: str | None = None) -> list[Network]:
     if named:
         path = Path(named)
         content = load_checkpoint(path)
-        if "metrics" not in content:
+        part = PARTS.get(content.get("part", CTC.name))
+        if part is None or "metrics" not in content:
             raise LabError(
-                f"{path}: bare weights, without their options",
+                f"{path}: bare weights, or those of another part of the lab",
                 "train again, or test it with main_ctc.py test --modelpath",
             )
-        part = PARTS[content.get("part", CTC.name)]
         name = f"{path.resolve().parent.name}/{path.name}"
         found.append(Network(name, part, path, content["metrics"].get("dev_cer")))
     others = [*_runs(logdir)]

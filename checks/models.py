@@ -251,8 +251,10 @@ class Forward(Check):
             spectrograms = inputs["spectrograms"]
             padded = parts_in_a_row(spectrograms, first, second, third, padded=True)
             if all(map(Forward.alike, result["together"], padded)):
-                why = "the recurrent layers read the padding of the batch: pack what "
-                why += "they read, not what comes out of them"
+                why = (
+                    "the recurrent layers read the padding of the batch: pack what "
+                    "they read, not what comes out of them"
+                )
             for T, got, want in zip(Forward.LENGTHS, result["together"], wanted):
                 got, want = got.log_softmax(1), want.log_softmax(1)
                 expect_close(f"{call}, against T = {T} alone", got, want, why)
@@ -307,8 +309,10 @@ class Penalty(Check):
         if isinstance(got, (int, float)):  # its value may be right all the same
             got = torch.tensor(float(got))
         expect_close(call, got, value, why, tolerance=1e-4 * value.item())
-        why = "training minimises it, so it needs a gradient: no .item(), float() or "
-        why += ".detach() of a weight"
+        why = (
+            "training minimises it, so it needs a gradient: no .item(), float() or "
+            ".detach() of a weight"
+        )
         expect(f"{call}: a tensor with a gradient", result["learns"], True, why)
         expect(f"{call}: biases with a gradient", result["touched"], 0, "none")
         why = "the gradient of l1 |w| is l1 times the sign of w, for every weight"

@@ -216,12 +216,6 @@ KIT_CALLS = {
         from labkit.decoding import alignment
         return alignment.frames_needed(transcript)
         """,
-    "E08": """
-        from labkit.decoding import FlashlightDecoder
-        class Blank:
-            _blank = blank_id = blank
-        return FlashlightDecoder._collapse(Blank(), path)[0]
-        """,
     "E26": """
         import sys
         search_all = sys.modules["labkit.decoding.beam"].prefix_beam_search

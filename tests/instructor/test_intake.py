@@ -240,7 +240,7 @@ def test_a_probe_that_uses_an_oracle_is_refused(tmp_path: Path) -> None:
     text = decoding.read_text("utf-8")
     own = "run = lab.decoding.collapse\n"
     assert own in text
-    decoding.write_text(text.replace(own, "run = collapsed\n"), "utf-8")
+    decoding.write_text(text.replace(own, "run = language_gain\n"), "utf-8")
     with pytest.raises(ValueError, match="a probe uses an oracle"):
         probe_files(tmp_path, EXERCISES)
 

@@ -61,6 +61,8 @@ def forged_convolutions() -> dict:
         "parameters": 41 * 11 * 32 + 32 + 21 * 11 * 32 * 32 + 32 + 2 * 64,
         "weights": [kernel, *[torch.zeros(many)] * 3, *[torch.zeros(1)] * 4],
         "evaluated": evaluated,
+        "biases": 2,
+        "names": [f"{n}" for n in range(8)],
     }
 
 

@@ -35,7 +35,8 @@ demo2: $(VENV)/.installed ## train part two from the newest network of part one,
 	$(BIN)/python $(REFERENCE)/main_seq2seq.py test --fold test --compare
 
 test: $(VENV)/.installed ## the checks on the reference, and the maintainers' tests
-	$(BIN)/python -m pytest -q --lab=$(REFERENCE) test_implementation.py tests
+	$(BIN)/python -m pytest -q --lab=$(REFERENCE) test_implementation.py
+	$(BIN)/python -m pytest -q -n 2 --dist loadfile tests
 
 test-all: export LAB_TEST_ALL := 1
 test-all: test demo demo2 benchmarks other-pythons ## and what takes long, on other Pythons too

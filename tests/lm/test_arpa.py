@@ -208,6 +208,7 @@ def test_a_damaged_file_is_refused_with_its_line(
         (gzip.compress(b""), "the file is empty"),
         (gzip.compress(ARPA.encode() + b"\n" * 10**6)[:-8] + b"0" * 8, "damaged"),
     ],
+    ids=range(10),  # what gzip writes holds the time
 )
 def test_what_is_no_arpa_file_is_refused(
     tmp_path: Path, content: bytes, cause: str

@@ -236,8 +236,8 @@ class Forward(Check):
         call = "forward of T = 61, 122, 5"
         why = "T' frames of each utterance, in the order of the inputs"
         expect(f"{call}: T'", lengths, [16, 31, 2], why)
-        weights = weights_given(result["layers"], inputs["weights"])
-        wanted = parts_in_a_row(inputs["spectrograms"], *weights)
+        cnn, rnn, output = weights_given(result["layers"], inputs["weights"])
+        wanted = parts_in_a_row(inputs["spectrograms"], cnn, rnn, output)
         with part("one utterance"):
             for T, alone, parts in zip(Forward.LENGTHS, result["alone"], wanted):
                 why = "a frame is C M' numbers by channel: permute, then flatten"
@@ -247,9 +247,8 @@ class Forward(Check):
                 expect_close(f"forward of T = {T} alone", got, want, why)
         with part("a batch"):
             why = "the same alone and in a batch: axes? convolve() masks the padding"
-            first, second, third = weights
             spectrograms = inputs["spectrograms"]
-            padded = parts_in_a_row(spectrograms, first, second, third, padded=True)
+            padded = parts_in_a_row(spectrograms, cnn, rnn, output, padded=True)
             if all(map(Forward.alike, result["together"], padded)):
                 why = (
                     "the recurrent layers read the padding of the batch: pack what "

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -62,6 +63,7 @@ def extend_prefix(
         The state of the longer prefix, and the log probability of all transcripts
         that start with it, (...).
     """
+    # the new state is PrefixState(symbol, blank), both (..., 1 + T')
     # a loop over the frames will do. Without one: divide r[t] by the product of p up
     # to t, and both recursions become sums; useful: cumsum, logcumsumexp, logaddexp
     raise NotImplementedError("E36")
@@ -107,7 +109,7 @@ def rescore(
         All hypotheses, each with its new score and a further part "attention"; the
         best first.
     """
-    # useful: Hypothesis, with its score, indices and parts
+    # useful: dataclasses.replace, which keeps all else that a hypothesis holds
     raise NotImplementedError("E38")
 
 

@@ -128,9 +128,12 @@ class AttentionDecoder(nn.Module):
             Log-probabilities of what follows each symbol, (B, R, U, V); the state
             after the last; the weights of the frames, mean over heads, (B, R, U, T').
         """
-        # (6 steps) recur; a query for each symbol of each row; attend to keys and
-        # values of layer 0; tanh(combine([hidden, context])); dropout; output
-        # useful: split_heads, join_heads, Tensor.flatten and Tensor.unflatten
+        # (6 steps) recur: its state has .hidden (B, R, U, H); a query for each symbol
+        # of each row; attend to memory.keys[0], memory.values[0], memory.mask;
+        # tanh(combine([hidden, context])); dropout; output; the result is
+        # Decoded(log_probs, state, weights)
+        # useful: split_heads (B, L, N D) -> (B, N, L, D), join_heads, which undoes it,
+        # Tensor.flatten and Tensor.unflatten
         raise NotImplementedError("E34")
 
 
@@ -158,7 +161,8 @@ def greedy_attention(
     Returns:
         The symbols of each utterance. Without an end, they are as many as its limit.
     """
-    # one row for each utterance; when has every utterance ended?
+    # one row for each utterance; when has every utterance ended? what the decoder
+    # returns has .log_probs (B, R, U, V) and .state, which the next call takes
     raise NotImplementedError("E35")
 
 

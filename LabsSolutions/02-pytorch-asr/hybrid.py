@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -63,6 +64,7 @@ def extend_prefix(
         that start with it, (...).
     """
     # >>> E36
+    #: the new state is PrefixState(symbol, blank), both (..., 1 + T')
     #: a loop over the frames will do. Without one: divide r[t] by the product of p up
     #: to t, and both recursions become sums; useful: cumsum, logcumsumexp, logaddexp
     before = torch.where(repeats.unsqueeze(-1), state.blank, state.total)[..., :-1]
@@ -128,13 +130,13 @@ def rescore(
         best first.
     """
     # >>> E38
-    #: useful: Hypothesis, with its score, indices and parts
+    #: useful: dataclasses.replace, which keeps all else that a hypothesis holds
     ranked = []
     for one, score in zip(nbest, attention):
         gains = one.score - one.parts["ctc"]
         total = ctc_weight * one.parts["ctc"] + (1 - ctc_weight) * score + gains
         parts = {**one.parts, "attention": score}
-        ranked.append(Hypothesis(total, one.indices, parts))
+        ranked.append(replace(one, score=total, parts=parts))
     return sorted(ranked, key=lambda one: one.score, reverse=True)
     # <<< E38
 

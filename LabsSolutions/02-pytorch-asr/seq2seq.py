@@ -137,9 +137,12 @@ class AttentionDecoder(nn.Module):
             after the last; the weights of the frames, mean over heads, (B, R, U, T').
         """
         # >>> E34
-        #: (6 steps) recur; a query for each symbol of each row; attend to keys and
-        #: values of layer 0; tanh(combine([hidden, context])); dropout; output
-        #: useful: split_heads, join_heads, Tensor.flatten and Tensor.unflatten
+        #: (6 steps) recur: its state has .hidden (B, R, U, H); a query for each symbol
+        #: of each row; attend to memory.keys[0], memory.values[0], memory.mask;
+        #: tanh(combine([hidden, context])); dropout; output; the result is
+        #: Decoded(log_probs, state, weights)
+        #: useful: split_heads (B, L, N D) -> (B, N, L, D), join_heads, which undoes it,
+        #: Tensor.flatten and Tensor.unflatten
         state = self.recur(symbols, state)
         rows = symbols.shape[1:]
         queries = self.query(state.hidden).flatten(1, 2)  # (B, R U, H)
@@ -182,7 +185,8 @@ def greedy_attention(
         The symbols of each utterance. Without an end, they are as many as its limit.
     """
     # >>> E35
-    #: one row for each utterance; when has every utterance ended?
+    #: one row for each utterance; when has every utterance ended? what the decoder
+    #: returns has .log_probs (B, R, U, V) and .state, which the next call takes
     symbols = torch.full((len(limits), 1, 1), start, device=memory.mask.device)
     state, columns = None, []
     going = torch.ones(len(limits), dtype=torch.bool)

@@ -351,10 +351,8 @@ def test_what_submit_makes_can_be_graded(tmp_path: Path) -> None:
     program = ROOT / "test_implementation.py"
     command = [sys.executable, str(program), "--submit", "--lab", str(lab)]
     subprocess.run(command, check=True, cwd=tmp_path, capture_output=True)
-    began = time.monotonic()
     options = ["--format", "gradescope"]
     done = grade(lab / "submission.zip", tmp_path / "results", *options)
-    assert time.monotonic() - began < 60
     assert done.returncode == 0 and '"tests"' in done.stdout
     (record,) = records_of(tmp_path / "results").values()
     assert earned(record) == POINTS

@@ -32,6 +32,12 @@ def _reference_scripts() -> None:
     REFERENCE_LAB.activate()
 
 
+@pytest.fixture(autouse=True, scope="module")
+def _reference_scripts_of_a_module() -> None:
+    """Mean it in what all tests of a module share, too, whatever ran before."""
+    REFERENCE_LAB.activate()
+
+
 @pytest.fixture
 def run(tmp_path: Path) -> Run:
     """Run a script in a folder of its own; paths are relative to the root."""

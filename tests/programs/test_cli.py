@@ -310,7 +310,8 @@ def test_list_and_hint_say_what_the_registry_holds(
         (line,) = re.findall(rf"^{id_} .*$", listed, re.M)
         assert stated.title in line and stated.function in line
         assert exercises(monkeypatch, "--hint", id_) == 0
-        assert capsys.readouterr().out == stated.hint + "\n"
+        said = f"{stated.hint}\ntext: {stated.section}\n"
+        assert capsys.readouterr().out == said
     points = sum(stated.points for stated in EXERCISES.values())
     assert f"{len(EXERCISES)} exercises, {points} points" in listed
 

@@ -12,7 +12,6 @@ memory when every path has probability 0.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Sequence
 from itertools import groupby
 from typing import NamedTuple
@@ -22,8 +21,7 @@ from torch import Tensor
 
 from labkit.base import LabError, unwritten_exercise
 
-_MOST_STEPS = 1 << 24  # cells of a table of steps, of one byte each
-_PIECES = 64  # into which a longer clip is cut
+_CHUNK = 1000  # frames whose steps are kept at once, a byte for each state
 
 Span = tuple[int, int]  # the first frame, and the one after the last
 # Finds the best path of log_probs (T, V) that spells a transcript, and its score, with
@@ -143,108 +141,56 @@ def _check(log_probs: Tensor, transcript: Sequence[int], blank: int) -> None:
 
 
 def _best_path(scores: Tensor, symbols: Tensor, blank: int) -> Tensor:
-    """Find the best path (T,) over scores (T, V) that spells symbols (U,)."""
-    return _Lattice(scores, symbols, blank).best_path()
+    """Find the best path (T,) over scores (T, V) that spells symbols (U,).
 
-
-class _Lattice:
-    """The states of a transcript, its symbols with blanks around them, over T frames.
-
-    One frame and one state more, which all paths end in, follow. The scores of S
-    states have two more in front that are never reached but by the first step.
-
-    Args:
-        scores: Log-probabilities (T, V).
-        symbols: The transcript (U,).
-        blank: The index of the blank.
+    Memory does not hold all steps of a long clip: scores are kept at a few frames, and
+    the steps between two of them found again once the later state is known.
     """
+    # S states: the symbols with blanks around them.
+    states = symbols.new_full((2 * len(symbols) + 1,), blank)
+    states[1::2] = symbols
+    # Only from one symbol to another, different one may the blank be left out.
+    barred = torch.zeros(len(states), dtype=scores.dtype)
+    barred[::2] = -torch.inf
+    barred[3::2][symbols[1:] == symbols[:-1]] = -torch.inf
 
-    def __init__(self, scores: Tensor, symbols: Tensor, blank: int) -> None:
-        n_frames, n_symbols = scores.shape
-        self.scores = scores.new_full((n_frames + 1, n_symbols + 1), -torch.inf)
-        self.scores[:-1, :-1] = scores
-        self.scores[-1, -1] = 0.0
-        self.states = symbols.new_full((2 * len(symbols) + 2,), blank)  # (S,)
-        self.states[1::2] = symbols.new_tensor([*symbols.tolist(), n_symbols])
-        # Only from one symbol to another, different one may the blank be left out.
-        self.barred = torch.zeros(len(self.states), dtype=scores.dtype)
-        self.barred[::2] = -torch.inf
-        self.barred[3:-1:2][symbols[1:] == symbols[:-1]] = -torch.inf
+    first = scores.new_full((len(states) + 2,), -torch.inf)
+    first[1] = 0.0  # steps from here lead to the first blank and the first symbol
+    chunks, starts = scores.split(_CHUNK), [first]
+    for chunk in chunks[:-1]:
+        starts.append(_search(chunk, starts[-1], states, barred)[0])
+    best, steps = _search(chunks[-1], starts[-1], states, barred)
+    if best[-2:].max() == -torch.inf:
+        raise _impossible()
+    low, state = 0, len(states) - (1 if best[-1] >= best[-2] else 2)
+    visited: list[int] = []
+    for chunk, start in zip(chunks[::-1], starts[::-1]):
+        if visited:  # no other states lead to this one within the chunk
+            low, end = max(0, state - 2 * len(chunk)), state + 1
+            part = states[low:end], barred[low:end]
+            _, steps = _search(chunk, start[low : end + 2], *part)
+        for step in steps.flip(0):
+            visited.append(state)
+            state -= int(step[state - low])
+    return states[visited[::-1]]
 
-    def best_path(self) -> Tensor:
-        """Return the symbol of each frame, (T,)."""
-        last = len(self.states) - 1
-        best = self.scores.new_full((last + 3,), -torch.inf)
-        best[1] = 0.0  # the step from here leads to the first blank or symbol
-        self.visited = torch.zeros(len(self.scores), dtype=torch.long)
-        self._trace(0, len(self.scores), 0, last, best)
-        return self.states[self.visited[:-1]]
 
-    def _trace(self, begin: int, end: int, low: int, last: int, best: Tensor) -> int:
-        """Find the states of the best path in the frames from ``begin`` to ``end``.
+def _search(
+    chunk: Tensor, best: Tensor, states: Tensor, barred: Tensor
+) -> tuple[Tensor, Tensor]:
+    """Search through some frames (T, V).
 
-        Memory does not hold all steps of a long clip: the scores are kept at a few
-        frames, and the steps between two of them found once the later state is known,
-        from which no others can be reached than twice as many as there are frames.
-
-        Args:
-            begin: The first frame.
-            end: The frame after the last.
-            low: The lowest state on the way.
-            last: The state at the last frame, the highest on the way.
-            best: Scores of the states ``low`` - 2 to ``last`` before the first frame.
-
-        Returns:
-            The state before the first frame.
-
-        Raises:
-            NoPathError: Every path has probability 0.
-        """
-        n_frames = end - begin
-        steps, kept, size = None, [], n_frames
-        if n_frames * (last - low + 1) <= _MOST_STEPS:
-            steps = torch.zeros(n_frames, last - low + 1, dtype=torch.int8)
-        else:
-            size = math.ceil(n_frames / _PIECES)
-        best = best.clone()
-        for start in range(begin, end, size):
-            kept.append((start, best.clone()))
-            self._search(start, min(start + size, end), low, best, steps)
-        if best[-1] == -torch.inf:
-            raise _impossible()
-        state = last
-        if steps is not None:
-            for t in range(end - 1, begin - 1, -1):
-                self.visited[t] = state
-                state -= int(steps[t - begin, state - low])
-            return state
-        for start, best in reversed(kept):
-            stop = min(start + size, end)
-            lowest = max(low, state - 2 * (stop - start))
-            part = best[lowest - low : state - low + 3]
-            state = self._trace(start, stop, lowest, state, part)
-        return state
-
-    def _search(
-        self, begin: int, end: int, low: int, best: Tensor, steps: Tensor | None
-    ) -> None:
-        """Bring the scores ``best`` to the last frame; note the steps, if asked for."""
-        high, n_states = low + len(best) - 3, len(self.states)
-        for t in range(begin, end):
-            # What can be reached, and from where the end can be.
-            a = max(low, n_states - 1 - 2 * (len(self.scores) - 1 - t))
-            b = min(high, 2 * t + 1) + 1
-            if a < b:
-                i, j = a - low, b - low
-                ways = best[i + 2 : j + 2], best[i + 1 : j + 1]
-                skip = best[i:j] + self.barred[a:b]
-                if steps is None:
-                    reached = torch.maximum(torch.maximum(*ways), skip)
-                else:
-                    reached, step = torch.stack([*ways, skip]).max(dim=0)
-                    steps[t - begin, i:j] = step
-                best[i + 2 : j + 2] = reached + self.scores[t][self.states[a:b]]
-            best[:2] = -torch.inf
+    The scores of S states have two more in front, which are never reached. Returns
+    those after the last frame, and how far the best way to each state has stepped at
+    each frame, (T, S).
+    """
+    steps = torch.empty(len(chunk), len(states), dtype=torch.int8)
+    for t, frame in enumerate(chunk):
+        ways = torch.stack([best[2:], best[1:-1], best[:-2] + barred])
+        reached, steps[t] = ways.max(dim=0)
+        best = torch.full_like(best, -torch.inf)
+        best[2:] = reached + frame[states]
+    return best, steps
 
 
 def _spans(path: Tensor, blank: int) -> list[Span]:

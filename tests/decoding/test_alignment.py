@@ -69,8 +69,7 @@ def test_the_path_is_the_best_of_all_that_spell_the_transcript(
     cut: bool,
 ) -> None:
     if cut:  # as a long clip is
-        monkeypatch.setattr(alignment, "_MOST_STEPS", 4)
-        monkeypatch.setattr(alignment, "_PIECES", 2)
+        monkeypatch.setattr(alignment, "_CHUNK", 2)
     log_probs = random_log_probs(n_frames, n_frames, n_symbols)
     every = best_of_all_paths(log_probs, blank)
     del every[()]
@@ -253,11 +252,11 @@ class Largest(TorchDispatchMode):
 
 
 def test_memory_grows_with_the_frames_alone(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(alignment, "_MOST_STEPS", 300)
+    monkeypatch.setattr(alignment, "_CHUNK", 10)
     n_frames, transcript = 150, [1 + i % 3 for i in range(70)]
     log_probs = random_log_probs(0, n_frames, 5)
     with Largest() as largest:
         cut = align(log_probs, transcript, 0)
-    assert largest.numbers <= 6 * (n_frames + 1)  # the scores, and a column more
+    assert largest.numbers <= 10 * (2 * 70 + 1)  # the steps of a chunk
     monkeypatch.undo()
     assert torch.equal(align(log_probs, transcript, 0).path, cut.path)

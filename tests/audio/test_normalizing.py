@@ -9,8 +9,7 @@ import torch
 from data import BatchCollate, WaveformProcessor, unpack_minibatch
 from shared import REFERENCE, Run
 
-from labkit.audio.finishing import normalize_log_mel
-from labkit.audio.specaugment import SpecAugment
+from labkit.audio.finishing import SpecAugment, normalize_log_mel
 from labkit.loading import Utterance
 from labkit.options import CTC, parse
 from labkit.training.checkpoint import load_checkpoint

@@ -18,7 +18,7 @@ from shared import REFERENCE
 from torch import Tensor
 from torchaudio.functional import mask_along_axis
 
-from labkit.audio.specaugment import SpecAugment
+from labkit.audio.finishing import SpecAugment
 from labkit.base.errors import LabError
 from labkit.loading import utterances
 from labkit.loading.batches import LengthBatches

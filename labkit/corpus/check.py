@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 # The defaults of the lab's programs.
 LANGUAGE, SHORTEST, LONGEST = (
-    CTC.options.rows[name].default for name in ("lang", "min_duration", "max_duration")
+    CTC.rows[name].default for name in ("lang", "min_duration", "max_duration")
 )
 
 _TSV_FILES = ("train", "dev", "test", "validated", "invalidated", "other")

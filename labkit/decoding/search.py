@@ -29,13 +29,13 @@ from labkit.decoding.fusion.script import ScriptAutomaton
 from labkit.decoding.hypothesis import Hypothesis, NBest
 from labkit.decoding.stream import BeamStream, BothStreams, Stream
 from labkit.lm import SHIPPED, ScriptModel, is_script, load_language_model, shipped
-from labkit.options import SEQ2SEQ_OPTIONS
+from labkit.options import SEQ2SEQ
 from labkit.text import Alphabet
 
 # The n-best list of each utterance, best first.
 Search = Callable[[Encoding], list[list[Hypothesis]]]
 
-_ROWS = SEQ2SEQ_OPTIONS.rows  # the only place of the defaults, part one's too
+_ROWS = SEQ2SEQ.rows  # the only place of the defaults, part one's too
 
 
 @dataclass(frozen=True)

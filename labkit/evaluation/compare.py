@@ -35,7 +35,7 @@ def compare(setup: Setup, loader: DataLoader) -> None:
 def _make_searches(setup: Setup) -> dict[str, Search]:
     """Make the searches to compare, by name; print which of them cannot be made."""
     searches = {}
-    for decoder, lm in setup.args.part.options.used(setup.args):
+    for decoder, lm in setup.args.part.used(setup.args):
         name = f"{decoder}+{lm}" if lm else decoder
         try:
             search = setup.make_search(decoder, lm)

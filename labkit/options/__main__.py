@@ -1,5 +1,37 @@
-"""``python -m labkit.options``: the page of the options of every part."""
+"""``python -m labkit.options``: the page of the options of every part, in Markdown."""
 
-from labkit.options.part import PARTS, describe
+from __future__ import annotations
 
-print("\n".join(map(describe, PARTS.values())), end="")
+from collections.abc import Iterator
+
+from labkit.options import PARTS, Part
+from labkit.options.option import COMMANDS, TEST, Option, shown
+
+
+def page(part: Part) -> Iterator[str]:
+    """Write every option of a part: who takes it, its default, what it is."""
+    yield f"# The options of {part.script}\n"
+    yield "They stand before or after the command, `train` or `test`. The shapes of a"
+    yield "network are kept in its checkpoint, so `test` need not be given them.\n"
+    for title, rows in part.groups:
+        yield f"## {title}\n"
+        yield "| option | command | default | what it is |\n|---|---|---|---|"
+        yield from map(line, rows)
+        yield ""
+
+
+def line(row: Option) -> str:
+    """Write a row of the table."""
+    commands = ", ".join(filter(row.taken_by, COMMANDS))
+    default = f"`{shown(row.default)}`" if row.tells_default else ""
+    for how, value in (("--debug", row.debug), (TEST, row.test)):
+        if value is not None:
+            default += f", with `{how}` `{shown(value)}`"
+    value = row.metavar or (f"{{{','.join(row.choices)}}}" if row.choices else "")
+    value = value if isinstance(value, str) else " ".join(value)
+    name = f"--{row.name} {value}".rstrip()
+    return f"| `{name}` | {commands} | {default} | {row.help} |"
+
+
+if __name__ == "__main__":
+    print("\n".join(text for part in PARTS.values() for text in page(part)), end="")

@@ -5,11 +5,10 @@ from __future__ import annotations
 import argparse
 import math
 import re
-from collections.abc import Iterator
 from typing import Any
 
 from labkit.base import number
-from labkit.options.option import TRAIN, Option, OptionTable, group
+from labkit.options.option import TRAIN, Option, group
 
 _PLAIN_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,99}")
 
@@ -38,12 +37,6 @@ def _plain_name(text: str) -> str:
     return text
 
 
-def _masks(text: str) -> str:
-    if text != "strong":
-        raise argparse.ArgumentTypeError(f"{text} is not strong")
-    return text
-
-
 def _decibels_or_utterance(text: str) -> float | str:
     try:
         return text if text == _BY_UTTERANCE else float(text)
@@ -62,6 +55,9 @@ class _Normalization(argparse.Action):
         option_string: str | None = None,
     ) -> None:
         value = values[0] if values == [_BY_UTTERANCE] else values
+        if not normalizes(value):
+            cause = f"two finite numbers, the second above 0, or {_BY_UTTERANCE}"
+            raise argparse.ArgumentError(self, cause)
         setattr(namespace, self.dest, value)
 
 
@@ -73,15 +69,6 @@ def normalizes(value: object) -> bool:
         return False
     numbers = all(isinstance(one, (int, float)) for one in value)
     return numbers and math.isfinite(value[0]) and 0 < value[1] < math.inf
-
-
-def refuse_normalization(args: argparse.Namespace, _: OptionTable) -> Iterator[str]:
-    """Check that the log-mels can be normalised."""
-    if not normalizes(args.normalization):
-        yield (
-            "--normalization: two finite numbers, the second above 0, or "
-            f"{_BY_UTTERANCE}"
-        )
 
 
 DATA = group(
@@ -124,10 +111,9 @@ DATA = group(
         False,
         "mask random times and bands in training (SpecAugment); strong for more and "
         "wider masks",
-        _masks,
+        choices=("strong",),
         nargs="?",
         const=True,
-        metavar="{strong}",
         only=TRAIN,
     ),
     Option(

@@ -1,7 +1,8 @@
-"""The options of part one: its network and its decoders."""
+"""Part one: the options of its network, and its decoders."""
 
 from __future__ import annotations
 
+from labkit.base import PRETRAINED
 from labkit.options.common import (
     DATA,
     LAYERS,
@@ -10,9 +11,8 @@ from labkit.options.common import (
     RUN,
     SIZE,
     TRAINING,
-    refuse_normalization,
 )
-from labkit.options.option import TRAIN, Decoder, Option, OptionTable, changed, group
+from labkit.options.option import TRAIN, Decoder, Option, Part, changed, group
 from labkit.options.searching import (
     DECODING,
     FLASHLIGHT,
@@ -58,7 +58,9 @@ NETWORK = group(
     architecture=True,
 )
 
-CTC_OPTIONS = OptionTable(
+CTC = Part(
+    "ctc",
+    "main_ctc.py",
     changed(
         (DATA, NETWORK, TRAINING, LONG_RUNS, TESTING, DECODING, FLASHLIGHT, RUN),
         logname={"default": "ctc"},
@@ -66,5 +68,6 @@ CTC_OPTIONS = OptionTable(
         compare={"type": one_of(DECODERS)},
     ),
     DECODERS,
-    (refuse_searches, refuse_normalization),
+    (refuse_searches,),
+    PRETRAINED,
 )

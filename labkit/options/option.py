@@ -1,10 +1,11 @@
-"""Options as rows of tables, and what follows from the rows."""
+"""Options as rows of tables, the parts of the lab that have them, and what follows."""
 
 from __future__ import annotations
 
 import argparse
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any, NamedTuple
 
 COMMANDS = TRAIN, TEST = ("train", "test")
@@ -13,46 +14,28 @@ _PASSED_ON = ("type", "choices", "metavar", "nargs", "const", "action")
 
 @dataclass(frozen=True)
 class Option:
-    """One option of a command line.
+    """One option of a command line."""
 
-    Attributes:
-        name: As on the command line, without its dashes, and in ``args``.
-        default: Its value where it is not given; False makes it a flag.
-        help: What it is; the default is added to it.
-        type: As in argparse; so are choices, metavar, nargs, const and action.
-        debug: Its default with ``train --debug``; None for the same.
-        test: Its default with ``test``; None for the same.
-        only: The command that takes it; None for both.
-        needs: Options that it goes with, every one.
-        without: Options that it contradicts.
-        refusal: The message then; ``{other}`` is the first of them that was given.
-        implies: Another option and the default that it then has.
-        decoders: The decoders that use it; none for all.
-        architecture: It shapes the network, so checkpoints keep it.
-        process: It belongs to a process, not to the run that --resume continues.
-        anew: It may be changed with --resume.
-    """
-
-    name: str
-    default: Any
-    help: str
-    type: Callable[[str], Any] | None = None
+    name: str  # as on the command line, without its dashes, and in ``args``
+    default: Any  # where it is not given; False makes it a flag
+    help: str  # what it is; the default is added to it
+    type: Callable[[str], Any] | None = None  # as in argparse, and so are the next five
     choices: tuple[str, ...] | None = None
     metavar: str | tuple[str, ...] | None = None
     nargs: str | int | None = None
     const: Any = None
     action: str | type[argparse.Action] | None = None
-    debug: Any = None
-    test: Any = None
-    only: str | None = None
-    needs: tuple[str, ...] = ()
-    without: tuple[str, ...] = ()
-    refusal: str = ""
-    implies: tuple[str, Any] | None = None
-    decoders: tuple[str, ...] = ()
-    architecture: bool = False
-    process: bool = False
-    anew: bool = False
+    debug: Any = None  # its default with ``train --debug``; None for the same
+    test: Any = None  # its default with ``test``; None for the same
+    only: str | None = None  # the command that takes it; None for both
+    needs: tuple[str, ...] = ()  # options that it goes with, every one
+    without: tuple[str, ...] = ()  # options that it contradicts
+    refusal: str = ""  # the message then; ``{other}`` is the first that was given
+    implies: tuple[str, Any] | None = None  # another option, and its default then
+    decoders: tuple[str, ...] = ()  # those that use it; none for all
+    architecture: bool = False  # it shapes the network, so checkpoints keep it
+    process: bool = False  # of a process, not of the run that --resume continues
+    anew: bool = False  # it may be changed with --resume
 
     @property
     def is_flag(self) -> bool:
@@ -127,18 +110,17 @@ class Decoder(NamedTuple):
 
 
 @dataclass(frozen=True)
-class OptionTable:
-    """The command line of one script.
+class Part:
+    """A part of the lab: a script that trains and tests networks of its own kind."""
 
-    Attributes:
-        groups: The options.
-        decoders: What --decoder and --compare can name.
-        rules: Rules that no single row can state: each yields the errors of ``args``.
-    """
-
-    groups: tuple[Group, ...]
-    decoders: tuple[Decoder, ...]
-    rules: tuple[Callable[[argparse.Namespace, OptionTable], Iterator[str]], ...]
+    name: str  # in checkpoints and messages
+    script: str  # the file name of its program, main_NAME.py
+    groups: tuple[Group, ...]  # its command line
+    decoders: tuple[Decoder, ...]  # what --decoder and --compare can name
+    # What no single row can state: each yields the errors of ``args``.
+    rules: tuple[Callable[[argparse.Namespace], Iterator[str]], ...]
+    pretrained: Path | None = None  # the network of the kit, if there is one
+    encoder: Part | None = None  # whose network is the ``encoder`` of one of this part
 
     @property
     def rows(self) -> dict[str, Option]:
@@ -154,15 +136,22 @@ class OptionTable:
         )
 
     @property
-    def compared(self) -> tuple[tuple[str, str | None], ...]:
-        """What --compare scores when it names no decoder."""
-        return tuple((d.name, lm) for d in self.decoders for lm in d.compared)
+    def architecture(self) -> tuple[str, ...]:
+        """The options that make a network, which its checkpoint keeps."""
+        return self.names(architecture=True)
+
+    @property
+    def shape(self) -> tuple[str, ...]:
+        """Those of them that determine the shapes of its weights."""
+        return self.names(architecture=True, only=None)
 
     def used(self, args: argparse.Namespace) -> Sequence[tuple[str, str | None]]:
         """Return the decoders that ``args`` ask for, each with its language model."""
         if args.compare is None:
             return [(args.decoder, args.lm)]
-        return args.compare or self.compared
+        return args.compare or [
+            (d.name, lm) for d in self.decoders for lm in d.compared
+        ]
 
 
 def group(title: str, *rows: Option, **shared: Any) -> Group:

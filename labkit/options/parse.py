@@ -1,4 +1,4 @@
-"""Parsing a command line from its table: help, defaults, errors."""
+"""Parsing a command line from its rows: help, defaults, errors."""
 
 from __future__ import annotations
 
@@ -7,39 +7,40 @@ import sys
 from collections.abc import Iterator
 
 from labkit.base import LabParser, choose_waiting
-from labkit.options.option import COMMANDS, TEST, TRAIN, Option, OptionTable, shown
+from labkit.options.option import COMMANDS, TEST, TRAIN, Option, Part, shown
 
 
-def read_command_line(
-    table: OptionTable, description: str | None, argv: list[str] | None = None
+def parse(
+    part: Part, description: str | None, argv: list[str] | None = None
 ) -> argparse.Namespace:
-    """Read a command line, before torch is imported.
+    """Read the command line of a part, before torch is imported.
 
     Args:
-        table: The options.
+        part: The part of the lab.
         description: What the program does, with commands to paste.
         argv: The arguments; None for those of the process.
 
     Returns:
-        Every option by name; ``given`` holds the names of those that were given.
+        Every option by name; ``given`` holds the names of those that were given, and
+        ``part`` the part.
 
     Raises:
         SystemExit: 2 for a wrong command line, 0 for ``--help``.
     """
-    words = _command_first(sys.argv[1:] if argv is None else argv, table)
-    parser = _make_parser(table, description, words[0] if words else "")
-    args = _fill_in(parser.parse_args(words), table)
-    for cause in _refusals(args, table):
+    words = _command_first(sys.argv[1:] if argv is None else argv, part)
+    parser = _make_parser(part, description, words[0] if words else "")
+    args = _fill_in(parser.parse_args(words), part)
+    for cause in _refusals(args):
         parser.error(cause)
     choose_waiting(args.nthreads)
     return args
 
 
-def _command_first(words: list[str], table: OptionTable) -> list[str]:
+def _command_first(words: list[str], part: Part) -> list[str]:
     """Put the command first, or --scheduler and --resume would take it as a value."""
     valued = [
         f"--{row.name}"
-        for row in table.rows.values()
+        for row in part.rows.values()
         if not row.is_flag and row.nargs != "?"
     ]
 
@@ -52,27 +53,25 @@ def _command_first(words: list[str], table: OptionTable) -> list[str]:
     return words
 
 
-def _make_parser(
-    table: OptionTable, description: str | None, command: str
-) -> LabParser:
+def _make_parser(part: Part, description: str | None, command: str) -> LabParser:
     """Make a parser of all options, whose help lists those of the command."""
     asked = command if command in COMMANDS else None
     parser = LabParser(
         description=description,
-        epilog=_table_of_defaults(table, asked),
+        epilog=_table_of_defaults(part, asked),
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument(
         "command", choices=COMMANDS, help="with --help: the options of one command"
     )
-    for title, rows in table.groups:
+    for title, rows in part.groups:
         group = parser.add_argument_group(title)
         for row in rows:
             row.add_to(group, listed=row.taken_by(asked))
     return parser
 
 
-def _table_of_defaults(table: OptionTable, command: str | None) -> str:
+def _table_of_defaults(part: Part, command: str | None) -> str:
     """Write the defaults that depend on the command."""
     columns = {"train": (TRAIN,), "train --debug": (TRAIN, True), "test": (TEST,)}
     columns = {name: c for name, c in columns.items() if command in (None, c[0])}
@@ -84,16 +83,16 @@ def _table_of_defaults(table: OptionTable, command: str | None) -> str:
         return "as trained" if fixed else shown(row.default_of(*column))
 
     lines = ["defaults      " + "".join(f"{name:>15}" for name in columns)]
-    for row in table.rows.values():
+    for row in part.rows.values():
         if row.varies and row.taken_by(command):
             cells = "".join(f"{cell(row, column):>15}" for column in columns.values())
             lines.append(f"  --{row.name:13}{cells[3:]}".rstrip())
     return "\n".join(lines)
 
 
-def _fill_in(found: argparse.Namespace, table: OptionTable) -> argparse.Namespace:
+def _fill_in(found: argparse.Namespace, part: Part) -> argparse.Namespace:
     """Give the options that were left out their defaults; note which were given."""
-    command, rows = found.command, table.rows
+    command, rows = found.command, part.rows
     given = {name: value for name, value in vars(found).items() if name in rows}
     debug = given.get("debug", False)
     values = {name: row.default_of(command, debug) for name, row in rows.items()}
@@ -101,12 +100,13 @@ def _fill_in(found: argparse.Namespace, table: OptionTable) -> argparse.Namespac
         if implied:
             values[implied[0]] = implied[1]
     values.update(given)
-    return argparse.Namespace(command=command, **values, given=set(given))
+    return argparse.Namespace(command=command, **values, given=set(given), part=part)
 
 
-def _refusals(args: argparse.Namespace, table: OptionTable) -> Iterator[str]:
+def _refusals(args: argparse.Namespace) -> Iterator[str]:
     """Yield the errors in the options that were given."""
-    rows = [row for row in table.rows.values() if row.name in args.given]
+    part = args.part
+    rows = [row for row in part.rows.values() if row.name in args.given]
     for row in rows:
         if not row.taken_by(args.command):
             yield f"--{row.name} is no option of {args.command}"
@@ -120,9 +120,9 @@ def _refusals(args: argparse.Namespace, table: OptionTable) -> Iterator[str]:
             every = f"{', '.join(most)} and {last}" if most else last
             why = row.refusal.format(other=others[0]) or f"goes without {every}"
             yield f"--{row.name} {why}"
-    for rule in table.rules:
-        yield from rule(args, table)
-    used = {decoder for decoder, _ in table.used(args)}
+    for rule in part.rules:
+        yield from rule(args)
+    used = {decoder for decoder, _ in part.used(args)}
     for row in rows:
         if row.decoders and args.command == TEST and used.isdisjoint(row.decoders):
             named = "--decoder " + " or ".join(row.decoders)

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 
 from labkit.base import number, text
 from labkit.options.common import COUNT, POSITIVE
-from labkit.options.option import TEST, Decoder, Option, OptionTable, group
+from labkit.options.option import TEST, Decoder, Option, group
 
 _SEARCHES = ("prefix", "beam", "flashlight")
 _SEARCHING = ("beamsearch", "lm", "hotwords", "stream")  # options that ask for a search
@@ -210,7 +210,7 @@ FLASHLIGHT = group(
 )
 
 
-def refuse_searches(args: argparse.Namespace, table: OptionTable) -> Iterator[str]:
+def refuse_searches(args: argparse.Namespace) -> Iterator[str]:
     """Refuse what cannot be tested, and options that would have no effect."""
     if args.command != TEST:
         return
@@ -225,10 +225,10 @@ def refuse_searches(args: argparse.Namespace, table: OptionTable) -> Iterator[st
     if args.output and args.given & {"compare", "tune"} and not args.audiofile:
         yield "--output goes with one decoder: leave --compare and --tune out"
     if "nbest" in args.given and args.nbest > args.beamwidth:
-        default = table.rows["beamwidth"].default
+        default = args.part.rows["beamwidth"].default
         yield f"--nbest is at most --beamwidth (default: {default})"
     if args.compare is not None and len({*args.compare}) < len(args.compare):
         yield "--compare names a decoder twice"
     for name in ("lm_weight", "word_bonus", "pieces"):
-        if name in args.given and {lm for _, lm in table.used(args)} == {None}:
+        if name in args.given and {lm for _, lm in args.part.used(args)} == {None}:
             yield f"--{name} goes with --lm or a model in --compare"

@@ -1,4 +1,4 @@
-"""The options of part two: its decoder, its losses, and how both heads decode."""
+"""Part two: the options of its decoder and losses, and of how both heads decode."""
 
 from __future__ import annotations
 
@@ -15,16 +15,14 @@ from labkit.options.common import (
     RUN,
     SIZE,
     TRAINING,
-    refuse_normalization,
 )
-from labkit.options.ctc import DECODERS as CTC_DECODERS
-from labkit.options.ctc import NETWORK
+from labkit.options.ctc import CTC, NETWORK
 from labkit.options.option import (
     TEST,
     TRAIN,
     Decoder,
     Option,
-    OptionTable,
+    Part,
     changed,
     group,
 )
@@ -39,7 +37,7 @@ from labkit.options.searching import (
 DECODERS = (
     *(
         decoder._replace(compared=(None,) if decoder.name in ("greedy", "beam") else ())
-        for decoder in CTC_DECODERS
+        for decoder in CTC.decoders
     ),
     Decoder("attention", "beam search of the attention decoder alone"),
     Decoder("joint", "one beam search, scored by CTC and by attention"),
@@ -154,7 +152,7 @@ PARTIAL = group(
 )
 
 
-def refuse_attention(args: argparse.Namespace, _: OptionTable) -> Iterator[str]:
+def refuse_attention(args: argparse.Namespace) -> Iterator[str]:
     """Refuse sizes and weights that do not fit together."""
     if args.nhidden_decoder % args.heads:
         yield (
@@ -169,7 +167,9 @@ def refuse_attention(args: argparse.Namespace, _: OptionTable) -> Iterator[str]:
         yield "--sweep goes with --decoder par"
 
 
-SEQ2SEQ_OPTIONS = OptionTable(
+SEQ2SEQ = Part(
+    "seq2seq",
+    "main_seq2seq.py",
     changed(
         (
             DATA,
@@ -206,5 +206,6 @@ SEQ2SEQ_OPTIONS = OptionTable(
         stream={"implies": None},
     ),
     DECODERS,
-    (refuse_searches, refuse_normalization, refuse_attention),
+    (refuse_searches, refuse_attention),
+    encoder=CTC,
 )

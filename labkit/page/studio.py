@@ -126,7 +126,7 @@ class Studio:
             "attention": hasattr(setup.model, "decoder"),
             "decoders": [
                 {"name": d.name, "what": d.what, "takes_lm": d.takes_lm}
-                for d in network.part.options.decoders
+                for d in network.part.decoders
                 if d.name in setup.decoders
             ],
             "lms": list(SHIPPED),

@@ -115,7 +115,7 @@ def _find_wrong(found: dict[str, Any]) -> str | None:
     part, architecture = found.get("part", CTC.name), found["architecture"]
     metrics = found["metrics"]
     known = PARTS.get(part) if isinstance(part, str) else None
-    rows = {n: known.options.rows[n] for n in known.architecture} if known else {}
+    rows = {n: known.rows[n] for n in known.architecture} if known else {}
     sound = {
         "part": isinstance(part, str),
         "weights": are_weights(found["weights"]),

@@ -118,7 +118,7 @@ def find_run(name: str, logdir: Path, part: Part = CTC) -> Path:
 
 def options_of(args: argparse.Namespace) -> dict[str, Any]:
     """Return the options to keep in the state of a run, as plain types."""
-    apart = {"command", *NO_OPTIONS, *args.part.options.names(process=True)}
+    apart = {"command", *NO_OPTIONS, *args.part.names(process=True)}
     options = {n: value for n, value in vars(args).items() if n not in apart}
     return {"part": args.part.name, **options}
 
@@ -139,7 +139,7 @@ def adopt_options(args: argparse.Namespace, state: State, folder: Path) -> None:
             USAGE,
         )
     options = _checked_options(args, state, folder)
-    free = set(args.part.options.names(anew=True))
+    free = set(args.part.names(anew=True))
     if options.get("scheduler") is True:
         free.remove("num_epochs")  # the cosine was planned for that many
     for name in sorted(args.given & set(options) - free):
@@ -159,7 +159,7 @@ def _checked_options(
     args: argparse.Namespace, state: State, folder: Path
 ) -> dict[str, Any]:
     """Return the options of a state; refuse values that the kit does not write."""
-    rows = args.part.options.rows
+    rows = args.part.rows
     kept = (n for n, row in rows.items() if row.taken_by("train") and not row.process)
     options = {n: state["options"][n] for n in kept if n in state["options"]}
     for name, value in options.items():

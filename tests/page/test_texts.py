@@ -85,7 +85,7 @@ def test_a_translation_keeps_what_differs() -> None:
 def test_every_decoder_is_explained() -> None:
     script = (FILES / "words.js").read_text(encoding="utf-8")
     for part in PARTS.values():
-        for decoder in part.options.decoders:
+        for decoder in part.decoders:
             assert f"  d_{decoder.name}: [" in script
 
 
@@ -130,13 +130,13 @@ def test_a_control_is_offered_where_test_has_it() -> None:
         | {"lm" for _ in re.findall("LM", fields)}
         for name, fields in re.findall(r"(\w+): \[(.*?)\]", body)
     }
-    rows = PARTS["seq2seq"].options.rows
+    rows = PARTS["seq2seq"].rows
     options = {
         "beam": "beamwidth",
         "hotwords": "hotwords",
         "par_threshold": "par_threshold",
     }
-    for decoder in PARTS["seq2seq"].options.decoders:
+    for decoder in PARTS["seq2seq"].decoders:
         used = uses.pop(decoder.name)
         for control, option in options.items():
             assert (control in used) == (decoder.name in rows[option].decoders)

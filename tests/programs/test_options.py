@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import decoding
@@ -16,20 +18,8 @@ from torch import nn
 
 from labkit.base import LabError, run_program
 from labkit.decoding import SearchOptions
-from labkit.options import (
-    CTC,
-    CTC_OPTIONS,
-    SEQ2SEQ,
-    Decoder,
-    Option,
-    OptionTable,
-    Part,
-    changed,
-    describe,
-    group,
-    list_decoders,
-    parse,
-)
+from labkit.options import CTC, SEQ2SEQ, Part, parse
+from labkit.options.option import Decoder, Option, changed, group
 from labkit.training.checkpoint import (
     adopt_checkpoint,
     checkpoint_content,
@@ -40,7 +30,7 @@ from labkit.training.checkpoint import (
 from labkit.training.state import adopt_options, find_run, options_of, write_state
 
 MAIN = REFERENCE / "main_ctc.py"
-ROWS = CTC_OPTIONS.rows
+ROWS = CTC.rows
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 
 # A part of the lab that there is not: what it takes to add one.
@@ -53,15 +43,13 @@ DECODERS = (Decoder("attention", "of the decoder", compared=(None, "char")),)
 MADE_UP = Part(
     "made_up",
     "main_made_up.py",
-    OptionTable(
-        changed(
-            (*CTC_OPTIONS.groups, ATTENTION),
-            logname={"default": "made_up"},
-            decoder={"choices": ("attention",), "default": "attention"},
-        ),
-        DECODERS,
-        CTC_OPTIONS.rules,
+    changed(
+        (*CTC.groups, ATTENTION),
+        logname={"default": "made_up"},
+        decoder={"choices": ("attention",), "default": "attention"},
     ),
+    DECODERS,
+    CTC.rules,
 )
 
 
@@ -105,7 +93,7 @@ def test_a_run_begun_with_any_option_is_resumed_without_it(
 ) -> None:
     rows = {
         name: row
-        for name, row in part.options.rows.items()
+        for name, row in part.rows.items()
         if row.taken_by("train") and not row.process and name != "debug"
     }
     assert len(rows) > 25 and "seed" in rows
@@ -160,12 +148,14 @@ def test_help_answers_at_once(run: Run) -> None:
 
 def test_the_page_of_options_is_that_of_the_rows() -> None:
     page = (ROOT / "docs" / "options.md").read_text(encoding="utf-8")
-    wanted = "\n".join(map(describe, (CTC, SEQ2SEQ)))
-    assert page == wanted, "run: python -m labkit.options > docs/options.md"
+    command = [sys.executable, "-m", "labkit.options"]
+    wanted = subprocess.run(command, cwd=ROOT, capture_output=True, check=True).stdout
+    assert page == wanted.decode(), "run: python -m labkit.options > docs/options.md"
 
 
 def test_readme_names_options_and_decoders_that_there_are() -> None:
-    assert list_decoders(CTC_OPTIONS) in README
+    rows = [f"| `{decoder.name}` | {decoder.what} |" for decoder in CTC.decoders]
+    assert "\n".join(["| `--decoder` | what it is |", "|---|---|", *rows]) in README
     (table,) = re.findall(r"\| option \| what for \|\n((?:\|.*\n)+)", README)
     assert len(re.findall(r"--(\w+)", table)) > 8
     commands = re.findall(r"main_ctc\.py (.*)", README)
@@ -178,16 +168,16 @@ def test_readme_names_options_and_decoders_that_there_are() -> None:
 
 
 def test_readme_names_options_and_decoders_of_part_two() -> None:
-    first = {decoder.name for decoder in CTC_OPTIONS.decoders}
-    for decoder in SEQ2SEQ.options.decoders:
+    first = {decoder.name for decoder in CTC.decoders}
+    for decoder in SEQ2SEQ.decoders:
         row = f"| `{decoder.name}` | {decoder.what} |"
         assert decoder.name in first or row in README
     for words in re.findall(r"main_seq2seq\.py (.*)", README):
-        assert {*re.findall(r"--([a-z_0-9]\w*)", words)} <= {*SEQ2SEQ.options.names()}
+        assert {*re.findall(r"--([a-z_0-9]\w*)", words)} <= {*SEQ2SEQ.names()}
 
 
 def test_the_desk_makes_the_decoders_that_the_command_line_names() -> None:
-    assert [*decoding.DECODERS] == [decoder.name for decoder in CTC_OPTIONS.decoders]
+    assert [*decoding.DECODERS] == [decoder.name for decoder in CTC.decoders]
 
 
 # ---- another part
@@ -200,7 +190,7 @@ def test_a_part_is_a_table_of_options_and_a_row() -> None:
     words = ["test", "--fold", "dev", "--ctc_weight", ".5"]
     args = parse(MADE_UP, None, words)
     assert (args.decoder, args.given) == ("attention", {"fold", "ctc_weight"})
-    assert MADE_UP.options.used(args) == [("attention", None)]
+    assert MADE_UP.used(args) == [("attention", None)]
     with pytest.raises(SystemExit):
         parse(CTC, None, words)
     with pytest.raises(SystemExit):

@@ -27,7 +27,7 @@ from labkit.audio import NormalizeAndMask, resample
 from labkit.base import run_program
 from labkit.corpus import CommonVoice, default_location
 from labkit.figures import plot_spectrograms, save_figure
-from labkit.loading import Loading, Utterance, make_loaders
+from labkit.loading import Loading, Utterance
 from labkit.text import Characters
 
 _DEFAULT_CORPUS = default_location()
@@ -285,7 +285,7 @@ def get_dataloaders(
     Raises:
         LabError: A fold is missing, or none of its clips can be used.
     """
-    return make_loaders(
+    return loading.make_loaders(
         partial(BatchCollate, nmels),
         (commonvoice_root, commonvoice_version),
         cuda=cuda,
@@ -297,7 +297,6 @@ def get_dataloaders(
         nmels=nmels,
         logger=logger,
         normalize=normalize,
-        loading=loading,
     )
 
 

@@ -6,7 +6,6 @@ from labkit.loading.loaders import (
     batches_of,
     clips_folder,
     describe_folds,
-    make_loaders,
     open_corpus,
 )
 from labkit.loading.utterances import Utterance
@@ -18,6 +17,5 @@ __all__ = [
     "batches_of",
     "clips_folder",
     "describe_folds",
-    "make_loaders",
     "open_corpus",
 ]

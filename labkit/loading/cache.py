@@ -12,7 +12,6 @@ from __future__ import annotations
 import errno
 import json
 import random
-import shutil
 import sys
 import time
 from collections.abc import Iterator, Sequence
@@ -23,19 +22,17 @@ import numpy as np
 import soundfile
 import torch
 from torch import Tensor
-from torch.utils.data import DataLoader
 from tqdm import tqdm
 
-from labkit.base import MISSING, LabError, as_lab_error, stamp_of, write_atomically
-from labkit.loading.clips import (
-    FLOAT_BYTES,
-    FRAMES_PER_SECOND,
-    PLAIN,
-    Calls,
-    ClipReader,
-    one_thread,
-    workers_for,
+from labkit.base import (
+    MISSING,
+    LabError,
+    as_lab_error,
+    progress,
+    stamp_of,
+    write_atomically,
 )
+from labkit.loading.clips import PLAIN, ClipReader, map_in_workers, one_thread
 from labkit.loading.shards import (
     Shard,
     checksum,
@@ -48,9 +45,6 @@ from labkit.loading.shards import (
 
 _FORMAT = 2  # of the files
 _ROWS = 256  # rows of a fold in a shard
-_ROUNDS = 3  # of computing what is missing: a clip may change while it is read
-_ABANDONED = 3600  # s; older temporary files belong to no running process
-_LINE_EVERY = 60  # s, where no progress bar can be shown
 _FULL = (errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC))
 
 
@@ -148,12 +142,6 @@ class _Entry:
         cuts = np.flatnonzero(np.diff(shards)) + 1
         return np.split(indices, cuts) if len(indices) else []
 
-    def bytes_for(self, indices: np.ndarray) -> int:
-        """Estimate the size of the log-mels of some clips."""
-        seconds = np.asarray(self.reader.dataset.durations)[indices] / self.speed
-        frames = seconds.sum() * FRAMES_PER_SECOND + len(indices)
-        return round(frames * self.n_mels * FLOAT_BYTES)
-
     def write(self, indices: np.ndarray) -> None:
         """Compute one shard and write it, unless another run did so meanwhile."""
         rows = self.indices[indices]
@@ -194,12 +182,11 @@ class _Entry:
         return result if isinstance(result, str) else result[0]
 
 
-def _write_shard(job: tuple[_Entry, np.ndarray]) -> int | LabError:
-    """Write one shard; return its clips, or the error of the disk."""
+def _write_shard(job: tuple[_Entry, np.ndarray]) -> LabError | None:
+    """Write one shard; return the error of the disk, if there is one."""
     entry, indices = job
     try:
-        with one_thread():
-            entry.write(indices)
+        entry.write(indices)
     except OSError as error:
         if error.errno not in _FULL:
             return as_lab_error(error) or LabError(str(error), "check the disk")
@@ -207,7 +194,7 @@ def _write_shard(job: tuple[_Entry, np.ndarray]) -> int | LabError:
             f"{entry.folder}: the disk is full",
             "free some room and start again: what is computed is kept",
         )
-    return len(indices)
+    return None
 
 
 class FeatureCache:
@@ -216,7 +203,7 @@ class FeatureCache:
     The folder may hold many folds and settings; ``n_mels`` is M.
 
     Raises:
-        LabError: The disk is too small, or has become full.
+        LabError: The disk is full, or the clips change while they are read.
     """
 
     def __init__(
@@ -232,10 +219,8 @@ class FeatureCache:
         self.plain = tuple(speeds).index(PLAIN)
         self.entries = [_Entry(self.folder, reader, s, n_mels) for s in speeds]
         self._scan()
-        for _ in range(_ROUNDS):
-            jobs = [(e, indices) for e in self.entries for indices in e.missing()]
-            if not jobs:
-                return
+        jobs = [(e, indices) for e in self.entries for indices in e.missing()]
+        if jobs:
             self._compute(jobs, n_threads)
             self._scan()
         if any(entry.missing() for entry in self.entries):
@@ -267,50 +252,16 @@ class FeatureCache:
 
     def _compute(self, jobs: list[tuple[_Entry, np.ndarray]], n_threads: int) -> None:
         n_clips = sum(len(indices) for _, indices in jobs)
-        self._check_room(sum(e.bytes_for(indices) for e, indices in jobs), n_clips)
+        fold, start = self.reader.dataset.dataset.fold, time.monotonic()
+        print(f"cache: {n_clips} log-mels of {fold} to compute in {self.folder}")
         for entry in self.entries:
             key = entry.folder / "key.json"
             write_atomically(key, lambda p, e=entry: p.write_text(e.key_text, "utf-8"))
-            for path in entry.folder.glob(".*.tmp"):
-                if time.time() - path.stat().st_mtime > _ABANDONED:
-                    path.unlink(missing_ok=True)
         # Of two runs at once, each skips the shards that the other has finished.
         random.SystemRandom().shuffle(jobs)
-        loader = DataLoader(
-            Calls(_write_shard, jobs),
-            batch_size=None,
-            num_workers=workers_for(n_clips, n_threads),
-            generator=torch.Generator(),
-        )
-        start = said = time.monotonic()
-        quiet = not sys.stderr.isatty()
-        with tqdm(total=n_clips, unit="clip", leave=False, disable=quiet) as bar:
-            bar.set_description(f"cache of {self.reader.dataset.dataset.fold}")
-            done = 0
-            for result in loader:
-                if isinstance(result, LabError):
-                    raise result
-                bar.update(result)
-                done += result
-                if quiet and time.monotonic() - said > _LINE_EVERY:
-                    said = time.monotonic()
-                    left = (said - start) / done * (n_clips - done) / 60
-                    print(f"cache: {done} of {n_clips}, {left:.0f} min left")
+        errors = map_in_workers(_write_shard, jobs, n_clips, n_threads, together=1)
+        title, total = f"cache of {fold}", len(jobs)
+        for error in progress(errors, title, unit="shard", total=total):
+            if error:
+                raise error
         print(f"cache: complete after {time.monotonic() - start:.0f} s")
-
-    def _check_room(self, needed: int, n_clips: int) -> None:
-        self.folder.mkdir(parents=True, exist_ok=True)
-        free = shutil.disk_usage(self.folder).free
-        fold = self.reader.dataset.dataset.fold
-        size, left = (
-            f"{n / 1e9:.1f} GB" if n > 1e9 else f"{n / 1e6:.1f} MB"
-            for n in (needed, free)
-        )
-        if needed > free:
-            raise LabError(
-                f"{self.folder}: the log-mels of {fold} take about {size}, and {left} "
-                "are free",
-                "free some room, or name a folder of another disk with --cache",
-            )
-        what = f"{n_clips} log-mels of {fold}"
-        print(f"cache: {what} to compute, about {size} in {self.folder}")

@@ -7,12 +7,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from itertools import chain
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import torch
 from torch import Tensor
-from torch.utils.data import DataLoader, Dataset
+from torch.utils.data import DataLoader
 
 from labkit.audio import AudioError, is_silent, why_partial
 from labkit.corpus import DatasetFilter
@@ -36,9 +36,34 @@ def one_thread() -> Iterator[None]:
         torch.set_num_threads(threads)
 
 
-def workers_for(n_clips: int, n_threads: int) -> int:
-    """Return how many worker processes are worth starting; 0 for none."""
-    return n_threads if n_threads > 1 and n_clips >= _WORTH_WORKERS else 0
+def map_in_workers(
+    function: Callable[[Any], Any],
+    items: Sequence,
+    n_clips: int,
+    n_threads: int,
+    together: int = 16,
+) -> Iterator[Any]:
+    """Yield the result of a function for each item, in order.
+
+    Where the items are of many clips, up to ``n_threads`` worker processes compute it,
+    each for so many items ``together``.
+    """
+    if n_threads < 2 or n_clips < _WORTH_WORKERS:
+        with one_thread():
+            yield from map(function, items)
+        return
+    results = DataLoader(
+        cast(Any, items),
+        together,
+        num_workers=n_threads,
+        collate_fn=partial(_call, function),
+        generator=torch.Generator(),
+    )
+    yield from chain.from_iterable(results)
+
+
+def _call(function: Callable[[Any], Any], items: Sequence) -> list:
+    return [function(item) for item in items]
 
 
 @dataclass(frozen=True)
@@ -70,15 +95,8 @@ class ClipReader:
         self, speeds: Sequence[float], n_wanted: int, n_threads: int
     ) -> Iterator[list[Tensor] | str]:
         """Read every clip, in order; by worker processes if ``n_wanted`` are many."""
-        workers = workers_for(n_wanted, n_threads)
-        if not workers:
-            with one_thread():
-                for index in range(len(self.dataset)):
-                    yield self.read(index, speeds)
-            return
-        reads = Calls(partial(self._read_arrays, speeds), range(len(self.dataset)))
-        loader = DataLoader(reads, 16, num_workers=workers, collate_fn=list)
-        for result in chain.from_iterable(loader):
+        read, every = partial(self._read_arrays, speeds), range(len(self.dataset))
+        for result in map_in_workers(read, every, n_wanted, n_threads):
             if isinstance(result, str):
                 yield result
             else:
@@ -90,19 +108,3 @@ class ClipReader:
         result = self.read(index, speeds)
         # Sending a tensor takes a file descriptor, of which a process has few.
         return result if isinstance(result, str) else [x.numpy() for x in result]
-
-
-@dataclass(frozen=True)
-class Calls(Dataset):
-    """The results of a function, called on each item by worker processes."""
-
-    function: Callable[[Any], Any]
-    items: Sequence
-
-    def __len__(self) -> int:
-        """Return the number of items."""
-        return len(self.items)
-
-    def __getitem__(self, number: int) -> Any:  # noqa: ANN401
-        """Return the result of one item."""
-        return self.function(self.items[number])

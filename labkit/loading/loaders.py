@@ -6,7 +6,7 @@ import argparse
 import logging
 import sys
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, cast
 
@@ -27,14 +27,14 @@ from labkit.loading.batches import LengthBatches
 from labkit.loading.clips import PLAIN, SPEEDS
 from labkit.loading.utterances import Utterance, UtteranceSet
 
-_CACHE_WORKERS = 2  # for a GPU, with a cache
+_CACHE_WORKERS = 2  # for a GPU: on a CPU, the training needs the cores
 
 Loaders = tuple[DataLoader, DataLoader, DataLoader]  # training, dev and test fold
 
 
 @dataclass(frozen=True)
 class Loading:
-    """Settings of loaders besides the arguments of ``get_dataloaders``.
+    """Makes loaders; its fields are what ``get_dataloaders`` has no arguments for.
 
     Attributes:
         normalization: Mean and standard deviation in dB, instead of measuring them; or
@@ -59,6 +59,67 @@ class Loading:
     rank: int = 0
     world_size: int = 1
     lang: str = "fr"
+
+    def make_loaders(
+        self,
+        make_collate: Callable[..., Any],
+        corpus: tuple[str, str],
+        *,
+        cuda: bool,
+        batch_size: int,
+        n_threads: int,
+        durations: tuple[float, float],
+        small_experiment: bool,
+        train_augment: bool | str,
+        nmels: int,
+        logger: logging.Logger | None,
+        normalize: bool,
+    ) -> Loaders:
+        """Make the loaders of ``get_dataloaders``, which explains the arguments.
+
+        ``make_collate(augment=, spectro_normalization=)`` returns what turns utterances
+        into a minibatch. ``corpus`` holds the folder of the corpora and that of one
+        release in it, ``durations`` the shortest and longest clip kept, in seconds.
+        """
+        to_log_mel = make_collate(augment=False).processor.log_mel
+        how, limit = self, None
+        if small_experiment:
+            how = replace(self, cache=None, batch_frames=None, speed_perturbation=False)
+            limit = batch_size
+        fits, seed, cache = how.fits, how.seed, how.cache
+
+        def open_fold(name: str) -> UtteranceSet:
+            clips = DatasetFilter(CommonVoice(name, *corpus, how.lang), *durations)
+            perturbed = how.speed_perturbation and name == "train"
+            speeds = SPEEDS if perturbed else (PLAIN,)
+            return UtteranceSet(
+                clips, to_log_mel, fits, nmels, limit, n_threads, seed, speeds, cache
+            )
+
+        def loader_of(
+            fold: UtteranceSet, augment: bool | str, shuffle: bool
+        ) -> DataLoader:
+            batches = LengthBatches(
+                fold, batch_size, shuffle, how.batch_frames, how.rank, how.world_size
+            )
+            collate = make_collate(augment=augment, spectro_normalization=normalization)
+            return _load(batches, CollateUsable(collate), cuda)
+
+        train = open_fold("train")
+        dev, test = (
+            train if small_experiment else open_fold(name) for name in ("dev", "test")
+        )
+        normalization = None
+        if normalize:
+            normalization = self.normalization or train.normalization()
+        if logger:
+            sizes = f"{len(train)} training, {len(dev)} dev, {len(test)} test clips"
+            logger.info(f"{sizes}; normalisation (in dB): {normalization}")
+        return (
+            loader_of(train, train_augment, shuffle=True),
+            loader_of(dev, augment=False, shuffle=False),
+            loader_of(test, augment=False, shuffle=False),
+        )
 
 
 class CollateUsable:
@@ -107,6 +168,25 @@ def _arrived(arrays: list[list[np.ndarray | None]]) -> tuple[PackedSequence, ...
     return tuple(make(*part) for part in parts)
 
 
+def _load(batches: LengthBatches, collate: CollateUsable, cuda: bool) -> DataLoader:
+    """Make the loader of one fold; for a card (``cuda``), its memory is pinned."""
+    utterances, workers = batches.utterances, 0
+    if utterances.streams:
+        workers = utterances.n_threads
+    elif utterances.cache and cuda:
+        workers = min(utterances.n_threads, _CACHE_WORKERS)
+    return DataLoader(
+        utterances,
+        batch_sampler=batches,
+        collate_fn=collate,
+        num_workers=workers,
+        persistent_workers=workers > 0,
+        pin_memory=cuda,
+        # A generator of its own: the loader never draws from that of the dropout.
+        generator=torch.Generator(),
+    )
+
+
 def batches_of(loader: DataLoader) -> LengthBatches:
     """Return what cuts the fold of a loader into batches; it knows its utterances."""
     return cast(LengthBatches, loader.batch_sampler)
@@ -134,100 +214,6 @@ def describe_folds(**loaders: DataLoader) -> str:
     return text
 
 
-def make_loader(
-    batches: LengthBatches,
-    batch_collate: Any,  # noqa: ANN401
-    cuda: bool,
-) -> DataLoader:
-    """Make the loader of one fold.
-
-    Features in memory are collated in this process. Clips are read by all workers.
-    Features from a cache are collated in this process when training on the CPU, and
-    by two workers for a GPU.
-
-    Args:
-        batches: The batches, and their utterances.
-        batch_collate: Its ``collate`` turns a list of utterances into a minibatch.
-        cuda: Pin the memory of the batches, for a faster copy to the card.
-
-    Returns:
-        A loader of minibatches, which ``batches_of`` takes apart.
-    """
-    utterances = batches.utterances
-    workers = utterances.n_threads if utterances.streams else 0
-    if utterances.cache and cuda:
-        workers = min(utterances.n_threads, _CACHE_WORKERS)
-    return DataLoader(
-        utterances,
-        batch_sampler=batches,
-        collate_fn=CollateUsable(batch_collate),
-        num_workers=workers,
-        persistent_workers=workers > 0,
-        pin_memory=cuda,
-        # A generator of its own: the loader never draws from that of the dropout.
-        generator=torch.Generator(),
-    )
-
-
-def make_loaders(
-    make_collate: Callable[..., Any],
-    corpus: tuple[str, str],
-    *,
-    cuda: bool,
-    batch_size: int,
-    n_threads: int,
-    durations: tuple[float, float],
-    small_experiment: bool,
-    train_augment: bool | str,
-    nmels: int,
-    logger: logging.Logger | None,
-    normalize: bool,
-    loading: Loading,
-) -> Loaders:
-    """Make the loaders that ``get_dataloaders`` returns, which explains the arguments.
-
-    ``make_collate(augment=, spectro_normalization=)`` returns the function that turns
-    utterances into a minibatch. ``corpus`` holds the folder of the corpora and that of
-    one release in it, ``durations`` the shortest and longest clip kept, in seconds.
-    """
-    to_log_mel = make_collate(augment=False).processor.log_mel
-    limit = batch_size if small_experiment else None
-    cache = None if small_experiment else loading.cache
-    frames = None if small_experiment else loading.batch_frames
-    perturbed = loading.speed_perturbation and not small_experiment
-    fits, seed = loading.fits, loading.seed
-
-    def open_fold(name: str) -> UtteranceSet:
-        clips = DatasetFilter(CommonVoice(name, *corpus, loading.lang), *durations)
-        speeds = SPEEDS if perturbed and name == "train" else (PLAIN,)
-        return UtteranceSet(
-            clips, to_log_mel, fits, nmels, limit, n_threads, seed, speeds, cache
-        )
-
-    def loader_of(fold: UtteranceSet, augment: bool | str, shuffle: bool) -> DataLoader:
-        batches = LengthBatches(
-            fold, batch_size, shuffle, frames, loading.rank, loading.world_size
-        )
-        collate = make_collate(augment=augment, spectro_normalization=normalization)
-        return make_loader(batches, collate, cuda)
-
-    train = open_fold("train")
-    dev, test = (
-        train if small_experiment else open_fold(name) for name in ("dev", "test")
-    )
-    normalization = loading.normalization if normalize else None
-    if normalize and normalization is None:
-        normalization = train.normalization()
-    if logger:
-        logger.info(f"{len(train)} training, {len(dev)} dev, {len(test)} test clips")
-        logger.info(f"normalisation (in dB): {normalization}")
-    return (
-        loader_of(train, train_augment, shuffle=True),
-        loader_of(dev, augment=False, shuffle=False),
-        loader_of(test, augment=False, shuffle=False),
-    )
-
-
 def open_corpus(
     args: argparse.Namespace,
     get_dataloaders: Callable[..., Loaders],
@@ -240,12 +226,11 @@ def open_corpus(
         get_dataloaders: That of ``data.py``.
         fits: Says whether T frames are enough for the loss of a sentence.
     """
-    if args.datasetroot is None:
-        args.datasetroot, version = default_location()
-        if args.lang == "fr":
-            args.datasetversion = args.datasetversion or version
-    if args.datasetversion is None:
-        args.datasetversion = newest_version(args.datasetroot, args.lang)
+    root, version, lang = args.datasetroot, args.datasetversion, args.lang
+    if root is None:
+        root, newest = default_location(lang)
+        version = version or newest
+    args.datasetroot, args.datasetversion = root, version or newest_version(root, lang)
     print(f"corpus: {Path(args.datasetroot, args.datasetversion, args.lang)}")
     loaders = get_dataloaders(
         args.datasetroot,

@@ -42,14 +42,12 @@ class UtteranceSet(Dataset):
     counted in ``skipped``.
 
     An utterance keeps the index of its clip in ``dataset``, whichever are left out.
-
     """
 
     dataset: DatasetFilter  # the clips
     to_log_mel: Callable[[Tensor, int], Tensor]  # (waveform (1, samples), rate): (T, M)
-    fits: (
-        Callable[[int, str], bool] | None
-    )  # whether T frames are enough for a sentence
+    # Whether T frames are enough for a sentence; None if any number is.
+    fits: Callable[[int, str], bool] | None
     n_mels: int  # M
     limit: int | None  # keep only the first so many usable utterances
     n_threads: int  # worker processes at most

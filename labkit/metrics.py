@@ -1,24 +1,20 @@
-"""Error rates, computed by jiwer, their sums over a fold, and their intervals."""
+"""Error rates, computed by jiwer, and their sums over a fold."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass, field
-from typing import TYPE_CHECKING, Any, NamedTuple
+from dataclasses import astuple, dataclass, field
+from operator import add
+from typing import TYPE_CHECKING, Any
 
-import numpy as np
 from torch import Tensor
-
-from labkit.text import MARKS
 
 if TYPE_CHECKING:
     import jiwer
 
-_APART = re.compile(rf"\s+(?=[{re.escape(MARKS)}]+(\s|$))")  # before a lone mark
+_APART = re.compile(r"\s+(?=[,.]+(\s|$))")  # before a mark that stands alone
 _SHOWN = 4  # utterances of a fold whose transcripts are kept, to be shown
-_DRAWS = 10_000  # of the bootstrap
-_COVERED = 95  # per cent of them
 
 
 @dataclass(frozen=True)
@@ -49,12 +45,7 @@ class ErrorRate:
 
     def __add__(self, other: ErrorRate) -> ErrorRate:
         """Count the errors of two sets of references together."""
-        return ErrorRate(
-            self.substitutions + other.substitutions,
-            self.deletions + other.deletions,
-            self.insertions + other.insertions,
-            self.total + other.total,
-        )
+        return ErrorRate(*map(add, astuple(self), astuple(other)))
 
     def __str__(self) -> str:
         """Give the rate in per cent."""
@@ -195,80 +186,8 @@ class FoldScore:
             f"{name}_wer": round(self.wer.rate, 6),
         }
 
-    def as_dict(self) -> dict[str, Any]:
-        """Give plain types, to be kept in the state of a run."""
-        return asdict(self)
-
     @classmethod
     def from_dict(cls, plain: dict[str, Any]) -> FoldScore:
-        """Take back what ``as_dict`` gave."""
+        """Take back what ``dataclasses.asdict`` gave."""
         rates = {name: ErrorRate(**plain[name]) for name in ("cer", "wer")}
         return cls(**{**plain, **rates})
-
-
-class Heard(NamedTuple):
-    """One utterance that was transcribed."""
-
-    speaker: str
-    reference: str
-    hypothesis: str
-
-
-class Interval(NamedTuple):
-    """An error rate and the bounds that it keeps 95 times of 100.
-
-    Attributes:
-        rate: Of all utterances.
-        low: The lower bound.
-        high: The upper bound.
-    """
-
-    rate: float
-    low: float
-    high: float
-
-    def __str__(self) -> str:
-        """Give all three in per cent."""
-        rate, low, high = (100 * value for value in self)
-        return f"{rate:.1f} % ({low:.1f} to {high:.1f} %)"
-
-
-def bootstrap(
-    errors: Sequence[int], totals: Sequence[int], speakers: Sequence[str], seed: int = 0
-) -> Interval:
-    """Estimate the bounds of an error rate by drawing speakers anew.
-
-    Utterances of one speaker err alike: drawn one by one, they would make the bounds
-    too narrow (Bisani and Ney 2004). So whole speakers are drawn, with replacement.
-
-    Args:
-        errors: Of each utterance, N of them.
-        totals: Symbols of each reference, N of them.
-        speakers: Who says each utterance, N of them.
-        seed: Of the draws.
-
-    Returns:
-        The rate, and the bounds between which it falls in 95 of 100 draws.
-    """
-    names, number = np.unique(np.asarray(speakers), return_inverse=True)
-    by_speaker = np.zeros((len(names), 2), dtype=np.int64)  # errors, symbols
-    np.add.at(by_speaker, number, np.stack([errors, totals], axis=1))
-    generator = np.random.default_rng(seed)
-    shares = np.full(len(names), 1 / len(names))
-    drawn = generator.multinomial(len(names), shares, size=_DRAWS) @ by_speaker
-    rates = drawn[:, 0] / np.maximum(drawn[:, 1], 1)
-    outside = (100 - _COVERED) / 2
-    low, high = np.percentile(rates, [outside, 100 - outside])
-    rate = sum(errors) / max(sum(totals), 1)
-    return Interval(rate, float(low), float(high))
-
-
-def intervals(heard: Sequence[Heard]) -> tuple[Interval, Interval]:
-    """Return the character and the word error rate of utterances, with bounds."""
-    speakers = [one.speaker for one in heard]
-    found = []
-    for measure in (character_error_rate, word_error_rate):
-        rates = [measure([one.reference], [one.hypothesis]) for one in heard]
-        errors, totals = zip(*((rate.errors, rate.total) for rate in rates))
-        found.append(bootstrap(errors, totals, speakers))
-    return found[0], found[1]

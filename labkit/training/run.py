@@ -7,6 +7,7 @@ import math
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import nullcontext
+from dataclasses import asdict
 from typing import Any, cast
 
 import torch
@@ -325,7 +326,7 @@ class Run:
         state = {
             "epoch": self._epoch,
             "batch": self._done,
-            "score": score.as_dict(),
+            "score": asdict(score),
             "seconds": time.perf_counter() - self._start,
             "skipped": vars(self.skipped),
             "clips": self._clips,

@@ -3,9 +3,8 @@
     python -m labkit.corpus check ROOT/VERSION          what is there, what is broken
     python -m labkit.corpus check ROOT/VERSION --all    the same, every clip read
 
-It reads the tables, the list of the clips and a sample of them, reports whether the
-corpus can be trained on and with which command, and draws the lengths of the clips
-into logs/figures/.
+It reads the tables, the list of the clips and a sample of them, and reports whether the
+corpus can be trained on and with which command.
 """
 
 from __future__ import annotations
@@ -16,24 +15,15 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from labkit.base import FIGURES, LabError, LabParser, ModuleParser, run_program
-from labkit.options import CTC
+from labkit.base import LabError, ModuleParser, run_program
 
 if TYPE_CHECKING:
     from labkit.corpus.inspection import Audio, Fold
 
+# The defaults of main_ctc.py.
+LANGUAGE, SHORTEST, LONGEST = "fr", 1.0, 5.0  # the durations in s
 
-# The defaults of the lab's programs.
-LANGUAGE, SHORTEST, LONGEST = (
-    CTC.rows[name].default for name in ("lang", "min_duration", "max_duration")
-)
-
-_TSV_FILES = ("train", "dev", "test", "validated", "invalidated", "other")
 _FOLDERS = 8  # listed where one must be chosen
-
-
-def _tables(folder: Path) -> list[str]:
-    return [name for name in _TSV_FILES if (folder / f"{name}.tsv").is_file()]
 
 
 def locate(folder: Path, lang: str | None) -> Path:
@@ -44,38 +34,29 @@ def locate(folder: Path, lang: str | None) -> Path:
     Raises:
         LabError: There is no corpus, or there are several.
     """
+    # Here, as in ``check``: --help needs no torch.
+    from labkit.corpus.commonvoice import find_tables
+
     folder = folder.resolve()
-    if not folder.is_dir():
-        packed = folder.is_file() and ".tar" in folder.name
-        unpack = shlex.join(["tar", "-xf", str(folder)])
-        raise LabError(
-            f"{folder}: {'still packed' if packed else 'no such folder'}",
-            unpack if packed else "give the folder of a release",
-        )
-    if folder.name == "clips":
-        folder = folder.parent
-    if _tables(folder) and lang in (None, folder.name):
-        return folder
-    for pattern in ("*", "*/*"):
-        found = sorted(filter(_tables, folder.glob(pattern)))
-        wanted = [p for p in found if p.name == (lang or LANGUAGE)]
-        if len(found) == 1 and lang is None:
+    levels = (find_tables(folder, level) for level in (".", "*", "*/*"))
+    there = sorted({table.parent for table in next(filter(None, levels), [])})
+    for wanted in [lang] if lang else [None, LANGUAGE]:
+        found = [place for place in there if wanted in (None, place.name)]
+        if len(found) == 1:
             return found[0]
-        if len(wanted) == 1:
-            return wanted[0]
-        if found:
-            names = ", ".join(str(p.relative_to(folder)) for p in found[:_FOLDERS])
-            more = ", ..." if len(found) > _FOLDERS else ""
-            none = "several corpora" if wanted or lang is None else f"no {lang}"
-            raise LabError(
-                f"{folder}: {none}; it holds {names}{more}",
-                "give the folder of one release, and its language with --lang",
-            )
-    archives = sorted(p.name for p in folder.glob("*.tar*"))
+    if there:
+        names = ", ".join(str(place.relative_to(folder)) for place in there[:_FOLDERS])
+        more = ", ..." if len(there) > _FOLDERS else ""
+        raise LabError(
+            f"{folder}: {f'no {lang}' if lang else 'several corpora'}; it holds "
+            f"{names}{more}",
+            "give the folder of one release, and its language with --lang",
+        )
+    packed = [folder] if folder.is_file() else sorted(folder.glob("*.tar*"))
     raise LabError(
         f"no corpus here: no train.tsv or validated.tsv in {folder}/{lang or LANGUAGE}",
-        "unpack it first: " + shlex.join(["tar", "-xf", str(folder / archives[0])])
-        if archives
+        "unpack it first: " + shlex.join(["tar", "-xf", str(packed[0])])
+        if packed
         else "give the folder of a release, ROOT/VERSION, which holds LANG/train.tsv",
     )
 
@@ -117,25 +98,17 @@ def _command(folder: Path, low: float, high: float) -> str:
         options += ["--lang", lang]
     if (low, high) != (SHORTEST, LONGEST):
         options += ["--min_duration", f"{low:g}", "--max_duration", f"{high:g}"]
-    return shlex.join(["python", CTC.script, "train", *options, "--scheduler"])
+    return shlex.join(["python", "main_ctc.py", "train", *options, "--scheduler"])
 
 
 def check(args: argparse.Namespace) -> None:
-    """Answer ``check``.
+    """Print what a corpus holds.
 
     Raises:
         LabError: The corpus cannot be trained on.
     """
-    # Imported here, so that --help needs no torch.
     from labkit.corpus import report
-    from labkit.corpus.inspection import (
-        find_unknown_characters,
-        list_clips,
-        open_folds,
-        plot_lengths,
-        read_clips,
-    )
-    from labkit.figures import save_figure
+    from labkit.corpus.inspection import list_clips, open_folds, read_clips
 
     low, high = args.min_duration, args.max_duration
     folder = locate(args.folder, args.lang)
@@ -143,7 +116,7 @@ def check(args: argparse.Namespace) -> None:
     folds, errors = open_folds(folder)
     if not folds:
         raise errors[0]
-    report.print_release(folder, folds, _tables(folder))
+    report.print_tables(folder, folds)
     report.print_folds(folds, sizes, low, high)
     seconds = {
         name: length
@@ -155,36 +128,26 @@ def check(args: argparse.Namespace) -> None:
     faulty = report.print_clips(folds, sizes)
     report.print_audio(audio, len(seconds))
     report.print_overlaps(folds)
-    n_clips = sum(len(fold.clips) for fold in folds)
-    report.print_characters(*find_unknown_characters(folds), n_clips)
-    figure = f"lengths_{folder.parent.name}_{folder.name}.png"
-    save_figure(plot_lengths(folds, low, high), FIGURES / figure)
+    report.print_characters(folds)
     _refuse(folds, errors, sizes, audio, low, high)
     without = ", without the clips that cannot be read" * (faulty or bool(audio.broken))
     print(f"\nready{without}: {_command(folder, low, high)}")
 
 
-def _parser() -> LabParser:
+def main(argv: Sequence[str] | None = None) -> int:
+    """Answer the command line; return the exit code."""
     parser = ModuleParser(
         prog="-m labkit.corpus",
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
-    checking = commands.add_parser("check", help="check a release")
-    checking.set_defaults(answer=check)
-    add = checking.add_argument
+    add, seconds = parser.add_argument, {"type": float, "metavar": "S"}
+    add("command", choices=["check"], metavar="check", help="check a release")
     add("folder", metavar="FOLDER", type=Path, help="of a release: ROOT/VERSION")
     add("--lang", help=f"folder of one language (default: {LANGUAGE})")
     add("--all", action="store_true", help="read every clip, not a sample")
-    seconds = {"type": float, "metavar": "S"}
     add("--min_duration", default=SHORTEST, help="shortest clip kept", **seconds)
     add("--max_duration", default=LONGEST, help="longest clip kept", **seconds)
     add("--verbose", action="store_true", help="show the traceback of an error")
-    return parser
-
-
-def main(argv: Sequence[str] | None = None) -> int:
-    """Answer the command line; return the exit code."""
-    args = _parser().parse_args(argv)
-    return run_program(lambda: args.answer(args), args.verbose)
+    args = parser.parse_args(argv)
+    return run_program(lambda: check(args), args.verbose)

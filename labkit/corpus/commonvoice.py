@@ -43,11 +43,11 @@ def default_location(lang: str = "fr") -> tuple[str, str]:
     return str(EMBEDDED_CORPORA), EMBEDDED_VERSION
 
 
-def _releases(root: Path, lang: str = "*") -> list[Path]:
-    """Find the tsv files that a network can be trained on."""
+def find_tables(root: Path, pattern: str) -> list[Path]:
+    """Find the tsv files to train on, in folders of ``root`` with such a path."""
     try:
         return [
-            p for name in ("train.tsv", POOL) for p in root.glob(f"*/{lang}/{name}")
+            p for name in ("train.tsv", POOL) for p in root.glob(f"{pattern}/{name}")
         ]
     except OSError:  # the root is no folder, or one that may not be read
         return []
@@ -64,12 +64,12 @@ def newest_version(root: str, lang: str = "fr") -> str:
         whole = "-delta-" not in tsv.parents[1].name
         return tsv.name == "train.tsv", whole, tsv.stat().st_mtime
 
-    newest = max(_releases(Path(root), lang), key=rank, default=None)
+    newest = max(find_tables(Path(root), f"*/{lang}"), key=rank, default=None)
     return newest.parents[1].name if newest else "*"
 
 
 def _ways_out(root: Path) -> str:
-    found = sorted({"/".join(p.parts[-3:-1]) for p in _releases(root)})
+    found = sorted({"/".join(p.parts[-3:-1]) for p in find_tables(root, "*/*")})
     versions = f"found under {root}: {', '.join(found)}; " if found else ""
     return (
         f"{versions}pass --datasetroot and --datasetversion, set {ROOT_VARIABLE}, "
@@ -167,11 +167,6 @@ class CommonVoice(Dataset):
     def __len__(self) -> int:
         """Return the number of clips."""
         return len(self._rows)
-
-    @property
-    def columns(self) -> list[str]:
-        """The names of the columns, which differ between releases."""
-        return self._rows.columns
 
     def row(self, index: int) -> dict[str, str]:
         """Return the cells of one clip by column, "sentence" among them."""

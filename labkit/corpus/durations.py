@@ -47,18 +47,6 @@ def _read(path: Path) -> Iterator[tuple[str, float, list[str]]]:
         raise LabError(f"{path}: not UTF-8", "unpack the corpus again") from error
 
 
-def tables_of(folder: Path) -> list[Path]:
-    """Find the tables of durations of a language's folder, the best last."""
-    paths = (folder / name for name in TABLES)
-    return [path for path in paths if path.is_file()]
-
-
-def read_durations(folder: Path) -> Iterator[tuple[str, float]]:
-    """Yield names and seconds of the tables of a language's folder, the best last."""
-    for path in tables_of(folder):
-        yield from ((name, seconds) for name, seconds, _ in _read(path))
-
-
 def durations_of(folder: Path, names: Sequence[str]) -> Sequence[float]:
     """Look the seconds of clips up in the tables, else in the clips' headers.
 
@@ -66,7 +54,7 @@ def durations_of(folder: Path, names: Sequence[str]) -> Sequence[float]:
     """
     # Its keys are the names themselves, not copies: there may be a million.
     seconds = dict.fromkeys(names, _UNKNOWN)
-    for path in tables_of(folder):
+    for path in filter(Path.is_file, (folder / name for name in TABLES)):
         for name, known, stamp in _read(path):
             # A table of 0 ms tells nothing; what was measured may be of another clip.
             if name not in seconds or not known:

@@ -8,23 +8,15 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import NamedTuple
-
-import numpy as np
-from matplotlib.figure import Figure
 
 from labkit.audio import is_silent, read_audio, why_partial
 from labkit.base import LabError, map_in_threads, progress, silent_stderr
 from labkit.corpus.commonvoice import SHARES, CommonVoice
 from labkit.corpus.durations import durations_of
-from labkit.figures import stack_axes
 from labkit.text import ALPHABET
 
 _SAMPLE = 1_000  # clips that are decoded, of those listed
 _TOLERANCE = 0.5  # s that a clip may be shorter than its table says
-_BIN = 0.25  # s of a histogram
-_SHOWN_SHARE = 99.9  # per cent of the clips: a few very long ones are left out
-_COLOUR, _OUTSIDE = "#3380cc", "#c8c8c8"
 
 
 @dataclass
@@ -33,7 +25,6 @@ class Fold:
 
     name: str
     source: Path  # the tsv file
-    columns: list[str]  # of that file
     clips: list[str]  # file names
     sentences: list[str]
     speakers: set[str]  # empty if the file does not name them
@@ -61,8 +52,7 @@ def open_folds(folder: Path) -> tuple[list[Fold], list[LabError]]:
             continue
         names, sentences = clips.clip_names(), clips.column("sentence")
         speakers, seconds = {*clips.column("client_id")}, durations_of(folder, names)
-        source, columns = clips.source, clips.columns
-        folds.append(Fold(name, source, columns, names, sentences, speakers, seconds))
+        folds.append(Fold(name, clips.source, names, sentences, speakers, seconds))
     return folds, errors
 
 
@@ -138,21 +128,14 @@ def read_clips(folder: Path, seconds: dict[str, float], every: bool) -> Audio:
     return audio
 
 
-class UnknownCharacter(NamedTuple):
-    """A character outside the alphabet."""
-
-    character: str
-    count: int
-    sentence: str  # the first with it
-
-
 def find_unknown_characters(
     folds: Sequence[Fold],
-) -> tuple[list[UnknownCharacter], int]:
+) -> tuple[Counter[str], dict[str, str], int]:
     """Find the characters that are not in the alphabet.
 
     Returns:
-        They, the most frequent first, and how many sentences hold any.
+        How often each occurs, the first sentence with it, and how many sentences hold
+        any.
     """
     every: set[str] = set()
     for fold in folds:
@@ -163,36 +146,9 @@ def find_unknown_characters(
     first: dict[str, str] = {}
     n_sentences = 0
     for sentence in (s for fold in folds for s in fold.sentences):
-        if not outside.isdisjoint(sentence):
-            strange = [char for char in sentence if char in outside]
-            counts.update(strange)
-            for char in strange:
-                first.setdefault(char, sentence)
-            n_sentences += 1
-    order = sorted(counts, key=lambda char: (-counts[char], char))
-    return [UnknownCharacter(c, counts[c], first[c]) for c in order], n_sentences
-
-
-def plot_lengths(folds: Sequence[Fold], low: float, high: float) -> Figure:
-    """Plot a histogram of the lengths of each fold; those kept are in colour."""
-    every = np.concatenate([fold.seconds for fold in folds])
-    longest = max(np.percentile(every, _SHOWN_SHARE), high)
-    edges = np.arange(0, longest + 2 * _BIN, _BIN).tolist()
-    figure, grid = stack_axes(len(folds))
-    for fold, axes in zip(folds, grid):
-        seconds = np.asarray(fold.seconds)
-        seconds = seconds[seconds > 0]
-        inside = seconds[(seconds >= low) & (seconds <= high)]
-        axes.hist(seconds, edges, color=_OUTSIDE, label="left out")
-        axes.hist(inside, edges, color=_COLOUR, label=f"{low:g} to {high:g} s: kept")
-        axes.set_xlim(0, edges[-1])
-        axes.set_ylabel("clips")
-        axes.spines[["top", "right"]].set_visible(False)
-        axes.set_title(
-            f"{fold.name}: {len(fold.clips):,} clips, {fold.hours:,.1f} h; kept "
-            f"{len(inside):,}, {inside.sum() / 3600:,.1f} h",
-            fontsize=10,
-        )
-    grid[0].legend(frameon=False)
-    grid[-1].set_xlabel("length of a clip (s)")
-    return figure
+        strange = outside.intersection(sentence)
+        n_sentences += bool(strange)
+        for char in strange:
+            counts[char] += sentence.count(char)
+            first.setdefault(char, sentence)
+    return counts, first, n_sentences

@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-import re
 import unicodedata
 from collections import Counter
 from collections.abc import Sequence
 from itertools import combinations
 from pathlib import Path
 
-from labkit.corpus.commonvoice import POOL, repeated_clips
-from labkit.corpus.durations import tables_of
-from labkit.corpus.inspection import Audio, Fold, UnknownCharacter
+import numpy as np
 
-_NUMBER = re.compile(r"cv-corpus-(\d+(?:\.\d+)*(?:-delta)?)")
-# The columns that came with a release: if one is there, the release is no older.
-_SINCE = (("sentence_domain", "17 on"), ("variant", "13 to 16"), ("segment", "5 to 12"))
-_OLDEST = "1 to 4"
+from labkit.corpus.commonvoice import POOL, repeated_clips
+from labkit.corpus.inspection import Audio, Fold, find_unknown_characters
+
 _EXAMPLES = 3  # clips that are named for each kind of error
 _CHARACTERS = 12  # that are shown
 _WIDTH = 44  # characters of a sentence that are shown
@@ -37,20 +33,13 @@ def _name_some(texts: Sequence[str]) -> None:
         _say("", f"  and {len(texts) - _EXAMPLES:,} more")
 
 
-def print_release(folder: Path, folds: Sequence[Fold], there: Sequence[str]) -> None:
-    """Print which release it is, and which tables are there."""
-    number = _NUMBER.search(folder.parent.name)
-    columns = folds[0].columns
-    since = next((since for name, since in _SINCE if name in columns), _OLDEST)
-    by_name = f"{number[1]} by its name; " if number else ""
+def print_tables(folder: Path, folds: Sequence[Fold]) -> None:
+    """Print where the corpus is, and which tables are there."""
     _say("folder", str(folder))
-    _say("release", f"{by_name}{len(columns)} columns, as those of release {since}")
-    _say("tsv files", ", ".join(there))
+    _say("tables", ", ".join(sorted(path.name for path in folder.glob("*.tsv"))))
     made = [fold.name for fold in folds if fold.source.stem != fold.name]
     if made:
         _say("", f"made of {POOL}, by speaker: {', '.join(made)}")
-    tables = [path.name for path in tables_of(folder)]
-    _say("durations", ", ".join(reversed(tables)) or "read from the clips, not kept")
 
 
 def print_folds(
@@ -72,6 +61,12 @@ def print_folds(
             f"{len(fold.speakers):10,}{missing:10,}{empty:8,}{kept:11,} {share}"
         )
     print()
+    half, most, longest = np.percentile(folds[0].seconds, (50, 90, 100))
+    _say(
+        "lengths",
+        f"of {folds[0].name}: half of the clips last up to {half:.1f} s, 90 % up to "
+        f"{most:.1f} s, all up to {longest:.1f} s",
+    )
 
 
 def print_clips(folds: Sequence[Fold], sizes: dict[str, int]) -> bool:
@@ -140,35 +135,21 @@ def print_overlaps(folds: Sequence[Fold]) -> None:
         _name_some(silent)
 
 
-def print_characters(
-    unknown: Sequence[UnknownCharacter], n_sentences: int, n_clips: int
-) -> None:
-    """Print which characters of ``n_clips`` sentences are not in the alphabet."""
-    if not unknown:
+def print_characters(folds: Sequence[Fold]) -> None:
+    """Print which characters of the sentences are not in the alphabet."""
+    counts, first, n_sentences = find_unknown_characters(folds)
+    if not counts:
         _say("characters", "all in the alphabet")
         return
-    share = _percent(n_sentences, n_clips)
+    share = _percent(n_sentences, sum(len(fold.sentences) for fold in folds))
     held = f"{n_sentences:,} sentences ({share}) hold"
-    _say("characters", f"{held} {len(unknown)} outside the alphabet")
-    shown, rest = unknown[:_CHARACTERS], unknown[_CHARACTERS:]
-    names = [
-        f"U+{ord(one.character):04X} "
-        f"{unicodedata.name(one.character, 'no name').lower()}"
-        for one in shown
-    ]
-    wide, widest = len(f"{shown[0].count:,}"), max(map(len, names))
-    for one, name in zip(shown, names):
-        seen = one.character if one.character.isprintable() else " "
-        around = _around(one.sentence, one.sentence.index(one.character))
-        _say("", f"  {seen} {one.count:{wide},}  {name:{widest}}  {around}")
-    if rest:
-        rest = "".join(one.character for one in rest)
-        _say("", f"  and {rest[:_WIDTH]}")
-
-
-def _around(sentence: str, place: int) -> str:
-    """Cut the surroundings of a place out of a sentence."""
-    start = max(0, min(place - _WIDTH // 2, len(sentence) - _WIDTH))
-    end = start + _WIDTH
-    before, after = "…" * (start > 0), "…" * (end < len(sentence))
-    return f"{before}{sentence[start:end]}{after}"
+    _say("characters", f"{held} {len(counts)} outside the alphabet")
+    order = sorted(counts, key=lambda char: (-counts[char], char))
+    for char in order[:_CHARACTERS]:
+        name = unicodedata.name(char, "no name").lower()
+        seen, sentence = char if char.isprintable() else " ", first[char]
+        start = max(0, sentence.index(char) - _WIDTH // 2)
+        around = sentence[start : start + _WIDTH]
+        _say("", f"  {seen} {counts[char]:,}  U+{ord(char):04X} {name}: {around}")
+    if len(order) > _CHARACTERS:
+        _say("", f"  and {''.join(order[_CHARACTERS:])[:_WIDTH]}")

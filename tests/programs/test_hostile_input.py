@@ -19,7 +19,7 @@ from labkit.audio.reading import AudioError, read_audio
 from labkit.base import PARTS
 from labkit.base.errors import LabError, as_lab_error, run_program
 from labkit.corpus.commonvoice import CommonVoice, DatasetFilter, newest_version
-from labkit.corpus.durations import read_durations
+from labkit.corpus.durations import durations_of
 from labkit.loading.utterances import UtteranceSet
 from labkit.metrics import FoldScore
 from labkit.options import CTC, parse
@@ -76,7 +76,7 @@ def test_a_tsv_that_is_not_utf8_is_named_and_a_mark_is_read_over(corpus: Path) -
 def test_garbage_in_the_durations_is_passed_over(tmp_path: Path) -> None:
     rows = ("clip\tduration[ms]", "123", "a\tabc\t12", "b\t²", "c\t-5", "d\t2500")
     (tmp_path / "clip_durations.tsv").write_text("\n".join(rows), encoding="utf-8")
-    assert dict(read_durations(tmp_path)) == {"d": 2.5}
+    assert list(durations_of(tmp_path, ["a", "b", "c", "d"])) == [0, 0, 0, 2.5]
 
 
 def test_a_root_that_is_no_folder_has_no_version(tmp_path: Path) -> None:

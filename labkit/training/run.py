@@ -312,9 +312,9 @@ class Run:
         return 0.0 if n_empty else n_utterances * self.world.size / total
 
     def _stateful(self) -> dict[str, Any]:
-        found = {"weights": self.model, "optimizer": self.optimizer}
-        found["record"] = self.record
-        return {**found, "scheduler": self._scheduler} if self._scheduler else found
+        parts = {"weights": self.model, "optimizer": self.optimizer}
+        parts.update(record=self.record, scheduler=self._scheduler)
+        return {name: part for name, part in parts.items() if part is not None}
 
     def _save_state(self) -> None:
         """Write the state that is needed to continue from here."""

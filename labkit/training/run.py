@@ -318,10 +318,9 @@ class Run:
 
     def _save_state(self) -> None:
         """Write the state that is needed to continue from here."""
-        self._due = time.monotonic() + 60 * self.args.checkpoint_minutes
         if self.args.debug:
-            self._due = math.inf
             return
+        self._due = time.monotonic() + 60 * self.args.checkpoint_minutes
         score = self._join(self._score)
         state = {
             "epoch": self._epoch,

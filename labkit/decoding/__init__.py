@@ -30,16 +30,14 @@ from labkit.decoding.beam import prefix_beam_search
 from labkit.decoding.check import check_beam_size
 from labkit.decoding.encoding import Encoding, Recogniser, log_posteriors
 from labkit.decoding.flashlight.decoder import FlashlightDecoder
-from labkit.decoding.flashlight.lexicon import name_tokens
-from labkit.decoding.flashlight.setup import FlashlightOptions, import_decoder
+from labkit.decoding.flashlight.setup import import_decoder
 from labkit.decoding.fusion.automaton import Automaton
 from labkit.decoding.fusion.ngram import Fusion, compile_ngram
 from labkit.decoding.hypothesis import Hypothesis, Label, NBest
+from labkit.decoding.options import SearchOptions
 from labkit.decoding.search import (
     BeamDecoder,
-    FlashlightSearch,
     Search,
-    SearchOptions,
     beam_decoder,
     beam_search,
     flashlight_decoder,
@@ -57,8 +55,6 @@ __all__ = [
     "Decoded",
     "Encoding",
     "FlashlightDecoder",
-    "FlashlightOptions",
-    "FlashlightSearch",
     "Fusion",
     "Hypothesis",
     "Label",
@@ -87,7 +83,6 @@ __all__ = [
     "join_heads",
     "joint_decoder",
     "log_posteriors",
-    "name_tokens",
     "partial_decoder",
     "plain_decoder",
     "prefix_beam_search",

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import argparse
 from collections.abc import Callable
-from dataclasses import dataclass, fields, replace
+from dataclasses import replace
 from functools import lru_cache, partial
-from pathlib import Path
 
 import torch
 from torch.nn.utils.rnn import PackedSequence
@@ -21,76 +19,18 @@ from labkit.decoding.check import (
 )
 from labkit.decoding.encoding import Encoding, Recogniser, log_posteriors
 from labkit.decoding.flashlight.decoder import FlashlightDecoder
-from labkit.decoding.flashlight.setup import FlashlightOptions
 from labkit.decoding.fusion.automaton import Automaton, Scorer
 from labkit.decoding.fusion.hotwords import compile_hotwords
 from labkit.decoding.fusion.ngram import Fusion, compile_ngram
 from labkit.decoding.fusion.script import ScriptAutomaton
 from labkit.decoding.hypothesis import Hypothesis, NBest
+from labkit.decoding.options import SearchOptions
 from labkit.decoding.stream import BeamStream, BothStreams, Stream
-from labkit.lm import SHIPPED, ScriptModel, is_script, load_language_model, shipped
-from labkit.options import SEQ2SEQ
+from labkit.lm import ScriptModel, is_script, load_language_model
 from labkit.text import Alphabet
 
 # The n-best list of each utterance, best first.
 Search = Callable[[Encoding], list[list[Hypothesis]]]
-
-_ROWS = SEQ2SEQ.rows  # the only place of the defaults, part one's too
-
-
-@dataclass(frozen=True)
-class SearchOptions:
-    """The options of a search; a decoder uses those that apply to it.
-
-    Attributes:
-        beam_size: Hypotheses kept at each frame.
-        lm: "char", "word", the path of an ARPA file, or FILE.py:CLASS for a model
-            written in Python; None for no language model.
-        lm_weight: Weight of its log probability.
-        word_bonus: Word insertion bonus in nats, where there is a language model.
-        hotwords: What the speaker is likely to say, for contextual biasing.
-        hotword_weight: Added for each hot word, in nats.
-        lexicon: Path of a lexicon, for Flashlight; None for the model's own words.
-        symbols_per_frame: How many of the likeliest symbols Flashlight tries at each
-            frame; None for all.
-        beam_threshold: Flashlight drops hypotheses this much worse than its best.
-        unknown_score: What Flashlight adds for a word outside the lexicon.
-        silence_score: What Flashlight adds for each separator.
-        viterbi: Flashlight scores a transcript by its best path alone.
-        pieces: Flashlight's words are word pieces, as a lexicon or a model has them.
-        ctc_weight: Weight of CTC beside attention, whose weight is 1 less it.
-        length_norm: Attention ranks by the score over the length to this power.
-        par_threshold: The confidence in a symbol that spares it a second decoding.
-        max_seq_len: Symbols by which an uncertain segment may grow.
-        max_mask_parallel: Segments of an utterance that are decoded together; -1 for
-            all.
-    """
-
-    beam_size: int = _ROWS["beamwidth"].default
-    lm: str | None = _ROWS["lm"].default
-    lm_weight: float = _ROWS["lm_weight"].default
-    word_bonus: float = _ROWS["word_bonus"].default
-    hotwords: tuple[str, ...] = _ROWS["hotwords"].default
-    hotword_weight: float = _ROWS["hotword_weight"].default
-    lexicon: str | None = _ROWS["lexicon"].default
-    symbols_per_frame: int | None = _ROWS["symbols_per_frame"].default
-    beam_threshold: float = _ROWS["beam_threshold"].default
-    unknown_score: float = _ROWS["unknown_score"].default
-    silence_score: float = _ROWS["silence_score"].default
-    viterbi: bool = _ROWS["viterbi"].default
-    pieces: bool = _ROWS["pieces"].default
-    ctc_weight: float = _ROWS["ctc_weight"].default
-    length_norm: float = _ROWS["length_norm"].default
-    par_threshold: float = _ROWS["par_threshold"].default
-    max_seq_len: int = _ROWS["max_seq_len"].default
-    max_mask_parallel: int = _ROWS["max_mask_parallel"].default
-
-    @classmethod
-    def of(cls, args: argparse.Namespace) -> SearchOptions:
-        """Take them from the options of the command line; part one has not all."""
-        values = {**vars(args), "beam_size": args.beamwidth}  # the only other name
-        names = [field.name for field in fields(cls) if field.name in values]
-        return cls(**{name: values[name] for name in names})
 
 
 @lru_cache(maxsize=2)
@@ -249,50 +189,10 @@ def beam_search(
     ]
 
 
-def _flashlight_options(options: SearchOptions) -> FlashlightOptions:
-    lm = options.lm
-    if lm is not None:
-        named = shipped(lm) if lm in SHIPPED else Path(lm)
-        lm = ScriptModel(lm) if is_script(lm) else named
-    return FlashlightOptions(
-        lexicon=options.lexicon,
-        lm=lm,
-        beam_size=options.beam_size,
-        beam_size_token=options.symbols_per_frame,
-        beam_threshold=options.beam_threshold,
-        lm_weight=options.lm_weight,
-        word_score=options.word_bonus if lm else 0.0,
-        unk_score=options.unknown_score,
-        sil_score=options.silence_score,
-        log_add=not options.viterbi,
-        pieces=options.pieces,
-    )
-
-
-class FlashlightSearch:
-    """Flashlight's search of a batch.
-
-    Attributes:
-        decoder: The decoder.
-    """
-
-    def __init__(self, alphabet: Alphabet, options: SearchOptions) -> None:
-        self.decoder = FlashlightDecoder(alphabet, _flashlight_options(options))
-
-    def __call__(self, encoding: Encoding) -> list[list[Hypothesis]]:
-        """Search a batch."""
-        return self.decoder.search(*log_posteriors(encoding.ctc_scores))
-
-    def stream(self, device: torch.device) -> Stream:  # the device of the scores
-        """Open a stream: an utterance whose frames arrive in pieces."""
-        self.decoder.begin()
-        return self.decoder
-
-
 def flashlight_decoder(recogniser: Recogniser, options: SearchOptions) -> Search:
     """Make the decoder of Flashlight.
 
     Raises:
         LabError: There is no Flashlight on this Python, or a file cannot be used.
     """
-    return FlashlightSearch(recogniser.charmap.alphabet, options)
+    return FlashlightDecoder(recogniser.charmap.alphabet, options)

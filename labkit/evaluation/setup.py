@@ -21,7 +21,7 @@ from labkit.decoding import (
     Aligner,
     BeamDecoder,
     Encoding,
-    FlashlightSearch,
+    FlashlightDecoder,
     Hypothesis,
     Recogniser,
     Search,
@@ -112,7 +112,7 @@ class CountingSearch:
 
     def open(self, log_probs: Tensor) -> Stream:
         """Open a stream for an utterance whose log-probabilities are such."""
-        assert isinstance(self.search, (BeamDecoder, FlashlightSearch))  # of --stream
+        assert isinstance(self.search, (BeamDecoder, FlashlightDecoder))  # of --stream
         return self.search.stream(log_probs.device)
 
     def _count(self, *_: object) -> None:

@@ -10,7 +10,7 @@ from typing import NamedTuple
 from torch.utils.data import DataLoader
 
 from labkit.base import progress
-from labkit.decoding import FlashlightSearch, Search
+from labkit.decoding import FlashlightDecoder, Search
 from labkit.evaluation.figures import plot_sweep
 from labkit.evaluation.posteriors import EncodedBatch, score_batch
 from labkit.evaluation.setup import Setup
@@ -129,7 +129,7 @@ def _axes(setup: Setup) -> tuple[Axis, Axis]:
     if args.decoder != "flashlight":
         return LM_WEIGHTS, WORD_BONUSES
     search = setup.make_search(args.decoder, args.lm).search
-    if isinstance(search, FlashlightSearch) and search.decoder.lexicon is None:
+    if isinstance(search, FlashlightDecoder) and search.lexicon is None:
         return LM_WEIGHTS, Axis("word_bonus", (0.0,))  # there are no words to count
     # Each point builds a new lexicon: fewer of them.
     return (

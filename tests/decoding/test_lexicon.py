@@ -10,10 +10,9 @@ from labkit.base.errors import LabError
 from labkit.decoding.flashlight.lexicon import (
     Lexicon,
     choose_lexicon,
-    name_tokens,
     read_binary_vocabulary,
     read_lexicon,
-    spell_words,
+    spell,
 )
 from labkit.text import ALPHABET, Alphabet
 
@@ -88,16 +87,15 @@ def test_other_files_are_refused(tmp_path: Path) -> None:
     with pytest.raises(LabError, match=":1: 'pour' has no spelling"):
         read_lexicon(written(tmp_path, "pour\n"), PIECES)
     with pytest.raises(LabError, match="no space"):
-        spell_words(["pour"], PIECES)
+        spell(["pour"], PIECES)
 
 
 def test_the_vocabulary_of_a_model_is_spelled_but_for_what_is_foreign() -> None:
     words = ["<s>", "</s>", "<unk>", "pour", "l'eau", "été", "a|b", "¶", "❌"]
-    lexicon = spell_words(words, ALPHABET)
+    lexicon = spell(words, ALPHABET)
     assert lexicon.words == ["pour", "l'eau", "<unk>"]
-    assert lexicon.left_out == ["été", "a|b", "¶", "❌"]
     with pytest.raises(LabError, match=r"not one of the model's words.*'été'"):
-        spell_words(["été", "<s>"], ALPHABET)
+        spell(["été", "<s>"], ALPHABET)
 
 
 def test_a_mark_may_follow_a_word_that_has_none() -> None:
@@ -110,20 +108,13 @@ def test_a_mark_may_follow_a_word_that_has_none() -> None:
     }
 
 
-@pytest.mark.parametrize("alphabet", ["-a |", "-aba", ["-", "a b"], ["-", ""]])
-def test_tokens_that_cannot_be_told_apart_are_refused(alphabet: list[str]) -> None:
-    with pytest.raises(LabError, match="has the name of another"):
-        name_tokens(Alphabet((*alphabet,), blank="-"))
-    assert name_tokens(Alphabet((*"- a",), blank="-")) == ["-", "|", "a"]
-
-
 def test_a_model_chooses_what_is_searched() -> None:
     def choose(given: Lexicon | None, *symbols: str) -> Lexicon | None:
         return choose_lexicon(given, ALPHABET, symbols)
 
     le = Lexicon({"le": [letters("le")]})
-    assert choose_lexicon(None, ALPHABET) is None
-    assert choose_lexicon(le, ALPHABET) is le
+    assert choose_lexicon(None, ALPHABET, None) is None
+    assert choose_lexicon(le, ALPHABET, None) is le
     assert choose(None, *"le|la") is None
     assert choose(le, "pour", "le") is le
     assert choose(None, "pour", "le", "été").spellings.keys() == {"pour", "le"}

@@ -17,8 +17,8 @@ from test_ngram import CHARACTERS, WORDS
 from labkit.base.errors import LabError
 from labkit.decoding.beam import prefix_beam_search
 from labkit.decoding.flashlight.decoder import FlashlightDecoder
-from labkit.decoding.flashlight.setup import FlashlightOptions
 from labkit.decoding.fusion.ngram import Fusion, compile_ngram
+from labkit.decoding.options import SearchOptions
 from labkit.lm.arpa import read_arpa, write_arpa
 from labkit.lm.ngram import END, START, UNKNOWN, NGram, estimate
 from labkit.text import ALPHABET
@@ -252,7 +252,9 @@ def test_a_probability_of_zero_is_read_as_other_tools_write_it(
     log_probs = torch.full((2, 1, len(ALPHABET.symbols)), -9.0)
     log_probs[[0, 1], 0, [ALPHABET.index["b"], ALPHABET.index["a"]]] = -0.1
     said, lengths = [ALPHABET.index["b"], ALPHABET.index["a"]], torch.tensor([2])
-    flashlight = FlashlightDecoder(ALPHABET, FlashlightOptions(0.01, lm=path))
+    flashlight = FlashlightDecoder(
+        ALPHABET, SearchOptions(beam_size=50, lm=str(path), lm_weight=0.01)
+    )
     fusion = Fusion(compile_ngram(model, ALPHABET), 0.01)
     (theirs,) = flashlight.search(log_probs, lengths)
     (ours,) = prefix_beam_search(log_probs, lengths, 50, fusion=fusion)
@@ -273,7 +275,7 @@ def test_a_model_of_order_seven_is_one_for_the_kits_search_alone(
     assert math.isclose(automaton.total(said), wanted, abs_tol=1e-4)
     pytest.importorskip("flashlight.lib.text")
     with pytest.raises(LabError, match="the order is 7") as refused:
-        FlashlightDecoder(ALPHABET, FlashlightOptions(1.0, lm=tmp_path / "m.arpa.gz"))
+        FlashlightDecoder(ALPHABET, SearchOptions(lm=str(tmp_path / "m.arpa.gz")))
     assert "--decoder beam" in refused.value.remedy
 
 
@@ -299,7 +301,7 @@ def test_flashlight_reads_what_the_other_decoders_read(
 ) -> None:
     pytest.importorskip("flashlight.lib.text")
     path = arpa(tmp_path, change(ARPA))
-    FlashlightDecoder(ALPHABET, FlashlightOptions(1.0, lm=path))
+    FlashlightDecoder(ALPHABET, SearchOptions(lm=str(path)))
 
 
 @pytest.mark.parametrize(
@@ -314,7 +316,7 @@ def test_a_damaged_file_is_refused_alike_whatever_the_decoder(
         read_arpa(path)
     pytest.importorskip("flashlight.lib.text")
     with pytest.raises(LabError) as also:
-        FlashlightDecoder(ALPHABET, FlashlightOptions(1.0, lm=path))
+        FlashlightDecoder(ALPHABET, SearchOptions(lm=str(path)))
     lines = [(e.value.cause, e.value.remedy) for e in (refused, also)]
     assert lines[0] == lines[1]
 
@@ -333,7 +335,7 @@ def test_a_model_whose_ngrams_lack_their_parts_is_read_by_all(tmp_path: Path) ->
         assert whole.log_prob(context, symbol) == model.log_prob(context, symbol)
     log_probs = torch.full((5, 1, len(ALPHABET.symbols)), -9.0)
     log_probs[range(5), 0, [ALPHABET.index[c] for c in "b¬b¬b"]] = -0.1
-    decoder = FlashlightDecoder(ALPHABET, FlashlightOptions(0.1, lm=path))
+    decoder = FlashlightDecoder(ALPHABET, SearchOptions(lm=str(path), lm_weight=0.1))
     ((found, *_),) = decoder.search(log_probs, torch.tensor([5]))
     assert ALPHABET.decode(found.indices) == "bbb"
     assert math.isclose(found.parts["lm"], score(model, "bbb"), rel_tol=1e-5)

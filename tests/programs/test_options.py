@@ -118,9 +118,9 @@ def test_defaults_are_those_of_the_rows_for_each_command() -> None:
             if name not in args["given"]:
                 assert args[name] == row.default_of(*how), name
     assert parse(CTC, None, ["test", "--audiofile", "a", "--lm", "x"]).decoder == "beam"
-    assert SearchOptions() == SearchOptions.of(
-        parse(CTC, None, ["test", "--fold", "dev"])
-    )
+    for one in (CTC, SEQ2SEQ):
+        args = parse(one, None, ["test", "--fold", "dev"])
+        assert SearchOptions() == SearchOptions.of(args)
 
 
 # ---- what people read

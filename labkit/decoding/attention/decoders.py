@@ -28,10 +28,10 @@ from labkit.decoding.encoding import Encoding, log_posteriors
 from labkit.decoding.exact import ctc_log_probs
 from labkit.decoding.fusion.ngram import Fusion
 from labkit.decoding.hypothesis import Hypothesis
+from labkit.decoding.options import SearchOptions
 from labkit.decoding.search import (
     BeamDecoder,
     Search,
-    SearchOptions,
     make_fusion,
     merge,
 )

@@ -21,7 +21,8 @@ from labkit.decoding.attention.segments import (
 from labkit.decoding.check import check_beam_size
 from labkit.decoding.encoding import Encoding, log_posteriors
 from labkit.decoding.hypothesis import Hypothesis
-from labkit.decoding.search import Search, SearchOptions
+from labkit.decoding.options import SearchOptions
+from labkit.decoding.search import Search
 
 # (log-probabilities of the best path of CTC, its symbols, blank) to the symbols of
 # the transcript and the confidence in each.

@@ -10,31 +10,29 @@ cores, start several processes.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, NamedTuple
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
 
 from labkit.base import LabError
-from labkit.decoding.check import check_scores
+from labkit.decoding.check import check_beam_size, check_scores
+from labkit.decoding.encoding import Encoding, log_posteriors
 from labkit.decoding.exact import best_path_log_prob, ctc_log_probs
 from labkit.decoding.flashlight.lexicon import (
     choose_lexicon,
     name_tokens,
-    read_binary_vocabulary,
+    read_lexicon,
 )
 from labkit.decoding.flashlight.paths import PathReader
-from labkit.decoding.flashlight.setup import (
-    FLOOR,
-    FlashlightOptions,
-    build_decoder,
-    import_decoder,
-    read_model,
-)
+from labkit.decoding.flashlight.setup import FLOOR, build_decoder, read_model
 from labkit.decoding.hypothesis import Hypothesis
-from labkit.lm import SPACE, NGram, ScriptModel
+from labkit.decoding.options import SearchOptions
+from labkit.lm import SPACE
 from labkit.text import Alphabet
 
 if TYPE_CHECKING:
@@ -42,14 +40,6 @@ if TYPE_CHECKING:
 
 
 _NO_SILENCE = "<silence>"  # a token that no network has
-
-
-class _Read(NamedTuple):
-    """A result of Flashlight, read."""
-
-    found: Hypothesis  # its scores without those of words
-    words: int  # of the lexicon
-    unknown: int  # other words
 
 
 class FlashlightDecoder:
@@ -87,23 +77,24 @@ class FlashlightDecoder:
         lexicon: The words that can be found; None without a lexicon.
     """
 
-    def __init__(self, alphabet: Alphabet, options: FlashlightOptions) -> None:
+    def __init__(self, alphabet: Alphabet, options: SearchOptions) -> None:
+        check_beam_size(options.beam_size)
         self.options = options
-        make = import_decoder()
         names = name_tokens(alphabet)
-        model = read_model(options.lm_file)
-        scored = _vocabulary(options, model, names)
-        self.lexicon = choose_lexicon(
-            options.lexicon, alphabet, scored, options.lm_name, options.pieces
-        )
-        options.check(self.lexicon)
+        self._lm = read_model(options.lm) if options.lm else None
+        file, pieces = options.lexicon, options.pieces
+        given = read_lexicon(Path(file), alphabet, pieces) if file else None
+        scored = self._lm and self._lm.vocabulary(names, given is not None)
+        name = self._lm.name if self._lm else ""
+        self.lexicon = choose_lexicon(given, alphabet, scored, name, pieces)
+        self._check_counts()
         # Do words end in a space? If not, they are word pieces.
         self._pieces = self.lexicon is not None and self.lexicon.is_of_pieces
         self._blank = alphabet.blank_id
         self._n_symbols = len(names)
         self._space = names.index(SPACE) if SPACE in names else None
         silent = []  # their probability goes to the blank
-        if self.lexicon is not None or options.lm is not None:
+        if self.lexicon is not None or self._lm is not None:
             silent += [alphabet.start, alphabet.end]
         if self.lexicon is not None:
             silent.append(alphabet.unknown)
@@ -114,7 +105,7 @@ class FlashlightDecoder:
         silence = names[self._blank] if self.lexicon is None else SPACE
         if self._pieces:  # they are not separated
             silence = _NO_SILENCE
-        labelled = not options.pieces  # by letters, pieces spell words
+        labelled = not pieces  # by letters, pieces spell words
         self._reader = PathReader([*names], self._blank, self.lexicon, labelled)
         if silence not in names:
             names.append(silence)
@@ -124,10 +115,18 @@ class FlashlightDecoder:
         self._opening = frame if self._pieces else None
         self._closing = None if self._pieces else frame
         self._decoder = build_decoder(
-            make, options, model, self.lexicon, names, names[self._blank], silence
+            options, self._lm, self.lexicon, names, names[self._blank], silence
         )
-        # The frames of the open stream.
-        self._streamed: list[Tensor] | None = None
+        self._streamed: list[Tensor] = []  # the frames of the open stream
+
+    def _check_counts(self) -> None:
+        """Refuse scores of words where no words are counted."""
+        bonus = self.options.word_bonus if self._lm else 0.0
+        if self.lexicon is None and (bonus or self.options.unknown_score > -math.inf):
+            raise LabError(
+                "Flashlight counts words, known and unknown, with a lexicon only",
+                "give a lexicon or a word model, or use --decoder beam",
+            )
 
     def _make_space(self) -> Tensor:
         """Make the frame (1, V) in which words end, or word pieces begin.
@@ -138,6 +137,10 @@ class FlashlightDecoder:
         frame = torch.full((1, self._n_columns), -torch.inf)
         frame[0, self._blank], frame[0, self._space] = FLOOR, 0.0
         return frame
+
+    def __call__(self, encoding: Encoding) -> list[list[Hypothesis]]:
+        """Search the encodings of a batch."""
+        return self.search(*log_posteriors(encoding.ctc_scores))
 
     def search(self, log_probs: Tensor, lengths: Tensor) -> list[list[Hypothesis]]:
         """Find the most probable transcripts of each utterance of a batch.
@@ -155,7 +158,6 @@ class FlashlightDecoder:
             LabError: A log-probability is NaN or +inf, or the shapes do not fit.
         """
         check_scores(log_probs, lengths)
-        self._streamed = None  # there is one search at a time
         log_probs = log_probs.detach().cpu()
         every = []
         for b, length in enumerate(lengths.tolist()):
@@ -168,62 +170,50 @@ class FlashlightDecoder:
             every.append(self._to_nbest(results, emissions))
         return every
 
-    def begin(self) -> None:
+    def stream(self, device: torch.device | None = None) -> FlashlightDecoder:
         """Open a stream: an utterance whose frames arrive in pieces.
 
-        ``begin``, ``step`` for each piece and ``end`` find what ``search`` finds; the
-        others raise LabError if no stream is open.
+        ``stream``, ``step`` for each piece and ``end`` find what ``search`` finds, on
+        the CPU, whatever the ``device``. There is one search at a time.
         """
         self._decoder.decode_begin()
         self._streamed = []
         if self._opening is not None:
             self._decoder.decode_step(self._opening)
+        return self
 
     def step(self, log_probs: Tensor) -> None:
         """Search on through the next frames (T, V) of the stream; T may be 0."""
-        streamed = self._stream()
         check_scores(log_probs.unsqueeze(1), torch.tensor([len(log_probs)]))
         emissions = self._prepare(log_probs)
         self._decoder.decode_step(emissions)
-        streamed.append(emissions)
+        self._streamed.append(emissions)
 
     def best(self) -> Hypothesis:
         """Return the best transcript of the stream so far.
 
         Its last word may be incomplete; the end of the sentence is not scored.
         """
-        n_frames = sum(map(len, self._stream()))
+        n_frames = sum(map(len, self._streamed))
         if not n_frames:
             return Hypothesis(0.0, [], {"ctc": 0.0})
         # The best one alone, as Flashlight offers it, would end with a whole word.
         results = self._decoder.decoder.get_all_final_hypothesis()
         best = max(results, key=lambda result: result.score)
-        return self._with_words(self._read(best, n_frames, 0.0))
+        return self._read(best, n_frames, 0.0)
 
     def end(self) -> list[Hypothesis]:
         """Close the stream; return its n-best list, best first."""
         empty = torch.empty(0, self._n_columns)
-        emissions = torch.cat([empty, *self._stream()])
-        self._streamed = None
+        emissions = torch.cat([empty, *self._streamed])
         if self._closing is not None:
             self._decoder.decode_step(self._closing)
         self._decoder.decode_end()
         results = self._decoder.decoder.get_all_final_hypothesis()
         return self._to_nbest(results, emissions)
 
-    def _stream(self) -> list[Tensor]:
-        if self._streamed is None:
-            raise LabError("no stream is open", "call begin() first")
-        return self._streamed
-
     def _prepare(self, log_probs: Tensor) -> Tensor:
         """Turn (T, V) into what Flashlight reads: (T, columns), float32, on the CPU."""
-        if log_probs.dim() != 2 or log_probs.shape[1] != self._n_symbols:
-            raise LabError(
-                f"scores of shape {tuple(log_probs.shape)} for an alphabet of "
-                f"{self._n_symbols} symbols",
-                "use the alphabet that the network was trained with",
-            )
         emissions = log_probs.new_full(
             (len(log_probs), self._n_columns), FLOOR, dtype=torch.float32, device="cpu"
         )
@@ -233,7 +223,7 @@ class FlashlightDecoder:
             emissions[:, self._blank] = emissions[:, silent].logsumexp(dim=1)
             emissions[:, self._silent] = FLOOR
         if self.lexicon is None and self._space is not None:
-            emissions[:, self._space] += self.options.sil_score
+            emissions[:, self._space] += self.options.silence_score
         return emissions
 
     def _to_nbest(
@@ -246,18 +236,17 @@ class FlashlightDecoder:
                 # The token before the last, which marks the end, closes.
                 token = result.tokens[-2]
                 owed = self._closing[0, token].item()
-                owed += self.options.sil_score * (token == self._space)
+                owed += self.options.silence_score * (token == self._space)
             read.append(self._read(result, len(emissions), owed))
         if self._pieces:
             read = self._computed_anew(read, emissions)
         nbest: dict[tuple[int, ...], Hypothesis] = {}
-        found = map(self._with_words, read)
-        for one in sorted(found, key=lambda one: one.score, reverse=True):
+        for one in sorted(read, key=lambda one: one.score, reverse=True):
             # Two words may have the same spelling; the better one comes first.
             nbest.setdefault(tuple(one.indices), one)
-        return [*nbest.values()][: self.options.nbest]
+        return [*nbest.values()]
 
-    def _read(self, result: DecodeResult, n_frames: int, owed: float) -> _Read:
+    def _read(self, result: DecodeResult, n_frames: int, owed: float) -> Hypothesis:
         """Read one result; the frame that ends the last word has added ``owed``.
 
         Flashlight puts a token before the first frame: those of the frames follow it,
@@ -265,57 +254,34 @@ class FlashlightDecoder:
         """
         options, lexicon = self.options, self.lexicon
         first = 1 if self._opening is None else 2
-        words = [word for word in result.words if word >= 0]
-        unknown = words.count(len(lexicon.spellings)) if lexicon else 0
-        lm = result.lmScore * options.nats_of_lm
-        ctc = result.score - owed - options.lm_weight * lm
+        score = result.score - owed
+        parts = {"ctc": score}
+        if self._lm:
+            parts["lm"] = result.lmScore * self._lm.unit
+            parts["ctc"] -= options.lm_weight * parts["lm"]
         if lexicon is not None:
-            ctc -= options.word_score * (len(words) - unknown)
-            ctc -= options.unk_score * unknown if unknown else 0.0
+            words = [word for word in result.words if word >= 0]
+            unknown = words.count(len(lexicon.spellings))
+            parts["ctc"] -= options.word_bonus * (len(words) - unknown)
+            parts["ctc"] -= options.unknown_score * unknown if unknown else 0.0
         path, ends = result.tokens[first:], result.words[first:]
         indices, frames, labels = self._reader.read(path, ends, n_frames)
-        parts = {"ctc": ctc} if options.lm is None else {"ctc": ctc, "lm": lm}
-        found = Hypothesis(0.0, indices, parts, labels=labels, frames=frames)
-        return _Read(found, len(words) - unknown, unknown)
+        return Hypothesis(score, indices, parts, labels=labels, frames=frames)
 
-    def _with_words(self, read: _Read) -> Hypothesis:
-        """Add up the score of a hypothesis."""
-        options, (found, words, unknown) = self.options, read
-        score = found.parts["ctc"] + options.lm_weight * found.parts.get("lm", 0.0)
-        score += options.word_score * words if words else 0.0
-        score += options.unk_score * unknown if unknown else 0.0
-        return replace(found, score=score)
-
-    def _computed_anew(self, read: list[_Read], emissions: Tensor) -> list[_Read]:
+    def _computed_anew(
+        self, read: list[Hypothesis], emissions: Tensor
+    ) -> list[Hypothesis]:
         """Replace the parts ``ctc`` by the exact ones."""
-        strings = [one.found.indices for one in read]
-        if self.options.log_add:
-            exact = ctc_log_probs(strings, emissions, self._blank)
-        else:
+        strings = [one.indices for one in read]
+        if self.options.viterbi:
             exact = [best_path_log_prob(x, emissions, self._blank) for x in strings]
+        else:
+            exact = ctc_log_probs(strings, emissions, self._blank)
         return [
-            one._replace(
-                found=replace(one.found, parts={**one.found.parts, "ctc": ctc})
+            replace(
+                one,
+                score=one.score + ctc - one.parts["ctc"],
+                parts={**one.parts, "ctc": ctc},
             )
             for one, ctc in zip(read, exact)
         ]
-
-
-def _vocabulary(
-    options: FlashlightOptions, model: NGram | None, tokens: Sequence[str]
-) -> Sequence[str] | None:
-    """Return the symbols that the language model scores; None if nobody knows."""
-    if model:
-        return model.vocabulary
-    if options.lm_file:
-        return read_binary_vocabulary(options.lm_file)
-    if not isinstance(options.lm, ScriptModel):
-        return None
-    if options.lm.units == "char":
-        return tokens
-    if not (options.lm.words or options.lexicon):
-        raise LabError(
-            f"{options.lm.name}: a model of words, and nobody knows which",
-            "list them in its attribute words, or give a --lexicon",
-        )
-    return options.lm.words or None

@@ -27,21 +27,8 @@ Spelling = tuple[str, ...]
 
 
 def name_tokens(alphabet: Alphabet) -> list[str]:
-    """Name each token so that it can stand in a lexicon and in an ARPA file.
-
-    The space becomes ``|``.
-
-    Raises:
-        LabError: Two tokens would have one name, or a token holds a space.
-    """
-    names = [SPACE if token == alphabet.space else token for token in alphabet.symbols]
-    for token, name in zip(alphabet.symbols, names):
-        if name.split() != [name] or names.count(name) > 1:
-            raise LabError(
-                f"the token {token!r} has the name of another or holds a space",
-                "give every token a name of its own, without spaces",
-            )
-    return names
+    """Name each token so that it can stand in a lexicon and in an ARPA file."""
+    return [SPACE if token == alphabet.space else token for token in alphabet.symbols]
 
 
 def _spellable(alphabet: Alphabet) -> set[str]:
@@ -58,7 +45,6 @@ class Lexicon:
     """
 
     spellings: dict[str, list[Spelling]] = field(default_factory=dict)
-    left_out: list[str] = field(default_factory=list)  # the alphabet cannot spell them
     written: dict[str, str] = field(default_factory=dict)  # words as they are shown
 
     def label(self, word: str) -> str:
@@ -96,54 +82,42 @@ class Lexicon:
         )
 
 
-def spell_words(words: Iterable[str], alphabet: Alphabet) -> Lexicon:
-    """Spell the vocabulary of a word model; leave out words with other letters.
+def spell(words: Iterable[str], alphabet: Alphabet, pieces: bool = False) -> Lexicon:
+    """Spell the vocabulary of a model in letters; leave out what has other letters.
+
+    Args:
+        words: Words, or word pieces.
+        alphabet: The alphabet.
+        pieces: They are word pieces.
 
     Raises:
-        LabError: The alphabet spells not one of them, or it is one of word pieces.
+        LabError: The alphabet spells not one of them, or has no space.
     """
-    names = _spellable(alphabet)
+    names, lexicon, left_out = _spellable(alphabet), Lexicon(), []
+    for word in words:
+        spelling = tuple(word.replace(PIECE, SPACE)) if pieces else (*word, SPACE)
+        letters = spelling[1:] if pieces else spelling[:-1]
+        if word in _SPECIAL:
+            continue
+        if names.issuperset(letters) and SPACE not in letters:
+            lexicon.add(word, spelling)
+        else:
+            left_out.append(word)
+    if pieces and not any(word.startswith(PIECE) for word in lexicon.spellings):
+        raise LabError(
+            f"not one word piece that starts a word ({PIECE}) can be spelled",
+            "build a model of pieces: python -m labkit.lm build TEXT --units piece",
+        )
     if SPACE not in names:
         raise LabError(
             "these tokens have no space, so that no word can be spelled with them",
             "give a lexicon whose words are spelled in word pieces",
         )
-    lexicon = Lexicon()
-    for word in words:
-        if word in _SPECIAL:
-            continue
-        if names.issuperset(word) and SPACE not in word:
-            lexicon.add(word, (*word, SPACE))
-        else:
-            lexicon.left_out.append(word)
     if not lexicon.spellings:
-        example = f", for example {lexicon.left_out[0]!r}" if lexicon.left_out else ""
+        example = f", for example {left_out[0]!r}" if left_out else ""
         raise LabError(
             f"the alphabet spells not one of the model's words{example}",
             "build the model from normalised text: python -m labkit.lm build",
-        )
-    return lexicon
-
-
-def spell_pieces(pieces: Iterable[str], alphabet: Alphabet) -> Lexicon:
-    """Spell word pieces in letters; leave out those with other letters.
-
-    Raises:
-        LabError: The alphabet has no space, or not one piece starts a word.
-    """
-    names, lexicon = _spellable(alphabet), Lexicon()
-    for piece in pieces:
-        spelling = tuple(piece.replace(PIECE, SPACE))
-        if piece in _SPECIAL:
-            continue
-        if names.issuperset(spelling) and SPACE not in spelling[1:]:
-            lexicon.add(piece, spelling)
-        else:
-            lexicon.left_out.append(piece)
-    if SPACE not in names or not any(p.startswith(PIECE) for p in lexicon.spellings):
-        raise LabError(
-            f"not one word piece that starts a word ({PIECE}) can be spelled",
-            "build a model of pieces: python -m labkit.lm build TEXT --units piece",
         )
     return lexicon
 
@@ -165,9 +139,8 @@ def read_lexicon(path: Path, alphabet: Alphabet, pieces: bool = False) -> Lexico
     except UnicodeDecodeError as error:
         raise LabError(f"{path}: not UTF-8", "save the lexicon as UTF-8") from error
     if pieces:
-        return spell_pieces(
-            [line.split()[0] for line in lines if line.split()], alphabet
-        )
+        first = [line.split()[0] for line in lines if line.split()]
+        return spell(first, alphabet, pieces)
     lexicon = Lexicon()
     for number, line in enumerate(lines, start=1):
         where = f"{path}:{number}"
@@ -240,10 +213,10 @@ def _variants(spelling: Spelling, marks: Sequence[str]) -> list[Spelling]:
 
 
 def choose_lexicon(
-    given: str | Path | Lexicon | None,
+    given: Lexicon | None,
     alphabet: Alphabet,
-    vocabulary: Sequence[str] | None = None,
-    model: object = "",
+    vocabulary: Sequence[str] | None,
+    model: str = "",
     pieces: bool = False,
 ) -> Lexicon | None:
     """Choose the words to search for; check that the model scores them.
@@ -252,19 +225,17 @@ def choose_lexicon(
     there is neither, stands for any characters.
 
     Args:
-        given: A lexicon, or its file.
+        given: A lexicon.
         alphabet: The alphabet.
         vocabulary: The symbols of the language model; None if there is none, or they
             are not known.
         model: Its name, for messages.
-        pieces: The words of both are word pieces, to be spelled in letters.
+        pieces: They are word pieces, to be spelled in letters.
 
     Raises:
-        LabError: The file of the lexicon cannot be used, or the model is not one of
-            its words, or without lexicon not one of these tokens.
+        LabError: The model is not one of the lexicon's words, or without lexicon not
+            one of these tokens.
     """
-    if isinstance(given, (str, Path)):
-        given = read_lexicon(Path(given), alphabet, pieces)
     if vocabulary is None:
         return given
     symbols = {*vocabulary}.difference(_SPECIAL)
@@ -279,14 +250,12 @@ def choose_lexicon(
                 "give a word model, or no lexicon",
             )
         return given
-    if pieces:
-        return spell_pieces(vocabulary, alphabet)
-    if of_characters and unknown:
+    if of_characters and unknown and not pieces:
         error = other_alphabet(unknown)
         raise LabError(f"{model}: {error.cause}", error.remedy)
-    if unknown and any(symbol.startswith(PIECE) for symbol in symbols):
+    if unknown and not pieces and any(symbol.startswith(PIECE) for symbol in symbols):
         raise LabError(f"{model}: a language model of word pieces", "give --pieces too")
-    return spell_words(vocabulary, alphabet) if unknown else None
+    return spell(vocabulary, alphabet, pieces) if unknown or pieces else None
 
 
 def _name_as_the_model_does(lexicon: Lexicon, symbols: set[str]) -> None:

@@ -2,18 +2,19 @@
 
 PyTorch's backward pass of ``nn.GRU`` and ``nn.LSTM`` over a ``PackedSequence`` slices,
 on a CPU, the packed frames at every step, and the gradient of each slice fills and adds
-a tensor of the size of them all. Here each direction runs over one padded tensor
-instead, the backward one over sequences reversed by their own lengths; PyTorch takes
-the same weights, and packs come in and go out as before.
+a tensor of the size of them all. Here the sequences are padded once, the backward
+direction with its last frame first, and both directions walk through them side by side
+(``labkit.training.cells``). The weights stay in PyTorch's layer; packs come in and go
+out as before.
 
 Axis letters: T frames, B sequences, N frames of all sequences together, D directions,
-F features of a frame, H hidden units, L layers.
+F features of a frame, G gates, H hidden units, L layers.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Any, NamedTuple
+from collections.abc import Sequence
+from typing import Any, NamedTuple, Union
 
 import torch
 import torch.nn.functional as F
@@ -22,85 +23,131 @@ from torch.autograd import Function
 from torch.autograd.function import once_differentiable
 from torch.nn.utils.rnn import PackedSequence
 
+from labkit.training.cells import GRU, LSTM, Kept, weight_gradients
+
 States = Any  # a tensor of a GRU; two of an LSTM
 Context = Any  # what autograd keeps for the backward pass
+Cell = Union[type[GRU], type[LSTM]]
 
-_RUN = {nn.GRU: torch.gru, nn.LSTM: torch.lstm}
+_CELLS: dict[type, Cell] = {nn.GRU: GRU, nn.LSTM: LSTM}
 _FLOATS = (torch.float32, torch.float64)
-_SHUT = 1e4  # shuts a gate whatever its other inputs are
 
 
 class Places(NamedTuple):
-    """Where packed frames stand in a padded tensor (T, B, ...) of one direction.
+    """Where packed frames stand in padded tensors, (D, T, B, ...).
 
     Attributes:
-        rows: The packed frame of each place, (T B,); past the end of a sequence, any.
-        places: The place of each packed frame, (N,).
-        inside: 1 where a place holds a frame, else 0, (T B, 1); None where all do.
+        rows: The packed frame of each place, (D, T, B); past the end, any.
+        outputs: The same in outputs, whose directions are rows of their own, (D T B,).
+        places: The place of each packed frame in each direction, (N, D).
+        ends: The index of the states after the last frames, in (D, T + 1, B, H).
+        inside: 1 where a place holds a frame, else 0, (T, B, 1); None where all do.
     """
 
     rows: Tensor
+    outputs: Tensor
     places: Tensor
+    ends: tuple[slice, Tensor, Tensor]
     inside: Tensor | None
 
 
-def find_places(batch_sizes: Tensor, dtype: torch.dtype) -> tuple[Places, Places]:
-    """Find the places of packed frames, from the first on and from the last back.
+def find_places(batch_sizes: Tensor, n_directions: int, dtype: torch.dtype) -> Places:
+    """Find the places of packed frames.
 
     Args:
         batch_sizes: How many sequences have a frame t, (T,), falling.
+        n_directions: 1, or 2: in the second, the last frame of a sequence comes first.
         dtype: Of ``inside``.
-
-    Returns:
-        The places of the forward direction, and those of the backward one, where the
-        last frame of each sequence comes first.
     """
     frames = torch.arange(len(batch_sizes))[:, None]  # (T, 1)
     sequences = torch.arange(int(batch_sizes[0]))  # (B,)
-    inside = sequences < batch_sizes[:, None]  # (T, B)
-    last = inside.sum(dim=0) - 1  # (B,): the last frame of each sequence
+    valid = sequences < batch_sizes[:, None]  # (T, B)
+    lengths = valid.sum(dim=0)
     starts = batch_sizes.cumsum(0) - batch_sizes  # (T,): the first row of each frame
-    mask = None if bool(inside.all()) else inside.reshape(-1, 1).to(dtype)
-    both = []
-    for times in (frames.expand_as(inside), (last - frames).clamp(min=0)):
-        rows = starts[times] + sequences  # (T, B); each row stands at one place inside
-        places = torch.empty(int(batch_sizes.sum()), dtype=torch.int64)
-        places[rows[inside]] = inside.flatten().nonzero()[:, 0]
-        both.append(Places(rows.where(inside, sequences).flatten(), places, mask))
-    return both[0], both[1]
+    orders = frames.expand_as(valid), (lengths - 1 - frames).clamp(min=0)
+    times = torch.stack(orders[:n_directions])  # (D, T, B)
+    rows = (starts[times] + sequences).where(valid, sequences)
+    directions = torch.arange(n_directions)
+    outputs = rows * n_directions + directions[:, None, None]
+    places = torch.empty(int(lengths.sum()) * n_directions, dtype=torch.int64)
+    held = valid.expand_as(rows)
+    places[outputs[held]] = held.flatten().nonzero()[:, 0]
+    return Places(
+        rows,
+        outputs.flatten(),
+        places.view(-1, n_directions),
+        (slice(None), lengths, sequences),
+        None if bool(valid.all()) else valid.unsqueeze(2).to(dtype),
+    )
 
 
-class _Pad(Function):
-    """Packed frames (N, F) to their places (T B, F).
-
-    PyTorch's own gradient of ``index_select`` adds row after row. Each packed frame
-    stands at one place, so that it can be fetched from there.
-    """
+class _Layer(Function):
+    """One layer in all its directions, from packed frames to packed outputs."""
 
     @staticmethod
-    def forward(ctx: Context, packed: Tensor, at: Places) -> Tensor:
-        ctx.at = at
-        return packed.index_select(0, at.rows)
+    def forward(
+        ctx: Context,
+        cell: Cell,
+        at: Places,
+        data: Tensor,
+        of_input: Tensor,
+        of_state: Tensor,
+        bias_of_input: Tensor,
+        bias_of_state: Tensor,
+        *first: Tensor,
+    ) -> tuple[Tensor, ...]:
+        """Run the layer.
+
+        Args:
+            ctx: What autograd keeps.
+            cell: The layer's.
+            at: Where the frames stand.
+            data: Packed frames, (N, F).
+            of_input: Weights, (D, G H, F).
+            of_state: Recurrent weights, (D, G H, H).
+            bias_of_input: (D, 1, G H).
+            bias_of_state: (D, 1, G H).
+            first: Initial states, (D, B, H) each.
+
+        Returns:
+            The packed outputs (N, D H), and the last states, (D, B, H) each.
+        """
+        shape = at.rows.shape  # (D, T, B)
+        padded = data.index_select(0, at.rows.flatten()).view(
+            shape[0], -1, data.shape[1]
+        )
+        gates = torch.baddbmm(bias_of_input, padded, of_input.transpose(1, 2))
+        kept = cell.forward(gates.view(*shape, -1), of_state, bias_of_state, first)
+        ctx.cell, ctx.at = cell, at
+        ctx.save_for_backward(
+            padded, of_input, of_state, kept.gates, kept.extra, *kept.states
+        )
+        outputs = kept.states[0][:, 1:].flatten(0, 2)  # (D T B, H)
+        outputs = outputs.index_select(0, at.places.flatten()).view(len(data), -1)
+        return (outputs, *(state[at.ends] for state in kept.states))
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: Context, gradient: Tensor) -> tuple[Tensor, None]:
-        return gradient.index_select(0, ctx.at.places), None
-
-
-class _Pack(Function):
-    """Frames at their places (T B, F) to packed ones (N, F)."""
-
-    @staticmethod
-    def forward(ctx: Context, padded: Tensor, at: Places) -> Tensor:
-        ctx.at = at
-        return padded.index_select(0, at.places)
-
-    @staticmethod
-    @once_differentiable
-    def backward(ctx: Context, gradient: Tensor) -> tuple[Tensor, None]:
-        padded = gradient.index_select(0, ctx.at.rows)
-        return (padded if ctx.at.inside is None else padded * ctx.at.inside), None
+    def backward(
+        ctx: Context, of_outputs: Tensor, *of_ends: Tensor
+    ) -> tuple[Tensor | None, ...]:
+        """Return the gradients of what ``forward`` takes, from those of its results."""
+        padded, of_input, of_state, gates, extra, *states = ctx.saved_tensors
+        at: Places = ctx.at
+        given = [torch.zeros_like(state) for state in states]  # (D, T + 1, B, H) each
+        rows = of_outputs.reshape(-1, of_state.shape[2])  # (N D, H)
+        given[0][:, 1:] = rows.index_select(0, at.outputs).view(*at.rows.shape, -1)
+        if at.inside is not None:
+            given[0][:, 1:] *= at.inside
+        for gradient, of_end in zip(given, of_ends):
+            gradient[at.ends] += of_end
+        found = ctx.cell.backward(Kept(gates, extra, states), of_state, given)
+        of_padded = torch.bmm(found.inputs, of_input).flatten(0, 1)  # (D T B, F)
+        of_data = of_padded.index_select(0, at.places.flatten())  # (N D, F)
+        of_data = of_data.view(*at.places.shape, -1).sum(dim=1)
+        weight, bias = weight_gradients(found.inputs, padded)
+        of_weights = weight, found.weight, bias, found.bias
+        return (None, None, of_data, *of_weights, *found.first)
 
 
 class DenseForward:
@@ -145,24 +192,30 @@ class DenseForward:
         states = self._first_states(data, int(batch_sizes[0]), hx, order)
         first: Any = states if is_lstm else states[0]
         layer.check_forward_args(data, first, batch_sizes)
-        both = find_places(batch_sizes, data.dtype)[: 1 + layer.bidirectional]
-        finals: list[tuple[Tensor, ...]] = []
-        weights: Iterator[Any] = iter(layer.all_weights)
+        n_directions = 1 + layer.bidirectional
+        at = find_places(batch_sizes, n_directions, data.dtype)
+        finals = []
         for number in range(layer.num_layers):
             if number and layer.dropout:
                 data = F.dropout(data, layer.dropout, layer.training)
-            both_outputs = []
-            for at in both:
-                first = tuple(state[len(finals), None] for state in states)
-                outputs, *last = self._run(data, first, next(weights), at)
-                both_outputs.append(outputs)
-                finals.append(tuple(last))
-            data = torch.cat(both_outputs, dim=1)  # (N, D H)
+            own = slice(number * n_directions, (number + 1) * n_directions)
+            weights = self._weights(layer.all_weights[own])
+            first = [state[own] for state in states]
+            data, *last = _Layer.apply(_CELLS[type(layer)], at, data, *weights, *first)
+            finals.append(last)
         joined = [torch.cat(parts) for parts in zip(*finals)]
         if back is not None:
             joined = [state.index_select(1, back) for state in joined]
         outputs = PackedSequence(data, batch_sizes, order, back)
         return outputs, tuple(joined) if is_lstm else joined[0]
+
+    @staticmethod
+    def _weights(directions: Sequence[Sequence[Tensor]]) -> list[Tensor]:
+        """Stack the weights of the directions, and their biases, zero without any."""
+        of_input, of_state, *biases = map(torch.stack, zip(*directions))
+        if not biases:
+            biases = [of_input.new_zeros(of_input.shape[:2])] * 2
+        return [of_input, of_state, *(bias.unsqueeze(1) for bias in biases)]
 
     def _first_states(
         self, data: Tensor, n_sequences: int, hx: States | None, order: Tensor | None
@@ -179,66 +232,6 @@ class DenseForward:
             return given
         return tuple(state.index_select(1, order) for state in given)
 
-    def _run(
-        self,
-        data: Tensor,
-        states: tuple[Tensor, ...],
-        weights: list[Tensor],
-        at: Places,
-    ) -> tuple[Tensor, ...]:
-        """Run one direction of one layer.
-
-        Args:
-            data: Packed frames (N, F).
-            states: Initial states, (1, B, H) each.
-            weights: Of the direction, as PyTorch wants them.
-            at: Where the frames stand.
-
-        Returns:
-            The packed outputs (N, H), and the last states, (1, B, H) each.
-        """
-        is_lstm = isinstance(self.layer, nn.LSTM)
-        n_sequences = states[0].shape[1]
-        padded = _Pad.apply(data, at)  # (T B, F)
-        if is_lstm and at.inside is not None:
-            padded, weights = _hold(padded, weights, at.inside)
-        outputs, *last = _RUN[type(self.layer)](
-            padded.view(-1, n_sequences, padded.shape[1]),
-            states if is_lstm else states[0],
-            weights,
-            self.layer.bias,
-            *(1, 0.0, self.layer.training, False, False),
-        )
-        if at.inside is not None:
-            # That of the last frame of each sequence, not of the last of them all.
-            ends = at.inside.view(-1, n_sequences).sum(dim=0).long() - 1  # (B,)
-            last[0] = outputs[ends, torch.arange(n_sequences)].unsqueeze(0)
-        return (_Pack.apply(outputs.flatten(0, 1), at), *last)
-
-
-def _hold(
-    padded: Tensor, weights: list[Tensor], inside: Tensor
-) -> tuple[Tensor, list[Tensor]]:
-    """Let the cells of an LSTM keep their states past the ends of the sequences.
-
-    One more feature, 1 past the end, shuts the input gate and opens the forget gate:
-    so the last state of a cell is that of the last frame of its sequence.
-
-    Args:
-        padded: The frames, (T B, F).
-        weights: Of one direction; the first are (4 H, F).
-        inside: 1 where there is a frame, else 0, (T B, 1).
-
-    Returns:
-        The frames (T B, F + 1) and the weights.
-    """
-    of_input, *others = weights
-    hidden = len(of_input) // 4
-    held = of_input.new_zeros(4 * hidden, 1)  # gates: input, forget, cell, output
-    held[:hidden], held[hidden : 2 * hidden] = -_SHUT, _SHUT
-    wider = torch.cat((padded, 1 - inside), dim=1)
-    return wider, [torch.cat((of_input, held), dim=1), *others]
-
 
 def run_densely(model: nn.Module) -> None:
     """Let the recurrent layers of ``model`` be trained densely on a CPU.
@@ -247,7 +240,7 @@ def run_densely(model: nn.Module) -> None:
         model: Any network; changed in place, its ``state_dict`` is not.
     """
     for layer in model.modules():
-        if not isinstance(layer, nn.RNNBase) or type(layer) not in _RUN:
+        if not isinstance(layer, nn.RNNBase) or type(layer) not in _CELLS:
             continue
         plain = "forward" not in vars(layer)
         if plain and not layer.proj_size and not layer.batch_first:

@@ -112,6 +112,15 @@ def test_what_is_not_packed_goes_the_way_of_pytorch() -> None:
         dense(make_inputs([2, 1]), torch.zeros(1, 2, HIDDEN))
 
 
+def test_a_second_backward_pass_gives_the_same_gradients() -> None:
+    for kind in (nn.GRU, nn.LSTM):
+        _, dense = make_pair(kind, num_layers=2, bidirectional=True)
+        loss = dense(make_inputs(LENGTHS[0]))[0].data.sum()
+        leaves = list(dense.parameters())
+        first = torch.autograd.grad(loss, leaves, retain_graph=True)
+        assert all(map(torch.equal, first, torch.autograd.grad(loss, leaves)))
+
+
 def test_dropout_between_layers_is_seeded_and_of_the_right_rate() -> None:
     _, dense = make_pair(nn.GRU, num_layers=2, bidirectional=True, dropout=0.3)
     inputs = make_inputs([40] * 20)

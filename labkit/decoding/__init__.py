@@ -17,6 +17,7 @@ from labkit.decoding.attention.drafts import partial_decoder, verifying_decoder
 from labkit.decoding.attention.joint import (
     PrefixState,
     empty_prefix,
+    endings,
     prefix_scores,
 )
 from labkit.decoding.attention.network import attention_weights
@@ -78,6 +79,7 @@ __all__ = [
     "choose_aligner",
     "compile_ngram",
     "empty_prefix",
+    "endings",
     "flashlight_decoder",
     "import_decoder",
     "join_heads",

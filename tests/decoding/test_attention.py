@@ -22,6 +22,7 @@ from labkit.decoding.attention.decoders import score_strings
 from labkit.decoding.attention.joint import (
     PrefixState,
     empty_prefix,
+    endings,
     pad_frames,
     prefix_scores,
 )
@@ -216,13 +217,20 @@ def test_prefix_scores_are_sums_over_all_paths(seed: int, blank: int) -> None:
     log_probs = (3 * torch.randn(5, 4)).double().log_softmax(dim=1)
     totals = paths_of(log_probs, blank)
     symbols = [k for k in range(4) if k != blank]
+    end = symbols[seed]
+    ends = endings(log_probs[None], blank, end)
     for prefix in [p for n in range(4) for p in product(symbols, repeat=n)]:
         state = state_of(log_probs, prefix, blank)
         assert state.whole.exp().item() == pytest.approx(totals.get(prefix, 0.0))
         last = torch.tensor([[prefix[-1] if prefix else blank]])
         batched = PrefixState(*(part[None, None] for part in state))
-        scores = prefix_scores(log_probs[None], log_probs[None].exp(), batched, last)
+        scores, whole = prefix_scores(
+            log_probs[None], log_probs[None].exp(), ends, batched, last
+        )
         scores = scores[0, 0]
+        if prefix[-1:] != (end,):
+            expected = pytest.approx(totals.get((*prefix, end), 0.0), abs=1e-12)
+            assert whole.exp().item() == expected
         for symbol in symbols:
             longer = (*prefix, symbol)
             expected = sum(
@@ -256,11 +264,16 @@ def test_padded_frames_change_no_prefix_score_and_no_input() -> None:
     log_probs = torch.randn(9, 2, 7).log_softmax(dim=2)  # (T', B, V)
     kept, lengths = log_probs.clone(), torch.tensor([9, 5])
     padded = pad_frames(log_probs, lengths, blank=2)
+    ends = endings(padded, blank=2, end=3)
     for b, length in enumerate(lengths.tolist()):
         alone = log_probs[:length, b].double()
         for prefix in ([4], [4, 4, 1]):
             own = state_of(alone, prefix, 2).whole.item()
             assert state_of(padded[b], prefix, 2).whole.item() == pytest.approx(own)
+            ended = state_of(alone, [*prefix, 3], 2).whole.item()
+            state = state_of(padded[b], prefix, 2)
+            before = state.total[:-1]
+            assert (before + ends[b]).logsumexp(0).item() == pytest.approx(ended)
     assert torch.equal(log_probs, kept)
 
 

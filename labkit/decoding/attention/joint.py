@@ -82,9 +82,37 @@ def pad_frames(log_probs: Tensor, lengths: Tensor, blank: int) -> Tensor:
     return padded
 
 
+def endings(padded: Tensor, blank: int, end: int) -> Tensor:
+    """Score what may follow each frame if the end is the symbol that it says first.
+
+    That is the end again, at any number of frames, and then blanks only.
+
+    Args:
+        padded: What ``pad_frames`` returned, (B, T', V).
+        blank: The index of the blank.
+        end: The symbol that ends a transcript.
+
+    Returns:
+        The log probability of the frame's end and of all that follows, (B, T').
+    """
+
+    def rest(log_probs: Tensor) -> Tensor:  # of this frame and all later ones
+        return log_probs.flip(1).cumsum(1).flip(1)
+
+    blanks = rest(padded[..., blank]) - padded[..., blank]
+    ends = rest(padded[..., end])
+    later = ends - padded[..., end]
+    # Up to some frame the end, from then on the blank: a sum over that frame.
+    return ends + (blanks - later).flip(1).logcumsumexp(1).flip(1)
+
+
 def prefix_scores(
-    padded: Tensor, probabilities: Tensor, state: PrefixState, last: Tensor
-) -> Tensor:
+    padded: Tensor,
+    probabilities: Tensor,
+    ends: Tensor,
+    state: PrefixState,
+    last: Tensor,
+) -> tuple[Tensor, Tensor]:
     """Score each prefix with each symbol that may come next.
 
     The symbol is said for the first time at one of the frames: a sum over them, of
@@ -93,12 +121,14 @@ def prefix_scores(
     Args:
         padded: What ``pad_frames`` returned, (B, T', V).
         probabilities: Its exponential.
+        ends: What ``endings`` returned, (B, T').
         state: Of the prefixes, (B, K, 1 + T').
-        last: Their last symbols, (B, K).
+        last: Their last symbols, (B, K); none is the end.
 
     Returns:
-        Log probability of all transcripts that start so, (B, K, V). (The blank's
-        column has no meaning.)
+        Log probability of all transcripts that start so, (B, K, V) (the blank's
+        column has no meaning), and of each prefix with the end as the whole
+        transcript, (B, K).
     """
     before = state.total[..., :-1]  # (B, K, T')
     highest = before.amax(-1, keepdim=True).clamp(min=-1e300)
@@ -106,7 +136,8 @@ def prefix_scores(
     # A repeated symbol needs a blank in between.
     emitted = padded.gather(2, last.unsqueeze(1).expand(-1, padded.shape[1], -1))
     again = (state.blank[..., :-1] + emitted.transpose(1, 2)).logsumexp(-1)  # (B, K)
-    return scores.scatter(2, last.unsqueeze(2), again.unsqueeze(2))
+    scores.scatter_(2, last.unsqueeze(2), again.unsqueeze(2))
+    return scores, (before + ends.unsqueeze(1)).logsumexp(-1)
 
 
 class FusedScorer:
@@ -191,6 +222,7 @@ class JointScorer:
         self.fused, self.padded, self.ctc_weight = fused, padded, ctc_weight
         self.extend, self.combine = extend, combine
         self.probabilities = padded.exp()
+        self.ends = endings(padded, blank, fused.end)
         n_utterances, _, size = fused.gained.shape
         self.blanks = padded[:, None, :, blank].expand(-1, size, -1)  # (B, K, T')
         self.last = torch.full((n_utterances, size), blank, device=padded.device)
@@ -209,16 +241,13 @@ class JointScorer:
 
     def score(self, attention: Tensor) -> Tensor:
         """Score every candidate (B, 1, K, V)."""
-        end = self.fused.end
-        prefixes = prefix_scores(
-            self.padded, self.probabilities, self.state, self.last
-        )  # (B, K, V)
-        ends = torch.full_like(self.last, end)
-        whole = self._extended(self.state, self.last, ends).whole  # (B, K)
+        prefixes, whole = prefix_scores(
+            self.padded, self.probabilities, self.ends, self.state, self.last
+        )
         # What CTC cannot spell stays finite: a beam of nothing else must still end.
         prefixes, whole = (x.clamp(min=_IMPOSSIBLE) for x in (prefixes, whole))
         both = self.combine(
-            attention.squeeze(1), prefixes, whole, end, self.ctc_weight
+            attention.squeeze(1), prefixes, whole, self.fused.end, self.ctc_weight
         ).unsqueeze(1)
         return self.fused.score(both).to(attention.dtype)
 

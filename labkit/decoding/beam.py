@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from labkit.base import LabError
-from labkit.decoding.check import check_beam_size, check_scores
+from labkit.decoding.check import check_beam_size
 from labkit.decoding.fusion.ngram import Fusion
 from labkit.decoding.hypothesis import Hypothesis
 from labkit.decoding.prefixes import FrameSearch, spell
@@ -66,12 +66,9 @@ def prefix_beam_search(
         probability of a transcript is the sum over the paths that the beam has kept.
 
     Raises:
-        LabError: The beam is smaller than 1 or too large for the memory, a
-            log-probability is NaN or +inf, a length does not fit, or the automata are
-            of another alphabet.
+        LabError: The beam is smaller than 1, or too large for the memory.
     """
     check_beam_size(beam_size)
-    check_scores(log_probs, lengths)
     if len(lengths) == 1 and beam_size <= _FEW and not fusion:
         return [search_one(log_probs[: lengths[0], 0], beam_size, blank_id)]
     most = _most_together(beam_size, *log_probs.shape)
@@ -91,7 +88,7 @@ def _search_together(
     if log_probs.dtype in (torch.float16, torch.bfloat16):
         log_probs = log_probs.float()  # sums over many frames need the precision
     device, (n_frames, n_utterances, n_symbols) = log_probs.device, log_probs.shape
-    scorers = fusion.scorers(n_symbols, device) if fusion else []
+    scorers = fusion.scorers(device) if fusion else []
     search = FrameSearch(beam_size, n_symbols, blank_id, scorers, device)
 
     # Sorted by length, so that unfinished utterances are the first rows.
@@ -130,20 +127,16 @@ def _collect(
     n_utterances, size = score.shape
     symbols = symbols.permute(1, 2, 0).flatten(0, 1)  # (B K, T)
     spoken = symbols != blank_id
-    n_spoken = spoken.sum(dim=1)
-    packed = symbols[spoken]  # the transcripts one after another
     parts = {"ctc": acoustic.flatten().tolist()}
+    indices, ends = symbols[spoken].tolist(), spoken.sum(dim=1).cumsum(0).tolist()
+    texts = [indices[start:end] for start, end in zip([0, *ends], ends)]
     if fusion and fusion.lm:
-        columns = torch.arange(spoken.shape[1], device=symbols.device)
-        padded = torch.zeros_like(symbols)
-        padded[columns < n_spoken.unsqueeze(1)] = packed
-        parts["lm"] = fusion.lm.totals(padded, n_spoken).tolist()
-    indices, ends = packed.tolist(), n_spoken.cumsum(0).tolist()
-    starts = [0, *ends[:-1]]
-    rows = zip(score.flatten().tolist(), starts, ends, zip(*parts.values()))
+        parts["lm"] = [fusion.lm.total(text) for text in texts]
     found = [
-        Hypothesis(total, indices[start:end], dict(zip(parts, values)))
-        for total, start, end, values in rows
+        Hypothesis(total, text, dict(zip(parts, values)))
+        for total, text, *values in zip(
+            score.flatten().tolist(), texts, *parts.values()
+        )
     ]
     return [
         [one for one in found[b * size : (b + 1) * size] if one.score > -math.inf]

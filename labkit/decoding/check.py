@@ -1,15 +1,11 @@
-"""Checks of the input of a search, and of what a student's ``advance`` returns."""
+"""Checks of the options of a search, and of what a student's ``advance`` returns."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Sequence
-
-import torch
-from torch import Tensor
+from collections.abc import Callable, Iterable
 
 from labkit.base import LabError
-from labkit.decoding.hypothesis import Hypothesis
 
 _SHOWN = 5  # characters that an error shows
 
@@ -40,33 +36,6 @@ def other_alphabet(symbols: Iterable[str]) -> LabError:
     )
 
 
-def check_scores(log_probs: Tensor, lengths: Tensor) -> None:
-    """Refuse log-probabilities (T, B, V) of B utterances that no search can read.
-
-    Past the end of an utterance there may be anything.
-
-    Raises:
-        LabError: A length does not fit, or a log-probability is NaN or +inf.
-    """
-    n_frames, n_utterances, _ = log_probs.shape
-    given = lengths.tolist()
-    if lengths.shape != (n_utterances,) or not all(0 <= n <= n_frames for n in given):
-        raise LabError(
-            f"lengths {given} for {n_utterances} utterances of {n_frames} frames",
-            "give the number of frames of each utterance",
-        )
-    if not log_probs.numel():
-        return
-    frames = torch.arange(n_frames, device=log_probs.device).unsqueeze(1)  # (T, 1)
-    outside = frames >= lengths.to(log_probs.device)  # (T, B)
-    highest = log_probs.amax(dim=2).masked_fill(outside, -math.inf).amax().item()
-    if math.isnan(highest) or highest == math.inf:
-        raise LabError(
-            f"the scores hold {'NaN' if math.isnan(highest) else '+inf'}",
-            "the network has diverged: train it with a lower --base_lr",
-        )
-
-
 def check_advance(
     advance: Callable[[Prefixes, list[float], int], Prefixes],
     n_symbols: int,
@@ -80,34 +49,21 @@ def check_advance(
     beam: Prefixes = {(): (0.0, -math.inf)}
     for _ in range(2):
         beam = advance(beam, [-math.log(n_symbols)] * n_symbols, blank)
-        _check_prefixes(beam, n_symbols, blank)
+        if not isinstance(beam, dict) or not beam:
+            raise _wrong_advance("no prefix")
+        for prefix, sums in beam.items():
+            if not isinstance(prefix, tuple) or not all(
+                isinstance(k, int) and 0 <= k < n_symbols and k != blank for k in prefix
+            ):
+                what = "which is no tuple of symbols without blank"
+                raise _wrong_advance(f"the prefix {prefix!r}, {what}")
+            summed = isinstance(sums, (tuple, list)) and len(sums) == 2
+            if not summed or not all(
+                isinstance(s, float) and s < math.inf for s in sums
+            ):
+                what = "not two log-probabilities"
+                raise _wrong_advance(f"{sums!r} for the prefix {prefix!r}, {what}")
 
 
-def check_found(nbest: Sequence[Hypothesis], n_symbols: int, blank: int) -> None:
-    """Check that a prefix search has found transcripts with their scores.
-
-    Raises:
-        LabError: They are not.
-    """
-    sums = {tuple(one.indices): (one.score, one.parts["ctc"]) for one in nbest}
-    _check_prefixes(sums, n_symbols, blank)
-
-
-def _check_prefixes(beam: Prefixes, n_symbols: int, blank: int) -> None:
-    """Check that a beam holds prefixes of symbols, each with two numbers."""
-    reason = ""
-    if not isinstance(beam, dict) or not beam:
-        reason = "no prefix"
-    for prefix, sums in beam.items() if not reason else ():
-        spelled = isinstance(prefix, tuple) and all(
-            isinstance(k, int) and 0 <= k < n_symbols and k != blank for k in prefix
-        )
-        summed = isinstance(sums, (tuple, list)) and len(sums) == 2
-        if not spelled:
-            reason = (
-                f"the prefix {prefix!r}, which is no tuple of symbols without blank"
-            )
-        elif not (summed and all(isinstance(s, float) and s < math.inf for s in sums)):
-            reason = f"{sums!r} for the prefix {prefix!r}, not two log-probabilities"
-    if reason:
-        raise LabError(f"advance() returns {reason}", "check it with: pytest")
+def _wrong_advance(found: str) -> LabError:
+    return LabError(f"advance() returns {found}", "check it with: pytest")

@@ -13,7 +13,7 @@ from torch.nn.utils.rnn import (
 )
 
 from labkit.base import LabError
-from labkit.text import Alphabet
+from labkit.text import Characters
 
 
 class Encoding(NamedTuple):
@@ -36,11 +36,7 @@ class Encoding(NamedTuple):
 
     @property
     def ctc_scores(self) -> PackedSequence:
-        """The scores, for who cannot do without.
-
-        Raises:
-            LabError: There are none.
-        """
+        """The scores; without them no search of CTC is possible."""
         if self.scores is None:
             raise LabError(
                 "the network gives no scores for CTC", "use another --decoder"
@@ -49,11 +45,7 @@ class Encoding(NamedTuple):
 
     @property
     def attended(self) -> PackedSequence:
-        """The memory, for who cannot do without.
-
-        Raises:
-            LabError: There is none.
-        """
+        """The memory; without it no decoder with attention is possible."""
         if self.memory is None:
             raise LabError(
                 "the network has no attention decoder",
@@ -71,11 +63,7 @@ class Encoding(NamedTuple):
         return [Encoding(*parts) for parts in zip_longest(*columns)]
 
     def check(self) -> None:
-        """Refuse scores that no decoder can read.
-
-        Raises:
-            LabError: There is NaN in it.
-        """
+        """Refuse NaN, which no decoder can read."""
         for packed in self:
             if packed is not None and packed.data.isnan().any():
                 raise LabError(
@@ -90,25 +78,11 @@ def _split(packed: PackedSequence, most: int) -> list[PackedSequence]:
     return [pack_padded_sequence(*part, enforce_sorted=False) for part in parts]
 
 
-class HasAlphabet(Protocol):
-    """The part of a ``CharMap`` that decoders use."""
-
-    @property
-    def alphabet(self) -> Alphabet:
-        """The symbols."""
-        ...
-
-    @property
-    def blankid(self) -> int:
-        """The index of the blank."""
-        ...
-
-
 class Recogniser(Protocol):
     """A network, as decoders see it."""
 
     @property
-    def charmap(self) -> HasAlphabet:
+    def charmap(self) -> Characters:
         """The alphabet of its outputs."""
         ...
 

@@ -15,7 +15,6 @@ from labkit.decoding.check import (
     Prefixes,
     check_advance,
     check_beam_size,
-    check_found,
 )
 from labkit.decoding.encoding import Encoding, Recogniser, log_posteriors
 from labkit.decoding.flashlight.decoder import FlashlightDecoder
@@ -25,7 +24,7 @@ from labkit.decoding.fusion.ngram import Fusion, compile_ngram
 from labkit.decoding.fusion.script import ScriptAutomaton
 from labkit.decoding.hypothesis import Hypothesis, NBest
 from labkit.decoding.options import SearchOptions
-from labkit.decoding.stream import BeamStream, BothStreams, Stream
+from labkit.decoding.stream import BeamStream, MergedStreams, Stream
 from labkit.lm import ScriptModel, is_script, load_language_model
 from labkit.text import Alphabet
 
@@ -92,7 +91,6 @@ def plain_decoder(
                 fusion.lm.renew()
             own = log_probs[:length, b]  # (T', V)
             found.append(prefix_search(own, options.beam_size, blank, fusion))
-            check_found(found[-1], n_symbols, blank)
         return found
 
     return search
@@ -106,7 +104,7 @@ class BeamDecoder:
 
     def __init__(self, alphabet: Alphabet, options: SearchOptions) -> None:
         self._size, self._alphabet = options.beam_size, alphabet
-        fusion, self._merge = make_fusion(options, alphabet), None
+        fusion, self._merge = make_fusion(options, alphabet), lambda found: found
         self._fusions = [fusion]
         if fusion and fusion.hotwords:
             self._fusions.append(make_fusion(replace(options, hotwords=()), alphabet))
@@ -120,19 +118,15 @@ class BeamDecoder:
         """Search a batch; with hot words the n-best lists of both searches, merged."""
         given = log_posteriors(encoding.ctc_scores)
         shared = self._size, self._alphabet.blank_id
-        found = [
-            prefix_beam_search(*given, *shared, fusion) for fusion in self._fusions
-        ]
-        return list(map(self._merge, *found)) if self._merge else found[0]
+        found = [prefix_beam_search(*given, *shared, f) for f in self._fusions]
+        return list(map(self._merge, *found))
 
     def stream(self, device: torch.device) -> Stream:
         """Open a stream: an utterance whose frames arrive in pieces."""
         shared = self._size, self._alphabet.blank_id
         n_symbols = len(self._alphabet.symbols)
         streams = [BeamStream(n_symbols, device, *shared, f) for f in self._fusions]
-        if not self._merge:
-            return streams[0]
-        return BothStreams((streams[0], streams[1]), self._merge)
+        return MergedStreams(streams, self._merge)
 
 
 def beam_decoder(recogniser: Recogniser, options: SearchOptions) -> Search:

@@ -6,13 +6,13 @@ Axis letters: T frames, V symbols, K prefixes of the beam.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
 import torch
 from torch import Tensor
 
-from labkit.decoding.check import check_beam_size, check_scores
+from labkit.decoding.check import check_beam_size
 from labkit.decoding.fusion.ngram import Fusion
 from labkit.decoding.hypothesis import Hypothesis
 from labkit.decoding.prefixes import Beam, FrameSearch, spell
@@ -57,19 +57,14 @@ class BeamStream:
     ) -> None:
         check_beam_size(beam_size)
         self.n_symbols, self.blank_id, self.fusion = n_symbols, blank_id, fusion
-        scorers = fusion.scorers(n_symbols, device) if fusion else []
+        scorers = fusion.scorers(device) if fusion else []
         self.search = FrameSearch(beam_size, n_symbols, blank_id, scorers, device)
         self.beam: Beam = self.search.begin(1, torch.zeros(0, device=device))
         self.texts: list[list[int]] = [[] for _ in range(beam_size)]
 
     @torch.inference_mode()
     def step(self, log_probs: Tensor) -> None:
-        """Search on through the next frames (T, V); T may be 0.
-
-        Raises:
-            LabError: A log-probability is NaN or +inf.
-        """
-        check_scores(log_probs.unsqueeze(1), torch.tensor([len(log_probs)]))
+        """Search on through the next frames (T, V); T may be 0."""
         if not len(log_probs):
             return
         cells = []
@@ -103,18 +98,16 @@ class BeamStream:
         return sorted(found, key=lambda one: one.score, reverse=True)
 
 
-class BothStreams:
-    """Two searches of the same frames, whose results are merged.
+class MergedStreams:
+    """Searches of the same frames, whose results are merged.
 
     Args:
-        streams: Both; the first one shows its best so far.
+        streams: The searches; the first one shows its best so far.
         merge: Merges their n-best lists.
     """
 
     def __init__(
-        self,
-        streams: tuple[Stream, Stream],
-        merge: Callable[[list[Hypothesis], list[Hypothesis]], list[Hypothesis]],
+        self, streams: Sequence[Stream], merge: Callable[..., list[Hypothesis]]
     ) -> None:
         self.streams, self.merge = streams, merge
 

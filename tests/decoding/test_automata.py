@@ -130,7 +130,7 @@ def test_a_context_with_a_weight_and_nothing_listed_counts() -> None:
             assert_close(automaton.total(indices), score(model, text), 1e-5)
 
 
-def test_steps_tables_and_totals_of_many_agree() -> None:
+def test_steps_and_tables_agree() -> None:
     automaton = compile_ngram(french_model(), CHARMAP.alphabet)
     hotwords = compile_hotwords(HOTWORDS, CHARMAP.alphabet, 3.0)
     draw = random.Random(1)
@@ -142,13 +142,6 @@ def test_steps_tables_and_totals_of_many_agree() -> None:
             gain, next_ = one.step(state, symbol)
             assert gain == one.gain[state, symbol].item()
             assert next_ == one.next[state, symbol].item()
-        texts = [draw.choices(range(1, 44), k=draw.randint(0, 9)) for _ in range(20)]
-        padded = torch.full((20, 9), 7)
-        for row, text in zip(padded, texts):
-            row[: len(text)] = torch.tensor(text)
-        lengths = torch.tensor([len(text) for text in texts])
-        for total, text in zip(one.totals(padded, lengths).tolist(), texts):
-            assert_close(total, one.total(text))
 
 
 @pytest.mark.parametrize(
@@ -275,9 +268,3 @@ def test_marks_around_a_hot_word_do_not_matter() -> None:
         text = word if word[0] == "a" else "pierre"
         assert_close(automaton.total(encode(text)), WEIGHT, 1e-5)
         assert_close(automaton.total(encode(text + ", a")), WEIGHT, 1e-5)
-
-
-@pytest.mark.parametrize("number", [math.nan, math.inf, -math.inf])
-def test_a_weight_of_hot_words_that_is_no_number_is_refused(number: float) -> None:
-    with pytest.raises(LabError, match="weight"):
-        compile_hotwords(["a"], CHARMAP.alphabet, number)

@@ -52,7 +52,7 @@ def test_the_model_in_python_is_one(tmp_path: Path) -> None:
 
 
 def test_every_option_of_decoding_is_on_the_page() -> None:
-    groups = [group for group in CTC.options.groups if "decoding" in group.title]
+    groups = [group for group in CTC.groups if "decoding" in group.title]
     named = {row.name for group in groups for row in group.rows}
     used = set(re.findall(r"--(\w+)", TEXT))
     # What narrows Flashlight's search is said in docs/options.md.

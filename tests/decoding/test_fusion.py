@@ -271,14 +271,6 @@ def test_weights_of_zero_change_nothing(hot: bool) -> None:
             assert_close(one.parts["lm"], case.language(one.indices))
 
 
-def test_a_word_bonus_needs_no_language_model() -> None:
-    fusion = Fusion(None, 0.0, word_bonus=1.5, space=2)
-    log_probs = random_log_probs(4, 5, 1, 4)
-    (nbest,) = prefix_beam_search(log_probs, whole(log_probs), UNBOUNDED, 0, fusion)
-    for one in nbest:
-        assert_close(one.score - one.parts["ctc"], 1.5 * one.indices.count(2), 1e-9)
-
-
 def test_every_score_is_the_sum_of_its_steps() -> None:
     hotwords = compile_hotwords(HOTWORDS, CHARMAP.alphabet, 3.0)
     lm = french()
@@ -364,33 +356,10 @@ def test_a_gpu_finds_what_the_processor_finds() -> None:
             assert_close(one.score, other.score)
 
 
-def test_automata_of_another_alphabet_are_refused_by_the_search() -> None:
-    lm, hotwords = (
-        Case("¬ ab", 2, hot=True).fusion.lm,
-        compile_hotwords(["a"], Alphabet((*"¬a",)), 1),
-    )
-    for fusion in (Fusion(lm, 1.0), Fusion(None, 0.0, hotwords=hotwords)):
-        with pytest.raises(LabError, match="symbols for scores of 5"):
-            prefix_beam_search(torch.zeros(2, 1, 5), torch.tensor([2]), 3, 0, fusion)
-
-
-@pytest.mark.parametrize("number", [math.nan, math.inf, -math.inf])
-def test_weights_that_are_no_numbers_are_refused(number: float) -> None:
-    for name in ("lm_weight", "word_bonus"):
-        with pytest.raises(LabError, match="must be finite"):
-            Fusion(None, **{"lm_weight": 1.0, name: number})
-
-
-def test_scores_and_lengths_that_cannot_be_are_refused() -> None:
+def test_past_the_end_of_an_utterance_there_may_be_anything() -> None:
     log_probs = torch.zeros(3, 2, 4)
-    for lengths in ([3], [4, 3], [-1, 3], [3, 3, 3]):
-        with pytest.raises(LabError, match="2 utterances of 3 frames"):
-            prefix_beam_search(log_probs, torch.tensor(lengths), 4)
-    for value, name in ((torch.inf, "inf"), (torch.nan, "NaN")):
+    for value in (torch.inf, torch.nan):
         log_probs[1, 1, 2] = value
-        with pytest.raises(LabError, match=name):
-            prefix_beam_search(log_probs, torch.tensor([3, 3]), 4)
-        # Past the end of an utterance there may be anything.
         _, nothing = prefix_beam_search(log_probs, torch.tensor([3, 0]), 4)
         assert [one.indices for one in nothing] == [[]]
 
@@ -435,8 +404,6 @@ def test_a_stream_ends_as_the_whole_utterance_does(hot: bool) -> None:
         for one, other in zip(found, wanted):
             assert_close(one.score, other.score)
             assert_close(one.parts["lm"], other.parts["lm"])
-    with pytest.raises(LabError, match="NaN"):
-        stream.step(torch.full((1, 4), torch.nan))
 
 
 def test_a_stream_shows_what_a_search_of_its_first_frames_finds() -> None:

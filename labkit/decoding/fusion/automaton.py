@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from dataclasses import dataclass, field
-from typing import Protocol
+from dataclasses import dataclass
+from functools import cached_property
 
+import numpy as np
 import torch
 from torch import Tensor
 
 
-class Scorer(Protocol):
+class Scorer(ABC):
     """What searches need of an automaton: of tables, or of a model written in Python.
 
     A state is a number. The blank is never asked for: no transcript holds one.
@@ -19,40 +21,38 @@ class Scorer(Protocol):
     start: int  # the first state
 
     @property
+    @abstractmethod
     def n_symbols(self) -> int:
         """The symbols V, the blank among them."""
-        ...
 
-    def to(self, device: torch.device) -> Scorer:
-        """Return the same with its tables, if any, on ``device``."""
-        ...
-
+    @abstractmethod
     def weighted(self, weight: float, space: int, bonus: float) -> Scorer:
         """Return the same with gains times ``weight``, and a bonus for the space."""
-        ...
 
+    @abstractmethod
     def step(self, state: int, symbol: int) -> tuple[float, int]:
         """Return the gain of a symbol, in nats, and the next state."""
-        ...
 
+    @abstractmethod
     def end(self, state: int) -> float:
         """Return what is added where a transcript ends in ``state``, in nats."""
-        ...
 
     def gains(self, state: Tensor) -> Tensor:
         """Return the gain of every symbol in states (...), (..., V)."""
-        ...
+        every = range(self.n_symbols)
+        rows = [[self.step(s, k)[0] for k in every] for s in state.flatten().tolist()]
+        return torch.tensor(rows, device=state.device).view(*state.shape, -1)
 
     def follow(self, state: Tensor, symbol: Tensor) -> Tensor:
         """Return the states after symbols, all (...)."""
-        ...
+        pairs = zip(state.flatten().tolist(), symbol.flatten().tolist())
+        after = [self.step(*pair)[1] for pair in pairs]
+        return torch.tensor(after, device=state.device).view(state.shape)
 
     def ends(self, state: Tensor) -> Tensor:
         """Return what is added where transcripts end in states, both (...)."""
-        ...
-
-    def renew(self) -> None:
-        """Prepare for the next search; no state of the one before is used any more."""
+        ends = [self.end(one) for one in state.flatten().tolist()]
+        return torch.tensor(ends, device=state.device).view(state.shape)
 
     def total(self, indices: Sequence[int], finish: bool = True) -> float:
         """Return what a transcript gains, with its end unless it may continue."""
@@ -62,14 +62,13 @@ class Scorer(Protocol):
             total += gain
         return total + self.end(state) if finish else total
 
-    def totals(self, transcripts: Tensor, lengths: Tensor) -> Tensor:
-        """Return what transcripts (N, U) of lengths (N,) gain, with their ends.
+    def to(self, device: torch.device) -> Scorer:
+        """Return the same with its tables, if any, on ``device``."""
+        return self
 
-        They may be padded with any symbol; the totals, (N,), are in double precision.
-        """
-        rows = zip(transcripts.tolist(), lengths.tolist())
-        totals = [self.total(row[:length]) for row, length in rows]
-        return torch.tensor(totals, dtype=torch.float64, device=lengths.device)
+    def renew(self) -> None:
+        """Prepare for the next search; no state of the one before is used any more."""
+        return
 
 
 @dataclass(eq=False)
@@ -83,15 +82,16 @@ class Automaton(Scorer):
     next: Tensor  # the state that each symbol leads to, (S, V), int32
     gain: Tensor  # what each symbol adds, in nats, (S, V)
     final: Tensor  # what is added where a transcript ends, in nats, (S,)
-    _rows: dict[int, list[tuple[float, int]]] = field(
-        default_factory=dict, init=False, repr=False
-    )
-    _finals: list[float] = field(default_factory=list, init=False, repr=False)
 
     @property
     def n_symbols(self) -> int:
         """The symbols V, the blank among them."""
         return self.gain.shape[1]
+
+    @cached_property
+    def _arrays(self) -> tuple[np.ndarray, ...]:
+        """The tables, of which one cell is read sooner than of tensors."""
+        return tuple(x.cpu().numpy() for x in (self.gain, self.next, self.final))
 
     def to(self, device: torch.device) -> Automaton:
         """Return the automaton with its tables on ``device``."""
@@ -108,16 +108,12 @@ class Automaton(Scorer):
 
     def step(self, state: int, symbol: int) -> tuple[float, int]:
         """Return the gain of a symbol and the next state."""
-        if state not in self._rows:
-            row = zip(self.gain[state].tolist(), self.next[state].tolist())
-            self._rows[state] = list(row)
-        return self._rows[state][symbol]
+        gain, following, _ = self._arrays
+        return float(gain[state, symbol]), int(following[state, symbol])
 
     def end(self, state: int) -> float:
         """Return what is added where a transcript ends in ``state``."""
-        if not self._finals:
-            self._finals = self.final.tolist()
-        return self._finals[state]
+        return float(self._arrays[2][state])
 
     def gains(self, state: Tensor) -> Tensor:
         """Return the gain of every symbol in states (...), (..., V)."""
@@ -130,16 +126,3 @@ class Automaton(Scorer):
     def ends(self, state: Tensor) -> Tensor:
         """Return what is added where transcripts end in states, both (...)."""
         return self.final.take(state)
-
-    def totals(self, transcripts: Tensor, lengths: Tensor) -> Tensor:
-        """Return what transcripts (N, U) of lengths (N,) gain, all of them at once."""
-        device = self.gain.device
-        transcripts, lengths = transcripts.to(device), lengths.to(device)
-        state = torch.full_like(lengths, self.start)
-        total = torch.zeros_like(lengths, dtype=torch.float64)
-        for u in range(max(lengths.tolist(), default=0)):
-            cells = state * self.n_symbols + transcripts[:, u]
-            inside = u < lengths
-            total += torch.where(inside, self.gain.take(cells), 0.0)
-            state = torch.where(inside, self.next.take(cells), state)
-        return total + self.final.take(state)

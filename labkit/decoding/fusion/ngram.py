@@ -8,7 +8,6 @@ frames.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Collection
 from dataclasses import dataclass, field
 
@@ -31,7 +30,6 @@ class Fusion:
 
     The gain of a symbol is ``lm_weight`` ln p(symbol | those before), plus
     ``word_bonus`` if it is the space, plus what it gains in hot words.
-
     """
 
     lm: Scorer | None  # its gains are ln p
@@ -39,52 +37,21 @@ class Fusion:
     word_bonus: float = 0.0  # word insertion bonus of each space, in nats
     space: int = 1  # its index
     hotwords: Automaton | None = None
-    _placed: dict[tuple[int, torch.device], list[Scorer]] = field(
+    _placed: dict[torch.device, list[Scorer]] = field(
         default_factory=dict, init=False, repr=False
     )
 
-    def __post_init__(self) -> None:
-        """Refuse weights that are not finite."""
-        if not (math.isfinite(self.lm_weight) and math.isfinite(self.word_bonus)):
-            raise LabError(
-                f"weight {self.lm_weight} and word bonus {self.word_bonus} of a "
-                "language model must be finite",
-                "give two finite numbers",
-                USAGE,
-            )
-
-    def scorers(self, n_symbols: int, device: torch.device) -> list[Scorer]:
-        """Return the automata whose gains add up to that of a symbol, for one search.
-
-        Raises:
-            LabError: An automaton is of another alphabet than the ``n_symbols`` V of
-                the scores that are searched.
-        """
-        key = (n_symbols, device)
-        if key not in self._placed:
-            self._placed[key] = [x.to(device) for x in self._weighted(n_symbols)]
-        for scorer in filter(None, (*self._placed[key], self.lm)):
+    def scorers(self, device: torch.device) -> list[Scorer]:
+        """Return the automata whose gains add up to a symbol's, for one search."""
+        if device not in self._placed:
+            automata: list[Scorer] = [self.hotwords] if self.hotwords else []
+            if self.lm and (self.lm_weight or self.word_bonus):
+                options = self.lm_weight, self.space, self.word_bonus
+                automata.insert(0, self.lm.weighted(*options))
+            self._placed[device] = [automaton.to(device) for automaton in automata]
+        for scorer in filter(None, (*self._placed[device], self.lm)):
             scorer.renew()
-        return self._placed[key]
-
-    def _weighted(self, n_symbols: int) -> list[Scorer]:
-        """Make the automata of ``scorers``; the word bonus is in the first."""
-        lm = self.lm if self.lm_weight else None
-        for automaton in filter(None, (lm, self.hotwords)):
-            if automaton.n_symbols != n_symbols:
-                raise LabError(
-                    f"a language model or hot words of {automaton.n_symbols} "
-                    f"symbols for scores of {n_symbols}",
-                    "compile them for the alphabet of the network",
-                )
-        hotwords: list[Scorer] = [self.hotwords] if self.hotwords else []
-        if lm is None and not self.word_bonus:
-            return hotwords
-        if lm is None:
-            nothing = torch.zeros(1, n_symbols)
-            lm = Automaton(0, nothing.int(), nothing, torch.zeros(1))
-        weighted = lm.weighted(self.lm_weight, self.space, self.word_bonus)
-        return [weighted, *hotwords]
+        return self._placed[device]
 
 
 def compile_ngram(model: NGram, alphabet: Alphabet) -> Automaton:

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import torch
-from torch import Tensor
-
 from labkit.base import USAGE, LabError
 from labkit.decoding.fusion.automaton import Scorer
 from labkit.lm import UNKNOWN, ScriptModel
@@ -21,21 +18,20 @@ class ScriptAutomaton(Scorer):
     ``compile_ngram``.
 
     Args:
-        model: A model of characters.
+        model: A model of characters; one of words is refused.
         alphabet: The alphabet.
         weight: Of its scores.
         bonus: Added for each space, in nats.
-
-    Raises:
-        LabError: It is one of words.
     """
+
+    start = 0
 
     def __init__(
         self,
         model: ScriptModel,
         alphabet: Alphabet,
-        weight: float = 1.0,
-        bonus: float = 0.0,
+        weight: float = 1,
+        bonus: float = 0,
     ) -> None:
         if model.units != "char":
             raise LabError(
@@ -45,23 +41,17 @@ class ScriptAutomaton(Scorer):
             )
         self.model, self.alphabet = model, alphabet
         self.weight, self.bonus = weight, bonus
-        self.start = 0
         self._forget()
 
     def _forget(self) -> None:
         """Drop every state but the first."""
         self._states: list[object] = [self.model.start()]
         self._after: dict[tuple[int, int], tuple[float, int]] = {}
-        self._rows: dict[int, list[float]] = {}
 
     @property
     def n_symbols(self) -> int:
         """The symbols V, the blank among them."""
         return len(self.alphabet.symbols)
-
-    def to(self, device: torch.device) -> ScriptAutomaton:
-        """Return the automaton; it has no tables."""
-        return self
 
     def weighted(self, weight: float, space: int, bonus: float) -> ScriptAutomaton:
         """Return the same with gains times ``weight``, and a bonus for the space."""
@@ -98,27 +88,6 @@ class ScriptAutomaton(Scorer):
         """Return what is added where a transcript ends in ``state``."""
         before = self._states[state]
         return 0.0 if before is _ENDED else self.weight * self.model.finish(before)
-
-    def gains(self, state: Tensor) -> Tensor:
-        """Return the gain of every symbol in states (...), (..., V)."""
-        rows = []
-        for one in state.flatten().tolist():
-            if one not in self._rows:
-                every = range(self.n_symbols)
-                self._rows[one] = [self.step(one, symbol)[0] for symbol in every]
-            rows.append(self._rows[one])
-        return torch.tensor(rows, device=state.device).view(*state.shape, -1)
-
-    def follow(self, state: Tensor, symbol: Tensor) -> Tensor:
-        """Return the states after symbols, all (...)."""
-        pairs = zip(state.flatten().tolist(), symbol.flatten().tolist())
-        after = [self.step(*pair)[1] for pair in pairs]
-        return torch.tensor(after, device=state.device).view(state.shape)
-
-    def ends(self, state: Tensor) -> Tensor:
-        """Return what is added where transcripts end in states, both (...)."""
-        ends = [self.end(one) for one in state.flatten().tolist()]
-        return torch.tensor(ends, device=state.device).view(state.shape)
 
     def renew(self) -> None:
         """Drop the states of the searches before, where they are many."""

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import io
 import math
 import os
-import re
 import stat
 import sys
 import threading
+from collections.abc import Iterator
 from contextlib import AbstractContextManager, nullcontext
 from functools import cache
 from pathlib import Path
@@ -19,6 +18,7 @@ import torch
 import torchaudio
 from torch import Tensor
 
+from labkit.audio.containers import read_mp3_header, share_there, sources
 from labkit.base import LabError, silent_stderr
 
 _FORMATS = "mp3, wav, flac or ogg"
@@ -37,10 +37,6 @@ _CANCELLED = 0.1  # of the power that unlike channels keep when they are average
 _SILENT, _QUIET = 1e-4, 0.01  # peaks: -80 dB; -40 dB, a third of the quietest speech
 _CLICK = 80  # samples that a switch makes, in which nothing is said
 _SHORTFALL = 0.5  # s that a clip may be shorter than its header says
-_COUNTS = (b"Xing", b"Info", b"VBRI")  # an MP3 frame that counts all others
-# What libsndfile says of the bytes that a WAV promises, and of those that are there.
-_WAV_CUT = re.compile(r"^data : (\d+) \(should be (\d+)\)", re.MULTILINE)
-_WAV_OPEN = 0x7F000000  # bytes; programs that write to a pipe promise so many
 # The first bytes of what is often given instead of a clip.
 _STRANGERS = (
     (4, b"ftyp", "an m4a or mp4 file"),
@@ -78,21 +74,18 @@ def _silenced() -> AbstractContextManager:
     return silent_stderr() if main else nullcontext()
 
 
-def _decode(path: Path) -> tuple[np.ndarray, int]:
-    """Read samples (n, channels), to the end of what is there, and their rate."""
-    # In a pipe, libsndfile would seek.
-    source = path if os.path.isfile(path) else io.BytesIO(path.read_bytes())
-    with _silenced(), _Stream(source) as file:
-        blocks: list[np.ndarray] = [np.empty((0, file.channels), dtype="float32")]
-        # After its last sample, a FLAC may hold tags, which are an error to read.
-        left = file.frames if file.format == "FLAC" else sys.maxsize
-        while left:
-            block = file.read(min(_BLOCK, left), dtype="float32", always_2d=True)
-            if not len(block):
-                break
-            left -= len(block)
-            blocks.append(block)
-        return np.concatenate(blocks), file.samplerate
+def _decode(path: Path) -> Iterator[tuple[np.ndarray, int]]:
+    """Yield samples (n, channels) with their rate, to the end of what is there."""
+    for source in sources(path):
+        with _silenced(), _Stream(source) as file:
+            # After its last sample, a FLAC may hold tags, which are an error to read.
+            left = file.frames if file.format == "FLAC" else sys.maxsize
+            while left:
+                block = file.read(min(_BLOCK, left), dtype="float32", always_2d=True)
+                if not len(block):
+                    break
+                left -= len(block)
+                yield block, file.samplerate
 
 
 def _why_undecodable(path: Path, error: Exception) -> str:
@@ -179,11 +172,15 @@ def read_audio(path: str | Path) -> tuple[Tensor, int]:
     if stat.S_ISREG(found.st_mode) and found.st_size == 0:
         raise _unreadable(path, "the file is empty (0 bytes)")
     try:
-        samples, rate = _decode(path)  # (samples, channels)
+        blocks = list(_decode(path))
     except _DECODING_ERRORS as error:
         raise _unreadable(path, _why_undecodable(path, error)) from error
-    if not len(samples):
+    if not blocks:
         raise _unreadable(path, "it holds no sound (0 s)")
+    rate = blocks[0][1]
+    if len({(rate, block.shape[1]) for block, rate in blocks}) > 1:
+        raise _unreadable(path, "recordings of several rates or channels are joined")
+    samples = np.concatenate([block for block, _ in blocks])  # (samples, channels)
     if not _RATES[0] <= rate <= _RATES[1]:
         raise _unreadable(path, f"its sampling rate is said to be {rate} Hz")
     peak = np.abs(samples).max()
@@ -200,29 +197,20 @@ def _promised(path: Path) -> float | None:
     """Read from a header how many seconds a clip lasts; None where it is guessed."""
     with _silenced():
         info = soundfile.info(path)
-    if info.frames > _MOST_SECONDS * info.samplerate:
+    if info.format == "MP3":
+        with path.open("rb") as file:
+            if not read_mp3_header(file).counted:
+                return None
+    if info.frames > _MOST_SECONDS * info.samplerate or [*sources(path)] != [path]:
         return None
-    if info.format == "MP3" and not _is_counted(path):
-        return None
-    cut = _WAV_CUT.search(info.extra_info)
-    if cut and int(cut[1]) < _WAV_OPEN:
-        return info.duration * int(cut[1]) / int(cut[2])
-    return info.duration
-
-
-def _is_counted(path: Path) -> bool:
-    """Whether the first frame of an MP3 counts all others."""
-    with path.open("rb") as file:
-        tag = file.read(10)
-        is_tag = tag[:3] == b"ID3"  # its size: 4 bytes of 7 bits
-        n_bytes = sum(b << 7 * i for i, b in enumerate(reversed(tag[6:])))
-        file.seek(10 + n_bytes if is_tag else 0)
-        frame = file.read(400)
-    return any(mark in frame for mark in _COUNTS)
+    return info.duration / (share_there(path) if "WAV" in info.format else 1.0)
 
 
 def duration_of(path: str | Path) -> float:
     """Read the duration of a clip from its header, if that tells it; else decode it.
+
+    Args:
+        path: An audio file.
 
     Returns:
         Seconds; 0.0 for a file that is missing or broken.
@@ -231,15 +219,16 @@ def duration_of(path: str | Path) -> float:
     try:
         promised = _promised(path)
         if promised is None:
-            samples, rate = _decode(path)
-            return len(samples) / rate
+            return sum(len(block) / rate for block, rate in _decode(path))
         return promised
     except (*_DECODING_ERRORS, OSError):
         return 0.0
 
 
-# Building its filters costs more than applying them to one clip.
-_resampler = cache(torchaudio.transforms.Resample)
+@cache
+def _resampler(rate: int, new_rate: int) -> torchaudio.transforms.Resample:
+    # Building its filters costs more than applying them to one clip.
+    return torchaudio.transforms.Resample(rate, new_rate)
 
 
 def resample(waveform: Tensor, rate: int, new_rate: int) -> Tensor:

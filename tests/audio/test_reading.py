@@ -78,6 +78,18 @@ def assert_read_whole(path: Path, seconds: float) -> None:
     assert why_partial(path, waveform.shape[1] / rate) is None
 
 
+@pytest.mark.parametrize("kind", ["flac", "ogg", "mp3"])
+def test_recordings_that_are_joined_are_all_read(tmp_path: Path, kind: str) -> None:
+    path, whole = tmp_path / f"x.{kind}", encoded(SPEECH, KINDS[kind])
+    for n in (1, 2, 3):
+        path.write_bytes(n * whole)
+        assert_read_whole(path, 2.0 * n)
+    path.write_bytes(whole + encoded(np.stack([SPEECH, SPEECH], 1), KINDS[kind]))
+    if kind != "mp3":  # libsndfile itself reads on in an MP3
+        with pytest.raises(AudioError, match="several rates or channels are joined"):
+            read_audio(path)
+
+
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_tag_at_the_end_is_no_sound(tmp_path: Path, kind: str) -> None:
     path = tmp_path / f"x.{kind}"
@@ -85,7 +97,7 @@ def test_a_tag_at_the_end_is_no_sound(tmp_path: Path, kind: str) -> None:
     assert_read_whole(path, 2.0)
 
 
-@pytest.mark.parametrize("said", [0x7FFFFFFF, 0xFFFFFFFF])
+@pytest.mark.parametrize("said", [0, 20_000, 0x7FFFFFFF, 0xFFFFFFFF])
 def test_a_wav_that_was_not_closed_is_read_to_its_end(
     tmp_path: Path, said: int
 ) -> None:

@@ -431,9 +431,7 @@ def test_everything_uncertain_is_the_beam_search_of_attention(
     strings = [[4, 5, 5, 3], [6, 3]]
     draft = Draft.read_by(model.decoder, memory, strings, 2)
     segments = [find_segments([True] * len(string)) for string in strings]
-    found = find_replacements(
-        model.decoder, memory, draft, segments, 5, [0, 2, 3], max_growth=20
-    )
+    found = find_replacements(draft, segments, 5, [0, 2, 3], max_growth=20)
     whole = whole_transcripts(model.decoder, memory, 2, 3, torch.tensor([24, 22]))
     expected = search_segments(model.decoder, memory, whole, 5, [0, 2, 3])
     for (own,), (other,) in zip(found, expected):
@@ -451,9 +449,7 @@ def test_segments_together_are_segments_alone(kind: str) -> None:
     draft = Draft.read_by(model.decoder, memory, strings, 2)
 
     def search(parts: list[list[tuple[int, int]]], chunk: int = -1) -> list:
-        return find_replacements(
-            model.decoder, memory, draft, parts, 4, [0, 2, 3], 3, chunk
-        )
+        return find_replacements(draft, parts, 4, [0, 2, 3], 3, chunk)
 
     together = search(segments)
     assert [len(found) for found in together] == [3, 0, 2]
@@ -513,9 +509,7 @@ def test_an_end_that_ctc_has_not_written_is_decoded(
     with torch.inference_mode():
         memory, _ = opened(model, inputs)
         draft = Draft.read_by(model.decoder, memory, [[6, 5, 4, 3]], 2)
-        ((expected,),) = find_replacements(
-            model.decoder, memory, draft, [[(3, 4)]], 10, [0, 2, 3], 5
-        )
+        ((expected,),) = find_replacements(draft, [[(3, 4)]], 10, [0, 2, 3], 5)
     (nbest,) = decode("par", model, inputs, par_threshold=threshold)
     assert nbest[0].indices == [*string, *expected[0].symbols]
     assert nbest[0].score == pytest.approx(expected[0].score, abs=1e-4)

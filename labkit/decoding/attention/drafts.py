@@ -91,11 +91,8 @@ def partial_decoder(
             return [[_as_ctc(one)] for one in greedy]
         memory, _ = open_memory(recogniser, encoding)
         strings = [one.string for one in greedy]
-        decoder = recogniser.decoder
         found = find_replacements(
-            decoder,
-            memory,
-            Draft.read_by(decoder, memory, strings, marks.start),
+            Draft.read_by(recogniser.decoder, memory, strings, marks.start),
             segments,
             options.beam_size,
             marks.outside,
@@ -164,15 +161,13 @@ def verifying_decoder(
     def search(encoding: Encoding) -> list[list[Hypothesis]]:
         greedy = _greedy_strings(encoding, confidences, marks)
         memory, lengths = open_memory(recogniser, encoding)
-        decoder = recogniser.decoder
-        draft = Draft.read_by(
-            decoder, memory, [one.string for one in greedy], marks.start
-        )
+        strings = [one.string for one in greedy]
+        draft = Draft.read_by(recogniser.decoder, memory, strings, marks.start)
         accepted = [
             accept(draft.log_probs(b), one.string, marks.excluded)
             for b, one in enumerate(greedy)
         ]
-        found = continue_from(decoder, memory, draft, accepted, lengths, marks.excluded)
+        found = continue_from(draft, accepted, lengths, marks.excluded)
         return [
             [Hypothesis(score, [marks.start, *string], {"attention": score})]
             for string, score in found

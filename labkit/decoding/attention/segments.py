@@ -12,6 +12,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import groupby
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -32,11 +34,15 @@ class Draft:
     """The strings of CTC, which the decoder has read in one call.
 
     Attributes:
+        decoder: The decoder.
+        memory: The encoder's frames of each utterance.
         strings: The symbols of each utterance, the end being the last.
         inputs: What the decoder has read: the start, then all but the last, (B, U).
         read: What it made of that; one row for each utterance.
     """
 
+    decoder: Decoder
+    memory: Memory
     strings: list[list[int]]
     inputs: Tensor
     read: Decoded
@@ -46,26 +52,31 @@ class Draft:
         cls, decoder: Decoder, memory: Memory, strings: list[list[int]], start: int
     ) -> Draft:
         """Let the decoder read strings that end with the end symbol."""
-        device = memory.mask.device
-        inputs = pad_sequence(
-            [torch.tensor([start, *string[:-1]]) for string in strings],
-            batch_first=True,
-        ).to(device)  # (B, U)
-        return cls(strings, inputs, decoder(inputs.unsqueeze(1), memory))
+        rows = [torch.tensor([start, *string[:-1]]) for string in strings]
+        inputs = pad_sequence(rows, batch_first=True).to(memory.mask.device)  # (B, U)
+        read = decoder(inputs.unsqueeze(1), memory)
+        return cls(decoder, memory, strings, inputs, read)
 
     def log_probs(self, b: int) -> Tensor:
         """Return the log-probabilities of each symbol of a string, (U, V)."""
         return self.read.log_probs[b, 0, : len(self.strings[b])]
 
-    def segments_from(self, first: Tensor, stop: Tensor, limit: Tensor) -> Segments:
-        """Make segments that start at the symbols ``first`` (B, S)."""
+    def search(
+        self, places: Sequence[Tensor], **options: Any
+    ) -> list[list[list[Found]]]:
+        """Search segments together.
+
+        Args:
+            places: The first symbol of each segment, its stop, and its limit, (B, S).
+            options: As for ``search_segments``.
+        """
+        first, stop, limit = (x.to(self.memory.mask.device) for x in places)
         log_probs = pick_rows(self.read.log_probs[:, 0], first)  # (B, S, V)
-        return Segments(log_probs, self.read.state.at(first + 1), stop, limit)
+        wanted = Segments(log_probs, self.read.state.at(first + 1), stop, limit)
+        return search_segments(self.decoder, self.memory, wanted, **options)
 
 
 def find_replacements(
-    decoder: Decoder,
-    memory: Memory,
     draft: Draft,
     segments: Sequence[Sequence[Segment]],
     beam_size: int,
@@ -80,8 +91,6 @@ def find_replacements(
     probability as any other.
 
     Args:
-        decoder: The decoder.
-        memory: The encoder's frames of each utterance.
         draft: The strings of CTC.
         segments: The segments of each string, in order.
         beam_size: Hypotheses K kept for each segment.
@@ -92,22 +101,18 @@ def find_replacements(
     Returns:
         For each utterance and segment what was found, best first.
     """
-    most = max((len(own) for own in segments), default=0)
-    chunk = max(most, 1) if max_parallel < 0 else max_parallel
+    most = max(map(len, segments))
+    chunk = most if max_parallel < 0 else max_parallel
     found: list[list[list[Found]]] = [[] for _ in segments]
     for begin in range(0, most, chunk):
         part = [own[begin : begin + chunk] for own in segments]
-        results = _search_chunk(
-            decoder, memory, draft, part, beam_size, excluded, max_growth
-        )
+        results = _search_chunk(draft, part, beam_size, excluded, max_growth)
         for all_of_one, own, result in zip(found, part, results):
             all_of_one += result[: len(own)]
     return found
 
 
 def _search_chunk(
-    decoder: Decoder,
-    memory: Memory,
     draft: Draft,
     segments: list[Sequence[Segment]],
     beam_size: int,
@@ -115,94 +120,78 @@ def _search_chunk(
     max_growth: int,
 ) -> list[list[list[Found]]]:
     """Decode at most S segments of each utterance together."""
-    n_segments = max(map(len, segments))
-    first, stop, limit = (
-        torch.zeros(len(segments), n_segments, dtype=torch.long) for _ in range(3)
-    )
+    shape = len(segments), max(map(len, segments))
+    first, stop, limit = (torch.zeros(shape, dtype=torch.long) for _ in range(3))
     for b, (string, own) in enumerate(zip(draft.strings, segments)):
         for s, (begin, after) in enumerate(own):
-            first[b, s], stop[b, s] = begin, string[min(after, len(string) - 1)]
             # The end, if it is in the segment, is the stop itself.
-            n_symbols = min(after, len(string) - 1) - begin
-            limit[b, s] = n_symbols + max_growth + 1
-    device = memory.mask.device
-    wanted = draft.segments_from(*(x.to(device) for x in (first, stop, limit)))
-    found = search_segments(
-        decoder, memory, wanted, beam_size, excluded, n_best=_JUDGED, margin=_MARGIN
+            last = min(after, len(string) - 1)
+            first[b, s], stop[b, s] = begin, string[last]
+            limit[b, s] = last - begin + max_growth + 1
+    found = draft.search(
+        (first, stop, limit),
+        beam_size=beam_size,
+        excluded=excluded,
+        n_best=_JUDGED,
+        margin=_MARGIN,
     )
-    if beam_size == 1:
-        return found
-    return _look_ahead(decoder, memory, draft, segments, first, found)
+    if beam_size > 1:
+        _look_ahead(draft, segments, found)
+    return found
 
 
 def _look_ahead(
-    decoder: Decoder,
-    memory: Memory,
-    draft: Draft,
-    segments: list[Sequence[Segment]],
-    first: Tensor,
-    found: list[list[list[Found]]],
-) -> list[list[list[Found]]]:
+    draft: Draft, segments: list[Sequence[Segment]], found: list[list[list[Found]]]
+) -> None:
     """Rank the best hypotheses of each segment with the symbols that follow it.
 
     A character that ends a segment may well be one of the segment itself ("e" in
     "elle"), so that stopping at the first one is often too early. One more call
     scores what comes next, for all of them.
     """
-    judged: list[list[tuple[int, Tensor]]] = [[] for _ in segments]
+    # The rows of each utterance: a segment, its first symbol, and what is to be read.
+    judged: list[list[tuple[int, int, Tensor]]] = [[] for _ in segments]
     for b, (string, own) in enumerate(zip(draft.strings, segments)):
-        for s, (_, after) in enumerate(own):
-            near = [
-                one
-                for one in found[b][s][:_JUDGED]
-                if one.score > found[b][s][0].score - _MARGIN
-            ]
+        for s, (begin, after) in enumerate(own):
+            least = found[b][s][0].score - _MARGIN
+            near = [one for one in found[b][s][:_JUDGED] if one.score > least]
             if after >= len(string) - 1 or len(near) < 2:
                 continue  # nothing follows, or there is no other hypothesis
             ahead = string[after + 1 : after + 1 + _LOOK_AHEAD]
-            judged[b] += [(s, torch.tensor([*one.symbols, *ahead])) for one in near]
+            for one in near:
+                judged[b].append((s, begin, torch.tensor([*one.symbols, *ahead])))
     n_rows = max(map(len, judged))
     if not n_rows:
-        return found
-    longest = max(len(text) for own in judged for _, text in own)
+        return
+    longest = max(len(text) for own in judged for *_, text in own)
     read = torch.zeros(len(segments), n_rows, longest, dtype=torch.long)  # (B, R, U)
     lengths, begins = (torch.zeros(len(segments), n_rows).long() for _ in range(2))
     for b, own in enumerate(judged):
-        for r, (s, text) in enumerate(own):
+        for r, (_, begin, text) in enumerate(own):
             read[b, r, : len(text)] = text
-            lengths[b, r], begins[b, r] = len(text), first[b, s]
+            lengths[b, r], begins[b, r] = len(text), begin
     before = draft.inputs.cpu().gather(1, begins)
-    device = memory.mask.device
+    device = draft.inputs.device
     inputs = torch.cat([before.unsqueeze(2), read[..., :-1]], dim=2).to(device)
     state = draft.read.state.at(begins.to(device))
-    log_probs = decoder(inputs, memory, state).log_probs.cpu()  # (B, R, U, V)
+    log_probs = draft.decoder(inputs, draft.memory, state).log_probs.cpu()
     own_probs = log_probs.gather(3, read.unsqueeze(3)).squeeze(3)  # (B, R, U)
     inside = torch.arange(longest) < lengths.unsqueeze(2)
     totals = (own_probs * inside).sum(dim=2).tolist()
-    ranked = [[list(nbest) for nbest in own] for own in found]
     for b, own in enumerate(judged):
-        scores: dict[int, list[float]] = {}
-        for (s, _), total in zip(own, totals[b]):
-            scores.setdefault(s, []).append(total)
-        for s, totals_of_one in scores.items():
-            order = sorted(range(len(totals_of_one)), key=lambda k: -totals_of_one[k])
-            ranked[b][s][: len(order)] = [found[b][s][k] for k in order]
-    return ranked
+        rows = zip(own, totals[b])
+        for s, of_one in groupby(rows, key=lambda row: row[0][0]):
+            scores = [total for _, total in of_one]
+            pairs = sorted(zip(scores, found[b][s]), key=lambda pair: -pair[0])
+            found[b][s][: len(scores)] = [one for _, one in pairs]
 
 
 def continue_from(
-    decoder: Decoder,
-    memory: Memory,
-    draft: Draft,
-    accepted: Sequence[int],
-    limits: Tensor,
-    excluded: Sequence[int],
+    draft: Draft, accepted: Sequence[int], limits: Tensor, excluded: Sequence[int]
 ) -> list[tuple[list[int], float]]:
     """Decode greedily from where the decoder disagrees with the string of CTC.
 
     Args:
-        decoder: The decoder.
-        memory: The encoder's frames of each utterance.
         draft: The strings of CTC.
         accepted: How many symbols of each are kept.
         limits: The largest number of symbols of each, the end among them, (B,).
@@ -212,28 +201,20 @@ def continue_from(
         The symbols of each utterance, the end being the last, and their log
         probability under the decoder.
     """
-    end, device = draft.strings[0][-1], memory.mask.device
-    most = limits.tolist()
-    kept = [min(n, room - 1) for n, room in zip(accepted, most)]
-    whole = [
-        n == len(string) <= room
-        for n, string, room in zip(accepted, draft.strings, most)
-    ]
-    done = torch.tensor(whole)
-    first = torch.tensor(kept).masked_fill(done, 0)
-    room = (limits.cpu() - first).masked_fill(done, 0)
-    rests = [Found([], 0.0, 0.0, False)] * len(whole)
-    if not all(whole):
-        places = (first, torch.full_like(first, end), room)
-        wanted = draft.segments_from(*(x.unsqueeze(1).to(device) for x in places))
-        found = search_segments(decoder, memory, wanted, 1, excluded)
-        rests = [
-            rest if done else own[0][0] for rest, done, own in zip(rests, whole, found)
-        ]
+    kept, rooms = [], []  # what is kept of each string, and how much may follow
+    for n, string, most in zip(accepted, draft.strings, limits.tolist()):
+        is_whole = n == len(string) <= most
+        kept.append(string if is_whole else string[: min(n, most - 1)])
+        rooms.append(0 if is_whole else most - len(kept[-1]))
+    first = [len(own) if room else 0 for own, room in zip(kept, rooms)]
+    stops = [draft.strings[0][-1] for _ in kept]
+    places = [torch.tensor(column).unsqueeze(1) for column in (first, stops, rooms)]
     results = []
-    for b, (string, n, rest) in enumerate(zip(draft.strings, kept, rests)):
-        n = len(string) if whole[b] else n
-        target = torch.tensor(string[:n], device=device)
-        agreed = draft.log_probs(b)[:n].gather(1, target.unsqueeze(1)).sum().item()
-        results.append((string[:n] + rest.symbols, agreed + rest.attention))
+    every = draft.search(places, beam_size=1, excluded=excluded)
+    for b, (found,) in enumerate(every):
+        rest = found[0] if rooms[b] else Found([], 0.0, 0.0, False)
+        target = torch.tensor(kept[b], dtype=torch.long, device=draft.inputs.device)
+        agreed = draft.log_probs(b)[: len(target)].gather(1, target.unsqueeze(1))
+        score = agreed.sum().item() + rest.attention
+        results.append((kept[b] + rest.symbols, score))
     return results

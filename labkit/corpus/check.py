@@ -3,8 +3,9 @@
     python -m labkit.corpus check ROOT/VERSION          what is there, what is broken
     python -m labkit.corpus check ROOT/VERSION --all    the same, every clip read
 
-It reads the tables, the list of the clips and a sample of them, and reports whether the
-corpus can be trained on and with which command.
+It reads the tables, the list of the clips and a sample of them, reports whether the
+corpus can be trained on and with which command, and draws the lengths of the clips
+into logs/figures/.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from labkit.base import LabError, ModuleParser, run_program
+from labkit.base import FIGURES, LabError, ModuleParser, run_program
 
 if TYPE_CHECKING:
     from labkit.corpus.inspection import Audio, Fold
@@ -38,6 +39,15 @@ def locate(folder: Path, lang: str | None) -> Path:
     from labkit.corpus.commonvoice import find_tables
 
     folder = folder.resolve()
+    if not folder.is_dir():
+        packed = folder.is_file() and ".tar" in folder.name
+        unpack = shlex.join(["tar", "-xf", str(folder)])
+        raise LabError(
+            f"{folder}: {'still packed' if packed else 'no such folder'}",
+            unpack if packed else "give the folder of a release",
+        )
+    if folder.name == "clips":
+        folder = folder.parent
     levels = (find_tables(folder, level) for level in (".", "*", "*/*"))
     there = sorted({table.parent for table in next(filter(None, levels), [])})
     for wanted in [lang] if lang else [None, LANGUAGE]:
@@ -52,11 +62,11 @@ def locate(folder: Path, lang: str | None) -> Path:
             f"{names}{more}",
             "give the folder of one release, and its language with --lang",
         )
-    packed = [folder] if folder.is_file() else sorted(folder.glob("*.tar*"))
+    archives = sorted(folder.glob("*.tar*"))
     raise LabError(
         f"no corpus here: no train.tsv or validated.tsv in {folder}/{lang or LANGUAGE}",
-        "unpack it first: " + shlex.join(["tar", "-xf", str(packed[0])])
-        if packed
+        "unpack it first: " + shlex.join(["tar", "-xf", str(archives[0])])
+        if archives
         else "give the folder of a release, ROOT/VERSION, which holds LANG/train.tsv",
     )
 
@@ -108,7 +118,13 @@ def check(args: argparse.Namespace) -> None:
         LabError: The corpus cannot be trained on.
     """
     from labkit.corpus import report
-    from labkit.corpus.inspection import list_clips, open_folds, read_clips
+    from labkit.corpus.inspection import (
+        list_clips,
+        open_folds,
+        plot_lengths,
+        read_clips,
+    )
+    from labkit.figures import save_figure
 
     low, high = args.min_duration, args.max_duration
     folder = locate(args.folder, args.lang)
@@ -129,6 +145,8 @@ def check(args: argparse.Namespace) -> None:
     report.print_audio(audio, len(seconds))
     report.print_overlaps(folds)
     report.print_characters(folds)
+    figure = f"lengths_{folder.parent.name}_{folder.name}.png"
+    save_figure(plot_lengths(folds, low, high), FIGURES / figure)
     _refuse(folds, errors, sizes, audio, low, high)
     without = ", without the clips that cannot be read" * (faulty or bool(audio.broken))
     print(f"\nready{without}: {_command(folder, low, high)}")

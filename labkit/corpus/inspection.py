@@ -9,14 +9,21 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import numpy as np
+from matplotlib.figure import Figure
+
 from labkit.audio import is_silent, read_audio, why_partial
 from labkit.base import LabError, map_in_threads, progress, silent_stderr
 from labkit.corpus.commonvoice import SHARES, CommonVoice
 from labkit.corpus.durations import durations_of
+from labkit.figures import stack_axes
 from labkit.text import ALPHABET
 
 _SAMPLE = 1_000  # clips that are decoded, of those listed
 _TOLERANCE = 0.5  # s that a clip may be shorter than its table says
+_BIN = 0.25  # s of a histogram
+_SHOWN_SHARE = 99.9  # per cent of the clips: a few very long ones are left out
+_KEPT, _LEFT_OUT = "#3380cc", "#c8c8c8"
 
 
 @dataclass
@@ -152,3 +159,28 @@ def find_unknown_characters(
             counts[char] += sentence.count(char)
             first.setdefault(char, sentence)
     return counts, first, n_sentences
+
+
+def plot_lengths(folds: Sequence[Fold], low: float, high: float) -> Figure:
+    """Plot a histogram of the lengths of each fold; those kept are in colour."""
+    every = np.concatenate([fold.seconds for fold in folds])
+    longest = max(np.percentile(every, _SHOWN_SHARE), high)
+    edges = np.arange(0, longest + 2 * _BIN, _BIN).tolist()
+    figure, grid = stack_axes(len(folds))
+    for fold, axes in zip(folds, grid):
+        seconds = np.asarray(fold.seconds)
+        seconds = seconds[seconds > 0]
+        inside = seconds[(seconds >= low) & (seconds <= high)]
+        axes.hist(seconds, edges, color=_LEFT_OUT, label="left out")
+        axes.hist(inside, edges, color=_KEPT, label=f"{low:g} to {high:g} s: kept")
+        axes.set_xlim(0, edges[-1])
+        axes.set_ylabel("clips")
+        axes.spines[["top", "right"]].set_visible(False)
+        axes.set_title(
+            f"{fold.name}: {len(fold.clips):,} clips, {fold.hours:,.1f} h; kept "
+            f"{len(inside):,}, {inside.sum() / 3600:,.1f} h",
+            fontsize=10,
+        )
+    grid[0].legend(frameon=False)
+    grid[-1].set_xlabel("length of a clip (s)")
+    return figure

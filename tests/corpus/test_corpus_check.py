@@ -15,6 +15,7 @@ import pytest
 import soundfile
 import torch
 from data import get_dataloaders
+from matplotlib import image
 from shared import ROOT
 
 from labkit.corpus import check as program
@@ -78,6 +79,21 @@ def test_a_sound_corpus_is_ready_and_its_command_is_one(
     assert command[:2] == ["python", "main_ctc.py"]
     args = parse(CTC, None, command[2:])
     assert Path(args.datasetroot).samefile(corpus) and args.datasetversion == "v"
+
+
+def test_the_lengths_are_drawn(check: Check, corpus: Path, tmp_path: Path) -> None:
+    _, output, _ = check(corpus / "v")
+    figure = tmp_path / "logs/figures/lengths_v_fr.png"
+    assert f"figure: {figure.relative_to(tmp_path)}" in output
+    all_kept = image.imread(figure)[..., :3]
+    check(corpus / "v", "--min_duration", 1.6)
+    some_kept = image.imread(figure)[..., :3]
+
+    def grey(pixels: np.ndarray) -> int:
+        return int((np.ptp(pixels, axis=2) < 0.01).sum())
+
+    # What is left out is drawn in grey.
+    assert all_kept.shape == some_kept.shape and grey(some_kept) > grey(all_kept)
 
 
 def test_the_defaults_are_those_of_the_script() -> None:
@@ -165,7 +181,7 @@ def test_folds_made_of_the_validated_clips_are_told(check: Check, corpus: Path) 
     assert "measured_durations.tsv" in output
 
 
-@pytest.mark.parametrize("place", ["", "v", "v/fr"])
+@pytest.mark.parametrize("place", ["", "v", "v/fr", "v/fr/clips"])
 def test_a_folder_above_or_below_is_as_good(
     check: Check, corpus: Path, place: str
 ) -> None:
@@ -239,6 +255,23 @@ def test_what_cannot_be_trained_on_is_refused_in_two_lines(
     assert re.search(REFUSED[spoil], errors[0]), errors
     assert errors[1].startswith("to do: ")
     assert ("tar -xf" in errors[1]) == (spoil is packed)
+
+
+@pytest.mark.parametrize(
+    "place, cause, remedy",
+    [
+        ("nowhere", "no such folder", "give the folder of a release"),
+        ("fr.tar.gz", "still packed", "tar -xf"),
+        ("v/fr/train.tsv", "no such folder", "give the folder of a release"),
+    ],
+)
+def test_what_is_no_folder_is_told(
+    check: Check, corpus: Path, place: str, cause: str, remedy: str
+) -> None:
+    (corpus / "fr.tar.gz").write_bytes(b"")
+    code, _, errors = check(corpus / place)
+    assert code == 1 and len(errors) == 2
+    assert errors[0].endswith(f"{place}: {cause}") and remedy in errors[1]
 
 
 def test_hours_are_those_of_the_table(check: Check, corpus: Path) -> None:

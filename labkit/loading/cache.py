@@ -12,6 +12,7 @@ from __future__ import annotations
 import errno
 import json
 import random
+import shutil
 import sys
 import time
 from collections.abc import Iterator, Sequence
@@ -32,7 +33,14 @@ from labkit.base import (
     stamp_of,
     write_atomically,
 )
-from labkit.loading.clips import PLAIN, ClipReader, map_in_workers, one_thread
+from labkit.loading.clips import (
+    FLOAT_BYTES,
+    FRAMES_PER_SECOND,
+    PLAIN,
+    ClipReader,
+    map_in_workers,
+    one_thread,
+)
 from labkit.loading.shards import (
     Shard,
     checksum,
@@ -45,6 +53,7 @@ from labkit.loading.shards import (
 
 _FORMAT = 2  # of the files
 _ROWS = 256  # rows of a fold in a shard
+_ABANDONED = 3600  # s; older temporary files belong to no running process
 _FULL = (errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC))
 
 
@@ -142,6 +151,12 @@ class _Entry:
         cuts = np.flatnonzero(np.diff(shards)) + 1
         return np.split(indices, cuts) if len(indices) else []
 
+    def bytes_for(self, indices: np.ndarray) -> int:
+        """Estimate the size of the log-mels of some clips."""
+        seconds = np.asarray(self.reader.dataset.durations)[indices] / self.speed
+        frames = seconds.sum() * FRAMES_PER_SECOND + len(indices)
+        return round(frames * self.n_mels * FLOAT_BYTES)
+
     def write(self, indices: np.ndarray) -> None:
         """Compute one shard and write it, unless another run did so meanwhile."""
         rows = self.indices[indices]
@@ -203,7 +218,8 @@ class FeatureCache:
     The folder may hold many folds and settings; ``n_mels`` is M.
 
     Raises:
-        LabError: The disk is full, or the clips change while they are read.
+        LabError: The disk is too small or full, or the clips change while they are
+            read.
     """
 
     def __init__(
@@ -253,10 +269,15 @@ class FeatureCache:
     def _compute(self, jobs: list[tuple[_Entry, np.ndarray]], n_threads: int) -> None:
         n_clips = sum(len(indices) for _, indices in jobs)
         fold, start = self.reader.dataset.dataset.fold, time.monotonic()
-        print(f"cache: {n_clips} log-mels of {fold} to compute in {self.folder}")
+        size = self._foretell_size(sum(e.bytes_for(indices) for e, indices in jobs))
+        what = f"{n_clips} log-mels of {fold}"
+        print(f"cache: {what} to compute, about {size} in {self.folder}")
         for entry in self.entries:
             key = entry.folder / "key.json"
             write_atomically(key, lambda p, e=entry: p.write_text(e.key_text, "utf-8"))
+            for path in entry.folder.glob(".*.tmp"):
+                if time.time() - path.stat().st_mtime > _ABANDONED:
+                    path.unlink(missing_ok=True)
         # Of two runs at once, each skips the shards that the other has finished.
         random.SystemRandom().shuffle(jobs)
         errors = map_in_workers(_write_shard, jobs, n_clips, n_threads, together=1)
@@ -265,3 +286,19 @@ class FeatureCache:
             if error:
                 raise error
         print(f"cache: complete after {time.monotonic() - start:.0f} s")
+
+    def _foretell_size(self, n_bytes: int) -> str:
+        """Write how large so many bytes are; refuse a disk without room for them."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        free = shutil.disk_usage(self.folder).free
+        size, left = (
+            f"{n / 1e9:.1f} GB" if n > 1e9 else f"{n / 1e6:.1f} MB"
+            for n in (n_bytes, free)
+        )
+        if n_bytes > free:
+            raise LabError(
+                f"{self.folder}: the log-mels of {self.reader.dataset.dataset.fold} "
+                f"take about {size}, and {left} are free",
+                "free some room, or name a folder of another disk with --cache",
+            )
+        return size

@@ -9,6 +9,7 @@ import shutil
 import signal
 import subprocess
 import sys
+from collections import namedtuple
 from pathlib import Path
 
 import numpy as np
@@ -243,6 +244,25 @@ def test_other_features_are_other_entries_that_tell_what_they_are(
         assert {"folder", "fold", "speed", "dtype", "torch"} <= set(key)
 
 
+def test_the_size_is_foretold_and_a_disk_too_small_is_told_before_any_work(
+    corpus: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    reads: list[int],
+) -> None:
+    usage = namedtuple("usage", "free")
+    with monkeypatch.context() as patch:
+        patch.setattr("shutil.disk_usage", lambda folder: usage(50_000))
+        with pytest.raises(LabError, match=r"log-mels of train take.*MB are free"):
+            open_cache(corpus, tmp_path)
+    assert not reads and not list(tmp_path.rglob("*.f32"))
+    open_cache(corpus, tmp_path)
+    foreseen = float(capsys.readouterr().out.split("about ")[1].split(" MB")[0])
+    size = sum(p.stat().st_size for p in tmp_path.rglob("*.f32")) / 1e6
+    assert size <= foreseen + 0.05 <= 1.1 * size + 0.1
+
+
 def test_a_disk_that_becomes_full_is_one_line_and_nothing_is_lost(
     corpus: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, reads: list[int]
 ) -> None:
@@ -423,6 +443,20 @@ def test_a_folder_that_cannot_be_made_is_told(corpus: Path, tmp_path: Path) -> N
     (tmp_path / "file").write_text("no folder", encoding="utf-8")
     with pytest.raises(OSError, match="file"):  # run_program prints it in two lines
         open_cache(corpus, tmp_path / "file")
+
+
+def test_abandoned_temporary_files_are_removed_and_young_ones_are_not(
+    corpus: Path, tmp_path: Path
+) -> None:
+    open_cache(corpus, tmp_path / "cache")
+    (entry,) = (tmp_path / "cache").iterdir()
+    old, young = entry / ".1.f32.7.tmp", entry / ".1.f32.8.tmp"
+    old.write_bytes(b"x")
+    young.write_bytes(b"x")
+    os.utime(old, (1, 1))
+    next(entry.glob("*.index")).unlink()
+    open_cache(corpus, tmp_path / "cache")
+    assert young.exists() and not old.exists()
 
 
 # ---- speed perturbation

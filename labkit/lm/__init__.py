@@ -1,6 +1,13 @@
 """Language models: n-grams, word pieces, models in Python; those of the kit."""
 
-from labkit.lm.arpa import is_kenlm_binary, read_arpa, write_arpa
+from labkit.lm.arpa import (
+    SHIPPED,
+    is_kenlm_binary,
+    load_language_model,
+    model_path,
+    read_arpa,
+    write_arpa,
+)
 from labkit.lm.ngram import (
     END,
     KENLM_ORDERS,
@@ -12,7 +19,6 @@ from labkit.lm.ngram import (
     NGram,
 )
 from labkit.lm.script import ScriptModel, is_script
-from labkit.lm.shipped import SHIPPED, load_language_model, shipped
 
 __all__ = [
     "END",
@@ -28,7 +34,7 @@ __all__ = [
     "is_kenlm_binary",
     "is_script",
     "load_language_model",
+    "model_path",
     "read_arpa",
-    "shipped",
     "write_arpa",
 ]

@@ -16,13 +16,12 @@ import math
 import shlex
 from collections import Counter
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from labkit.base import USAGE, LabError, LabParser, ModuleParser, number, run_program
-from labkit.lm.arpa import write_arpa
+from labkit.lm.arpa import load_language_model, write_arpa
 from labkit.lm.ngram import (
     END,
     KENLM_ORDERS,
@@ -36,8 +35,7 @@ from labkit.lm.ngram import (
     symbols_of,
 )
 from labkit.lm.pieces import cut_into_pieces, learn_pieces
-from labkit.lm.sentences import cut_sentences, normalised, read_sentences
-from labkit.lm.shipped import load_language_model
+from labkit.lm.sentences import cut_sentences, read_sentences
 
 _NAMES = {"char": "character", "word": "word", "piece": "word piece"}
 _ORDERS = {"char": 6, "word": 3, "piece": 4}  # by default
@@ -45,41 +43,10 @@ _USES = {"char": "beam", "word": "flashlight", "piece": "flashlight --pieces"}
 _PIECES = 1000  # by default
 
 
-@dataclass
-class Measure:
-    """The score of a model on a text; logarithms in nats."""
-
-    sentences: int
-    words: int
-    symbols: int  # characters or words, without </s>
-    unknown: int  # of the symbols
-    log_prob: float  # of the text
-    known_log_prob: float  # the part of it that is not of unknown symbols
-
-    def lines(self, units: str) -> list[str]:
-        """Format the figures for printing."""
-        name = _NAMES[units]
-        counted = "" if units == "word" else f", {self.symbols} {name}s"
-        ends = self.sentences  # each </s> is predicted too
-        perplexity = f"{_perplexity(self.log_prob, self.symbols + ends)} a {name}"
-        if units != "word":
-            perplexity += f", {_perplexity(self.log_prob, self.words + ends)} a word"
-        known = self.symbols - self.unknown + ends
-        return [
-            f"text        {self.sentences} sentences, {self.words} words{counted}",
-            f"perplexity  {perplexity}",
-            f"unknown     {100 * self.unknown / self.symbols:.2f} % of the {name}s; "
-            f"{_perplexity(self.known_log_prob, known)} a {name} without them",
-        ]
-
-
-def _perplexity(log_prob: float, n: int) -> str:
-    return f"{math.exp(min(-log_prob / n, 700.0)):.2f}"  # e^709 is the last float
-
-
-def measure(model: NGram, sentences: Sequence[Sequence[str]]) -> Measure:
-    """Measure a model on the symbols of sentences, at least one."""
-    known = {*model.vocabulary} - {UNKNOWN}
+def measure(model: NGram, sentences: Sequence[Sequence[str]]) -> list[str]:
+    """Describe how well a model predicts the symbols of sentences, at least one."""
+    units = _units(model)
+    name, known = _NAMES[units], {*model.vocabulary} - {UNKNOWN}
     total = known_total = 0.0
     for symbols in sentences:
         sentence = (START, *symbols, END)
@@ -89,14 +56,33 @@ def measure(model: NGram, sentences: Sequence[Sequence[str]]) -> Measure:
             total += log_prob
             known_total += log_prob if sentence[i] in known else 0.0
     every = [symbol for symbols in sentences for symbol in symbols]
-    unknown = sum(symbol not in known for symbol in every)
-    words = len(every)
-    if _units(model) == "char":
+    n_unknown = sum(symbol not in known for symbol in every)
+    ends = len(sentences)  # each </s> is predicted too
+    counted = perplexity_of_words = ""
+    n_words = _count_words(sentences, units)
+    if units != "word":
+        counted = f", {len(every)} {name}s"
+        perplexity_of_words = f", {_perplexity(total, n_words + ends)} a word"
+    of_known = _perplexity(known_total, len(every) - n_unknown + ends)
+    return [
+        f"text        {ends} sentences, {n_words} words{counted}",
+        f"perplexity  {_perplexity(total, len(every) + ends)} a {name}"
+        + perplexity_of_words,
+        f"unknown     {100 * n_unknown / len(every):.2f} % of the {name}s; "
+        f"{of_known} a {name} without them",
+    ]
+
+
+def _perplexity(log_prob: float, n: int) -> str:
+    return f"{math.exp(min(-log_prob / n, 700.0)):.2f}"  # e^709 is the last float
+
+
+def _count_words(sentences: Sequence[Sequence[str]], units: str) -> int:
+    if units == "char":
         texts = ("".join(symbols).replace(SPACE, " ") for symbols in sentences)
-        words = sum(len(symbols_of(text, "word")) for text in texts)
-    elif _units(model) == "piece":
-        words = sum(symbol.startswith(PIECE) for symbol in every)
-    return Measure(len(sentences), words, len(every), unknown, total, known_total)
+        return sum(len(symbols_of(text, "word")) for text in texts)
+    every = [symbol for symbols in sentences for symbol in symbols]
+    return sum(units == "word" or symbol.startswith(PIECE) for symbol in every)
 
 
 def _units(model: NGram) -> str:
@@ -120,7 +106,7 @@ def _table(model: NGram) -> str:
 
 def build(args: argparse.Namespace) -> None:
     """Answer ``build``."""
-    output = Path(args.output)
+    output, name = Path(args.output), _NAMES[args.units]
     order = args.order or _ORDERS[args.units]
     if not output.name.endswith((".arpa", ".arpa.gz")):
         raise LabError(
@@ -128,42 +114,26 @@ def build(args: argparse.Namespace) -> None:
             "end it in .arpa, or in .arpa.gz to compress it",
             USAGE,
         )
-    if output.is_dir():
-        raise LabError(f"{output}: a folder", "give the name of a file", USAGE)
     low, high = KENLM_ORDERS
     if args.units != "char" and not low <= order <= high:
-        cause = f"a {_NAMES[args.units]} model of order {order}: no decoder can use it"
+        cause = f"a {name} model of order {order}: no decoder can use it"
         raise LabError(cause, f"give --order {low} to {high}", USAGE)
     if args.pieces and args.units != "piece":
         raise LabError("--pieces goes with --units piece", "leave it out", USAGE)
-    # Read all texts first, so that a missing one is reported before the long work.
-    texts = read_sentences(args.text)
-    held_out = read_sentences([args.held_out]) if args.held_out else []
-    pieces = set()
+    texts, pieces = read_sentences(args.text), set()
     if args.units == "piece":
-        pieces = learn_pieces(normalised(texts), args.pieces or _PIECES)
-    cut = _cutter(args.units, pieces)
-    sentences = cut_sentences(texts, cut)
+        pieces = learn_pieces(texts, args.pieces or _PIECES)
+    sentences = cut_sentences(texts, _cutter(args.units, pieces))
     model = estimate(sentences, order, args.min_count)
     if {*model.vocabulary} <= {END, UNKNOWN}:
         raise LabError(
-            f"the model would know not one {_NAMES[args.units]}",
+            f"the model would know not one {name}",
             "give more text, or a smaller --min_count",
         )
-    if _units(model) != args.units:
-        raise LabError(
-            "every word is one letter: the model would be taken for one of characters",
-            "give text of whole words, or --units char",
-        )
     write_arpa(model, output, args.digits)
-    n_symbols, name = sum(map(len, sentences)), _NAMES[args.units]
-    print(f"trained on {len(sentences)} sentences, {n_symbols} {name}s")
+    print(f"trained on {len(sentences)} sentences, {sum(map(len, sentences))} {name}s")
     print(f"n-grams     {_table(model)}")
     print(f"{output}: {output.stat().st_size / 1e6:.2f} MB")
-    if held_out:
-        held_out_symbols = cut_sentences(held_out, cut)
-        print(f"on {args.held_out}:")
-        print("\n".join(measure(model, held_out_symbols).lines(args.units)))
     options = f"--decoder {_USES[args.units]} --lm {shlex.quote(str(output))}"
     print(f"to use it: python main_ctc.py test --fold test {options}")
 
@@ -173,7 +143,7 @@ def score(args: argparse.Namespace) -> None:
     model = load_language_model(args.model)
     cut = _cutter(_units(model), set(model.vocabulary))
     sentences = cut_sentences(read_sentences([args.text]), cut)
-    print("\n".join(measure(model, sentences).lines(_units(model))))
+    print("\n".join(measure(model, sentences)))
 
 
 def info(args: argparse.Namespace) -> None:
@@ -220,7 +190,6 @@ def _parser() -> LabParser:
         "all that follow (default: 1, keep all)"
     )
     add("--min_count", type=int, nargs="+", default=[1], metavar="N", help=rare)
-    add("--held_out", metavar="TEXT", help="measure on this text")
     decimals = "decimals in the file: 3 make a small one (default: 7)"
     add("--digits", type=int, choices=range(2, 10), default=7, help=decimals)
     add = command(score, "measure a model")

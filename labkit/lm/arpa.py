@@ -13,11 +13,10 @@ import math
 import re
 import zlib
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO, NoReturn, Union
 
-from labkit.base import LabError, atomic
+from labkit.base import LANGUAGE_MODELS, LabError, atomic
 from labkit.lm.ngram import END, START, ZERO_LOG_PROB, NGram
 
 _LN10 = math.log(10)
@@ -30,6 +29,23 @@ _BUILD = "build one: python -m labkit.lm build TEXT -o FILE.arpa.gz"
 _AGAIN = "copy or build the file again"
 
 Binary = Union[BinaryIO, gzip.GzipFile]
+
+SHIPPED = ("char", "word")  # the models that come with the lab
+
+
+def model_path(name: str) -> Path:
+    """Return the file of a model: "char" or "word" of the lab, or one that is given."""
+    ours = LANGUAGE_MODELS / "fr" / f"{name}.arpa.gz"
+    return ours if name in SHIPPED else Path(name)
+
+
+def load_language_model(name: str) -> NGram:
+    """Load a model: "char" or "word" that come with the lab, or any ARPA file.
+
+    Raises:
+        LabError: There is no such model, or the file holds none.
+    """
+    return read_arpa(model_path(name))
 
 
 def write_arpa(model: NGram, path: Path, digits: int = 7) -> None:
@@ -74,14 +90,6 @@ def is_kenlm_binary(path: Path) -> bool:
         return raw.read(len(_KENLM)) == _KENLM
 
 
-@contextmanager
-def open_arpa(path: Path) -> Iterator[Binary]:
-    """Open a model for reading, compressed or not."""
-    with path.open("rb") as raw:
-        packed = raw.peek(2)[:2] == _GZIP
-        yield gzip.GzipFile(fileobj=raw) if packed else raw
-
-
 def read_arpa(path: Path) -> NGram:
     """Read a model, compressed or not.
 
@@ -89,7 +97,9 @@ def read_arpa(path: Path) -> NGram:
         LabError: The file cannot be read, or is no ARPA file.
     """
     try:
-        with open_arpa(path) as stream:
+        with path.open("rb") as raw:
+            packed = raw.peek(2)[:2] == _GZIP
+            stream = gzip.GzipFile(fileobj=raw) if packed else raw
             return _Reader(path, stream).read()
     except (EOFError, zlib.error, gzip.BadGzipFile) as error:
         cause = f"{path}: the compressed file is damaged or cut short"
@@ -169,8 +179,8 @@ class _Reader:
             fields = _BLANKS.split(line)
             gram = tuple(fields[1 : n + 1])
             try:
-                log_prob = _number(fields[0])
-                backoff = _number(fields[n + 1]) if len(fields) > n + 1 else None
+                log_prob = float(fields[0])
+                backoff = float(fields[n + 1]) if len(fields) > n + 1 else None
             except ValueError:
                 self._refuse_line(line, n)
             if len(fields) not in (n + 1, n + 2):
@@ -196,10 +206,3 @@ class _Reader:
         if line.startswith("\\"):
             self.refuse(f"{line[:60]!r} where order {n} should go on or end")
         self.refuse(f"not a line of order {n}: {line[:60]!r}")
-
-
-def _number(text: str) -> float:
-    """Read a number; Python reads more than other tools, such as 0_6."""
-    if "_" in text or not text.isascii():
-        raise ValueError(text)
-    return float(text)

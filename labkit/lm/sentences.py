@@ -3,11 +3,31 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from labkit.base import LabError, read_table
 from labkit.text import ALPHABET
+
+
+def read_sentences(names: Sequence[str]) -> list[str]:
+    """Read sentences, as transcripts are written.
+
+    ``names`` are text files with one sentence a line, tsv files of Common Voice, or
+    "-" for the standard input.
+
+    Raises:
+        LabError: A text is not UTF-8, or a tsv has no column ``sentence``.
+    """
+    sentences: list[str] = []
+    for name in names:
+        if name.endswith(".tsv"):
+            sentences += read_table(Path(name), ("sentence",)).column("sentence")
+        else:
+            # Not splitlines(): a sentence may hold U+2028, which ends no line here.
+            sentences += _read_text(name).replace("\r\n", "\n").split("\n")
+    encoded = map(ALPHABET.encode, sentences)
+    return [ALPHABET.plain(ALPHABET.decode(indices)) for indices in encoded]
 
 
 def _read_text(name: str) -> str:
@@ -23,50 +43,16 @@ def _read_text(name: str) -> str:
         ) from error
 
 
-def read_sentences(names: Sequence[str]) -> list[str]:
-    """Read sentences, not normalised.
-
-    ``names`` are text files with one sentence a line, tsv files of Common Voice, or
-    "-" for the standard input.
-
-    Raises:
-        LabError: A text is not UTF-8, a tsv has no column ``sentence``, or there is
-            not one sentence.
-    """
-    sentences: list[str] = []
-    for name in names:
-        if name.endswith(".tsv"):
-            lines = read_table(Path(name), ("sentence",)).column("sentence")
-        else:
-            # Not splitlines(): a sentence may hold U+2028, which ends no line here.
-            lines = _read_text(name).replace("\r\n", "\n").split("\n")
-        sentences += filter(str.strip, lines)
-    if not sentences:
-        cause = f"{', '.join(names)}: not one sentence"
-        raise LabError(cause, "give one sentence a line")
-    return sentences
-
-
 def cut_sentences(
-    sentences: Iterable[str], cut: Callable[[str], list[str]]
+    sentences: Sequence[str], cut: Callable[[str], list[str]]
 ) -> list[list[str]]:
-    """Normalise sentences and cut them into symbols; drop those that become empty.
-
-    Args:
-        sentences: The sentences.
-        cut: Cuts a normalised one.
+    """Cut sentences into symbols; drop those that have none.
 
     Raises:
-        LabError: All of them do.
+        LabError: No sentence has any.
     """
-    symbols = [cut(text) for text in normalised(sentences)]
-    if not any(symbols):
-        cause = "nothing but punctuation in the text"
+    symbols = [own for own in map(cut, sentences) if own]
+    if not symbols:
+        cause = "not one sentence in the text: it is empty, or nothing but punctuation"
         raise LabError(cause, "give one sentence a line")
-    return [own for own in symbols if own]
-
-
-def normalised(sentences: Iterable[str]) -> Iterator[str]:
-    """Yield sentences as transcripts are written."""
-    for sentence in sentences:
-        yield ALPHABET.plain(ALPHABET.decode(ALPHABET.encode(sentence)))
+    return symbols

@@ -18,24 +18,20 @@ from shared import ROOT
 from test_ngram import SENTENCES, total
 
 from labkit.base.errors import LabError
-from labkit.lm import SHIPPED, load_language_model, shipped
+from labkit.lm import SHIPPED, load_language_model, model_path
 from labkit.lm import __main__ as lm_program
 from labkit.lm.arpa import read_arpa
 from labkit.lm.ngram import END, START, UNKNOWN, estimate, symbols_of
 
 
 def test_the_shipped_models_are_small() -> None:
-    sizes = [shipped(name).stat().st_size for name in SHIPPED]
+    sizes = [model_path(name).stat().st_size for name in SHIPPED]
     assert 1_000_000 < sum(sizes) < 3_000_000
 
 
 def test_a_model_that_does_not_come_with_the_lab_is_refused() -> None:
     with pytest.raises(LabError, match="No such file"):
         load_language_model("chars")
-    with pytest.raises(LabError, match="no language model named klingon"):
-        shipped("klingon")
-    with pytest.raises(LabError, match="no language model named char"):
-        shipped("char", lang="tlh")
 
 
 @pytest.mark.parametrize("name, order, is_character", [("char", 6, 1), ("word", 3, 0)])
@@ -82,9 +78,7 @@ def test_the_program_builds_and_measures_a_model(tmp_path: Path) -> None:
     tsv = "\ufeffpath\tsentence\r\n" + row + "\r\n"
     (tmp_path / "b.tsv").write_bytes(tsv.encode())
     build = ("build", "a.txt", "b.tsv", "-", "--units", "char", "-o", "m.arpa")
-    made = program(
-        tmp_path, *build, "--order", 2, "--held_out", "b.tsv", input="Déjà mangé\n"
-    )
+    made = program(tmp_path, *build, "--order", 2, input="Déjà mangé\n")
     assert made.returncode == 0, made.stderr
     # Folded as transcripts are, the symbol outside the alphabet unknown.
     text = ["l'eleve la bas . a mange", "oeuvre ❌", "eleve la, deja.", "deja mange"]
@@ -93,10 +87,9 @@ def test_the_program_builds_and_measures_a_model(tmp_path: Path) -> None:
     assert found.log_probs == pytest.approx(wanted.log_probs, abs=2e-7)
     assert "trained on 4 sentences" in made.stdout
     assert "--decoder beam --lm m.arpa" in made.stdout
-    held_out = perplexity(wanted, [symbols_of(text[2], "char")])
-    assert f"perplexity  {held_out:.2f} a character" in made.stdout
     measured = program(tmp_path, "score", "m.arpa", "b.tsv")
-    assert measured.stdout.splitlines() == made.stdout.splitlines()[-4:-1]
+    held_out = perplexity(wanted, [symbols_of(text[2], "char")])
+    assert f"perplexity  {held_out:.2f} a character" in measured.stdout
     assert program(tmp_path, "info", "m.arpa").stdout.startswith(
         f"order       2, of characters\nvocabulary  {len(wanted.vocabulary)}, with"
     )
@@ -123,13 +116,13 @@ def test_unknown_words_are_counted_apart() -> None:
         + model.log_prob(["le", "tigre"], END)
         + model.log_prob(["tigre"], END)
     )
-    assert (found.sentences, found.words, found.symbols, found.unknown) == (2, 3, 3, 2)
-    assert math.isclose(found.known_log_prob, known)
-    assert math.isclose(
-        found.log_prob, score(model, ["le", "tigre"]) + score(model, ["tigre"])
-    )
-    line = f"66.67 % of the words; {math.exp(-known / 3):.2f} a word without them"
-    assert line in found.lines("word")[-1]
+    whole = score(model, ["le", "tigre"]) + score(model, ["tigre"])
+    assert found == [
+        "text        2 sentences, 3 words",
+        f"perplexity  {math.exp(-whole / 5):.2f} a word",
+        f"unknown     66.67 % of the words; {math.exp(-known / 3):.2f} a word "
+        "without them",
+    ]
 
 
 def test_help_needs_no_torch(tmp_path: Path) -> None:
@@ -154,13 +147,11 @@ BUILD = ("build", "t.txt", "--units", "char", "-o", "m.arpa")
         (("build", "none.txt", *BUILD[2:]), 1, "none.txt: No such file"),
         (("build", ".", *BUILD[2:]), 1, "directory"),
         (("build", "latin.txt", *BUILD[2:]), 1, r"latin.txt: not UTF-8 \(byte 1\)"),
-        (("build", "blank.txt", *BUILD[2:]), 1, "blank.txt: not one sentence"),
+        (("build", "blank.txt", *BUILD[2:]), 1, "not one sentence"),
         (("build", "no.tsv", *BUILD[2:]), 1, "no.tsv: no column named sentence"),
         (("build", "cut.tsv", *BUILD[2:]), 1, "cut.tsv:3: 1 cells, not 2"),
         ((*BUILD[:-1], "m.txt"), 2, "m.txt: not a file name of a language model"),
-        (("build", "t.txt", "--units", "char", "-o", "d.arpa"), 2, "d.arpa: a folder"),
         ((*WORDS, "--order", "1"), 2, "word model of order 1"),
-        (("build", "letters.txt", *WORDS[2:]), 1, "every word is one letter"),
         ((*WORDS, "--min_count", "9"), 1, "would know not one word"),
         (("build", "-", *BUILD[2:]), 1, "standard input is closed"),
         ((*BUILD, "--order", "21"), 2, "order"),
@@ -182,8 +173,6 @@ def test_bad_input_is_told_in_two_lines(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "stdin", None)  # as `<&-` leaves it
-    Path("d.arpa").mkdir()
-    Path("letters.txt").write_text("a y\n", encoding="utf-8")
     Path("t.txt").write_text("une phrase\n", encoding="utf-8")
     Path("latin.txt").write_bytes(b"a\xe9\n")
     Path("blank.txt").write_text("\n \n", encoding="utf-8")

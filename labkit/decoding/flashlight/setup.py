@@ -20,7 +20,6 @@ from labkit.decoding.flashlight.lexicon import Lexicon, read_binary_vocabulary
 from labkit.decoding.options import SearchOptions
 from labkit.lm import (
     KENLM_ORDERS,
-    SHIPPED,
     SPACE,
     START,
     UNKNOWN,
@@ -29,8 +28,8 @@ from labkit.lm import (
     ScriptModel,
     is_kenlm_binary,
     is_script,
+    model_path,
     read_arpa,
-    shipped,
     write_arpa,
 )
 from labkit.text import MARKS
@@ -89,7 +88,7 @@ def read_model(lm: str) -> LanguageModel:
     """
     if is_script(lm):
         return LanguageModel(lm, ScriptModel(lm))
-    path = shipped(lm) if lm in SHIPPED else Path(lm)
+    path = model_path(lm)
     if is_kenlm_binary(path):
         return LanguageModel(str(path))
     ngrams, (low, high) = read_arpa(path), KENLM_ORDERS

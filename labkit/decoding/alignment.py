@@ -20,6 +20,7 @@ import torch
 from torch import Tensor
 
 from labkit.base import LabError, unwritten_exercise
+from labkit.decoding.check import check_numbers
 
 _CHUNK = 1000  # frames whose steps are kept at once, a byte for each state
 
@@ -126,11 +127,7 @@ def _check(log_probs: Tensor, transcript: Sequence[int], blank: int) -> None:
         if not 0 <= index < n_symbols:
             known = f"not one of 0 to {n_symbols - 1}"
             raise LabError(f"the transcript to align holds {index}, {known}", remedy)
-    if log_probs.isnan().any():
-        raise LabError(
-            "the scores hold NaN",
-            "the network has diverged: train it with a lower --base_lr",
-        )
+    check_numbers(log_probs)
     needed = frames_needed(transcript)
     if needed > n_frames:
         raise NoPathError(

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from labkit.base import LabError
-from labkit.decoding.check import check_beam_size
+from labkit.decoding.check import check_beam_size, check_scores
 from labkit.decoding.fusion.ngram import Fusion
 from labkit.decoding.hypothesis import Hypothesis
 from labkit.decoding.prefixes import FrameSearch, spell
@@ -66,9 +66,11 @@ def prefix_beam_search(
         probability of a transcript is the sum over the paths that the beam has kept.
 
     Raises:
-        LabError: The beam is smaller than 1, or too large for the memory.
+        LabError: The beam is smaller than 1 or too large for the memory, a
+            log-probability is NaN or +inf, or a length does not fit.
     """
     check_beam_size(beam_size)
+    check_scores(log_probs, lengths)
     if len(lengths) == 1 and beam_size <= _FEW and not fusion:
         return [search_one(log_probs[: lengths[0], 0], beam_size, blank_id)]
     most = _most_together(beam_size, *log_probs.shape)

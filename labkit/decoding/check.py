@@ -1,9 +1,12 @@
-"""Checks of the options of a search, and of what a student's ``advance`` returns."""
+"""Checks of what a search is given, and of what a student's ``advance`` returns."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable
+
+import torch
+from torch import Tensor
 
 from labkit.base import LabError
 
@@ -34,6 +37,34 @@ def other_alphabet(symbols: Iterable[str]) -> LabError:
         f"{' '.join(every[:_SHOWN])}{more}",
         "build one from normalised text: python -m labkit.lm build",
     )
+
+
+def check_numbers(scores: Tensor) -> None:
+    """Refuse NaN and +inf, which no decoder can read."""
+    if not (scores < math.inf).all():
+        raise LabError(
+            "the scores hold NaN or +inf",
+            "the network has diverged: train it with a lower --base_lr",
+        )
+
+
+def check_scores(log_probs: Tensor, lengths: Tensor) -> None:
+    """Refuse log-probabilities (T, B, V) of B utterances that no search can read.
+
+    Past the end of an utterance there may be anything.
+
+    Raises:
+        LabError: A length does not fit, or a log-probability is NaN or +inf.
+    """
+    n_frames, n_utterances, _ = log_probs.shape
+    given = lengths.tolist()
+    if lengths.shape != (n_utterances,) or not all(0 <= n <= n_frames for n in given):
+        raise LabError(
+            f"lengths {given} for {n_utterances} utterances of {n_frames} frames",
+            "give the number of frames of each utterance",
+        )
+    inside = torch.arange(n_frames)[:, None] < lengths.cpu()  # (T, B)
+    check_numbers(log_probs[inside.to(log_probs.device)])
 
 
 def check_advance(

@@ -13,6 +13,7 @@ from torch.nn.utils.rnn import (
 )
 
 from labkit.base import LabError
+from labkit.decoding.check import check_numbers
 from labkit.text import Characters
 
 
@@ -63,13 +64,10 @@ class Encoding(NamedTuple):
         return [Encoding(*parts) for parts in zip_longest(*columns)]
 
     def check(self) -> None:
-        """Refuse NaN, which no decoder can read."""
+        """Refuse NaN and +inf, which no decoder can read."""
         for packed in self:
-            if packed is not None and packed.data.isnan().any():
-                raise LabError(
-                    "the scores hold NaN",
-                    "the network has diverged: train it with a lower --base_lr",
-                )
+            if packed is not None:
+                check_numbers(packed.data)
 
 
 def _split(packed: PackedSequence, most: int) -> list[PackedSequence]:
@@ -98,7 +96,7 @@ def log_posteriors(scores: PackedSequence) -> tuple[Tensor, Tensor]:
         The log-probabilities (T', B, V) and the lengths (B,).
 
     Raises:
-        LabError: They hold NaN.
+        LabError: They hold NaN or +inf.
     """
     Encoding(scores, None).check()
     padded, lengths = pad_packed_sequence(scores)  # (T', B, V), (B,)

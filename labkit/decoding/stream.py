@@ -12,7 +12,7 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
-from labkit.decoding.check import check_beam_size
+from labkit.decoding.check import check_beam_size, check_scores
 from labkit.decoding.fusion.ngram import Fusion
 from labkit.decoding.hypothesis import Hypothesis
 from labkit.decoding.prefixes import Beam, FrameSearch, spell
@@ -65,6 +65,7 @@ class BeamStream:
     @torch.inference_mode()
     def step(self, log_probs: Tensor) -> None:
         """Search on through the next frames (T, V); T may be 0."""
+        check_scores(log_probs.unsqueeze(1), torch.tensor([len(log_probs)]))
         if not len(log_probs):
             return
         cells = []

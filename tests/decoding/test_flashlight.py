@@ -581,6 +581,22 @@ def test_options_that_mean_nothing_are_refused(options: dict[str, float]) -> Non
         make(**options)
 
 
+def test_scores_that_mean_nothing_are_refused() -> None:
+    decoder = make(SMALL)
+    log_probs = random_log_probs(0, 3, 5).unsqueeze(1)
+    for value in (torch.nan, torch.inf):
+        broken = log_probs.clone()
+        broken[1, 0, 2] = value
+        with pytest.raises(LabError, match=r"NaN or \+inf"):
+            decoder.search(broken, torch.tensor([3]))
+    for lengths in ([4], [3, 3], [-1]):
+        with pytest.raises(LabError, match="for 1 utterances"):
+            decoder.search(log_probs, torch.tensor(lengths))
+    decoder.stream()
+    with pytest.raises(LabError, match="NaN"):
+        decoder.step(broken[:, 0])
+
+
 def test_what_is_impossible_is_not_listed() -> None:
     log_probs = torch.full((4, 3), -torch.inf)
     log_probs[[0, 1, 2, 3], [1, 0, 1, 2]] = 0.0

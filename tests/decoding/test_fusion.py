@@ -356,10 +356,16 @@ def test_a_gpu_finds_what_the_processor_finds() -> None:
             assert_close(one.score, other.score)
 
 
-def test_past_the_end_of_an_utterance_there_may_be_anything() -> None:
+def test_scores_and_lengths_that_cannot_be_are_refused() -> None:
     log_probs = torch.zeros(3, 2, 4)
+    for lengths in ([3], [4, 3], [-1, 3], [3, 3, 3]):
+        with pytest.raises(LabError, match="2 utterances of 3 frames"):
+            prefix_beam_search(log_probs, torch.tensor(lengths), 4)
     for value in (torch.inf, torch.nan):
         log_probs[1, 1, 2] = value
+        with pytest.raises(LabError, match=r"NaN or \+inf"):
+            prefix_beam_search(log_probs, torch.tensor([3, 3]), 4)
+        # Past the end of an utterance there may be anything.
         _, nothing = prefix_beam_search(log_probs, torch.tensor([3, 0]), 4)
         assert [one.indices for one in nothing] == [[]]
 
@@ -404,6 +410,8 @@ def test_a_stream_ends_as_the_whole_utterance_does(hot: bool) -> None:
         for one, other in zip(found, wanted):
             assert_close(one.score, other.score)
             assert_close(one.parts["lm"], other.parts["lm"])
+    with pytest.raises(LabError, match="NaN"):
+        stream.step(torch.full((1, 4), torch.nan))
 
 
 def test_a_stream_shows_what_a_search_of_its_first_frames_finds() -> None:

@@ -174,6 +174,13 @@ def test_a_beam_that_keeps_nothing_is_refused(beam: int) -> None:
         prefix_beam_search(random_log_probs(0, 3, 1, 4), torch.tensor([3]), beam)
 
 
+def test_scores_that_are_not_numbers_are_refused() -> None:
+    log_probs = random_log_probs(0, 3, 1, 4)
+    log_probs[1, 0, 2] = torch.nan
+    with pytest.raises(LabError, match="NaN"):
+        prefix_beam_search(log_probs, torch.tensor([3]), 4)
+
+
 def spoken(text: str, seed: int) -> Tensor:
     """Make scores (T', V) whose best path spells ``text``."""
     generator = torch.Generator().manual_seed(seed)

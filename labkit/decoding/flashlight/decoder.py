@@ -20,7 +20,7 @@ import torch
 from torch import Tensor
 
 from labkit.base import LabError
-from labkit.decoding.check import check_beam_size
+from labkit.decoding.check import check_beam_size, check_scores
 from labkit.decoding.encoding import Encoding, log_posteriors
 from labkit.decoding.exact import best_path_log_prob, ctc_log_probs
 from labkit.decoding.flashlight.lexicon import (
@@ -153,7 +153,11 @@ class FlashlightDecoder:
             probability in nats, the end of the sentence included; ``ctc`` is what the
             score has besides it and the scores of words, that is, the sum over the
             paths that the beam has kept.
+
+        Raises:
+            LabError: A log-probability is NaN or +inf, or a length does not fit.
         """
+        check_scores(log_probs, lengths)
         log_probs = log_probs.detach().cpu()
         every = []
         for b, length in enumerate(lengths.tolist()):
@@ -180,6 +184,7 @@ class FlashlightDecoder:
 
     def step(self, log_probs: Tensor) -> None:
         """Search on through the next frames (T, V) of the stream; T may be 0."""
+        check_scores(log_probs.unsqueeze(1), torch.tensor([len(log_probs)]))
         emissions = self._prepare(log_probs)
         self._decoder.decode_step(emissions)
         self._streamed.append(emissions)

@@ -44,7 +44,7 @@ const FRENCH = [
   ["the hot word {0} has {1} characters, more than {2}", "le mot attendu {0} a {1} caractères, plus de {2}"],
   ["advance() returns {0}", "advance() renvoie {0}"],
   ["this search needs a language model of characters, not one of words", "cette recherche demande un modèle de langue de caractères, pas de mots"],
-  ["the scores hold NaN", "les scores contiennent NaN"],
+  ["the scores hold NaN or +inf", "les scores contiennent NaN ou +inf"],
   ["flashlight-text has no wheel for Python {0}", "flashlight-text n'existe pas pour Python {0}"],
   ["flashlight-text is not installed ({0})", "flashlight-text n'est pas installé ({0})"],
   ["flashlight-text does not load: {0}", "flashlight-text ne se charge pas : {0}"],

@@ -2,7 +2,6 @@
 
 from labkit.decoding.alignment import (
     Aligner,
-    Alignment,
     NoPathError,
     Viterbi,
     align,
@@ -28,13 +27,12 @@ from labkit.decoding.attention.transformer import (
     split_heads,
 )
 from labkit.decoding.beam import prefix_beam_search
-from labkit.decoding.check import check_beam_size
 from labkit.decoding.encoding import Encoding, Recogniser, log_posteriors
 from labkit.decoding.flashlight.decoder import FlashlightDecoder
 from labkit.decoding.flashlight.setup import import_decoder
 from labkit.decoding.fusion.automaton import Automaton
 from labkit.decoding.fusion.ngram import Fusion, compile_ngram
-from labkit.decoding.hypothesis import Hypothesis, Label, NBest
+from labkit.decoding.hypothesis import Hypothesis, Label
 from labkit.decoding.options import SearchOptions
 from labkit.decoding.search import (
     BeamDecoder,
@@ -49,7 +47,6 @@ from labkit.decoding.trace import print_beams
 
 __all__ = [
     "Aligner",
-    "Alignment",
     "Automaton",
     "BeamDecoder",
     "BeamStream",
@@ -60,7 +57,6 @@ __all__ = [
     "Hypothesis",
     "Label",
     "Memory",
-    "NBest",
     "NoPathError",
     "PrefixState",
     "Recogniser",
@@ -75,7 +71,6 @@ __all__ = [
     "attention_weights",
     "beam_decoder",
     "beam_search",
-    "check_beam_size",
     "choose_aligner",
     "compile_ngram",
     "empty_prefix",

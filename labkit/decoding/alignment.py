@@ -18,6 +18,7 @@ from typing import NamedTuple
 
 import torch
 from torch import Tensor
+from torch.nn.utils.rnn import pad_sequence
 
 from labkit.base import LabError, unwritten_exercise
 from labkit.decoding.check import check_numbers
@@ -195,3 +196,20 @@ def _spans(path: Tensor, blank: int) -> list[Span]:
     ends = lengths.cumsum(0)
     runs = zip(symbols.tolist(), (ends - lengths).tolist(), ends.tolist())
     return [(first, end) for symbol, first, end in runs if symbol != blank]
+
+
+def ctc_log_probs(
+    strings: Sequence[Sequence[int]], log_probs: Tensor, blank: int
+) -> list[float]:
+    """Return the log probability of all paths (T, V) of each of some transcripts."""
+    lengths = torch.tensor([len(string) for string in strings])
+    targets = [torch.tensor(string, dtype=torch.long) for string in strings]
+    losses = torch.nn.functional.ctc_loss(
+        log_probs.double().cpu().unsqueeze(1).expand(-1, len(strings), -1),
+        pad_sequence(targets, batch_first=True),
+        torch.full_like(lengths, len(log_probs)),
+        lengths,
+        blank,
+        reduction="none",
+    )
+    return (-losses).tolist()

@@ -64,16 +64,7 @@ _Candidate = tuple[float, float, float, _Prefix, "int | None"]
 
 
 def search_one(log_probs: Tensor, beam_size: int, blank_id: int) -> list[Hypothesis]:
-    """Find the best transcripts of one utterance.
-
-    Args:
-        log_probs: (T, V), log-probabilities of each symbol at each frame.
-        beam_size: Prefixes kept at each frame.
-        blank_id: The index of the blank.
-
-    Returns:
-        The n-best list, best first.
-    """
+    """Find the best transcripts of log-probabilities (T, V), best first."""
     root = _Prefix(None, blank_id)
     root.total = root.blank = 0.0
     root.frame, beam = 0, [root]
@@ -88,12 +79,9 @@ def search_one(log_probs: Tensor, beam_size: int, blank_id: int) -> list[Hypothe
                 least = _cut(candidates, beam_size)
         _cut(candidates, beam_size)
         kept = [one for one in candidates if one[0] > -math.inf]
-        beam = [
-            origin if symbol is None else origin.grown(symbol)
-            for *_, origin, symbol in kept
-        ]
+        beam = [one if k is None else one.grown(k) for *_, one, k in kept]
         for prefix, scores in zip(beam, kept):
-            prefix.total, prefix.blank, prefix.symbol = scores[:3]
+            prefix.total, prefix.blank, prefix.symbol, *_ = scores
             prefix.frame = t + 1
     return [
         Hypothesis(prefix.total, prefix.spell(), {"ctc": prefix.total})
@@ -139,13 +127,7 @@ def _grow(
 ) -> None:
     """Add ``prefix`` with one symbol more, wherever its score is above ``least``.
 
-    Args:
-        prefix: A prefix of the beam before frame t.
-        frame: Its log-probabilities.
-        order: Its symbols, best first.
-        t: Its index.
-        least: The score to exceed.
-        candidates: Where they are added.
+    ``order`` are the symbols of frame t, best first.
     """
     before, last, children = prefix.total, prefix.last, prefix.children
     for symbol in order:

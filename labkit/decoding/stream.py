@@ -37,14 +37,8 @@ class Stream(Protocol):
 class BeamStream:
     """Finds what ``prefix_beam_search`` finds, piece by piece.
 
-    The parameters are those of ``prefix_beam_search``.
-
-    Args:
-        n_symbols: V.
-        device: Where to compute.
-        beam_size: Prefixes K kept at each frame.
-        blank_id: The index of the blank.
-        fusion: What ranks the prefixes besides their probability.
+    The parameters are the number of symbols V, where to compute, and those of
+    ``prefix_beam_search``.
     """
 
     def __init__(

@@ -17,7 +17,7 @@ import importlib.util
 import math
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, NoReturn, cast
+from typing import Any, cast
 
 from labkit.base import USAGE, LabError
 from labkit.lm.ngram import NO_UNKNOWN_LOG_PROB
@@ -34,14 +34,11 @@ def is_script(name: str) -> bool:
 class ScriptModel:
     """A language model written in Python; every score is checked.
 
-    Args:
-        name: ``FILE.py:CLASS``.
-
     Raises:
-        LabError: The file or the class cannot be used.
+        LabError: The file or the class cannot be used, or a score is none.
 
     Attributes:
-        name: As given.
+        name: ``FILE.py:CLASS``.
         units: "char" or "word".
         words: The words that it knows; empty if it does not list them.
     """
@@ -67,37 +64,29 @@ class ScriptModel:
         return self._model.start()
 
     def score(self, state: object, symbol: str) -> tuple[object, float]:
-        """Return the state after a symbol, and its ln p.
-
-        Raises:
-            LabError: That is not what the model returns.
-        """
-        found = self._model.score(state, symbol)
+        """Return the state after a symbol, and its ln p."""
+        call, found = f"score({symbol!r})", self._model.score(state, symbol)
         if not isinstance(found, tuple) or len(found) != 2:
-            self._refuse(f"score({symbol!r})", found, "(state, log probability)")
-        return found[0], self._checked(found[1], f"score({symbol!r})")
+            raise self._wrong(call, found, "(state, log probability)")
+        return found[0], self._checked(found[1], call)
 
     def finish(self, state: object) -> float:
-        """Return ln p of the end of a transcript.
-
-        Raises:
-            LabError: That is not what the model returns.
-        """
+        """Return ln p of the end of a transcript."""
         return self._checked(self._model.finish(state), "finish()")
 
-    def _checked(self, log_prob: object, call: str) -> float:
+    def _checked(self, log_prob: Any, call: str) -> float:  # noqa: ANN401 (any result)
         try:
-            value = float(cast(Any, log_prob))
+            value = float(log_prob)
         except (TypeError, ValueError):
             value = math.nan
         if not value < math.inf:  # NaN too
-            self._refuse(call, log_prob, "a logarithm of a probability")
+            raise self._wrong(call, log_prob, "a logarithm of a probability")
         # As an ARPA file's: a search weighs scores, and 0 x inf is no score.
         return max(value, NO_UNKNOWN_LOG_PROB)
 
-    def _refuse(self, call: str, found: object, wanted: str) -> NoReturn:
+    def _wrong(self, call: str, found: object, wanted: str) -> LabError:
         shown = repr(found)[:60]
-        raise LabError(f"{self.name}: {call} returns {shown}", f"return {wanted}")
+        return LabError(f"{self.name}: {call} returns {shown}", f"return {wanted}")
 
 
 def _import(path: Path, class_name: str, name: str) -> Any:  # noqa: ANN401 (any class)
@@ -110,16 +99,12 @@ def _import(path: Path, class_name: str, name: str) -> Any:  # noqa: ANN401 (any
     try:
         cast(Any, spec.loader).exec_module(module)
         found = getattr(module, class_name, None)
-        if not isinstance(found, type):
-            raise LabError(
-                f"{path}: no class {class_name!r}", "give FILE.py:CLASS", USAGE
-            )
-        return found()
-    except LabError:
-        raise
+        made = found() if isinstance(found, type) else None
     except Exception as error:
-        what = f"{type(error).__name__}: {error}"
         raise LabError(
-            f"{name}: the model cannot be made ({what})",
+            f"{name}: the model cannot be made ({type(error).__name__}: {error})",
             "correct its file; --verbose shows where",
         ) from error
+    if made is None:
+        raise LabError(f"{path}: no class {class_name!r}", "give FILE.py:CLASS", USAGE)
+    return made

@@ -16,11 +16,12 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
+from labkit.decoding.attention.joint import FusedScorer, JointScorer
 from labkit.decoding.attention.state import Decoder, DecoderState, Memory
 
 _NOTHING = -1  # in the place of a symbol: the hypothesis had ended before
@@ -60,27 +61,6 @@ class Found(NamedTuple):
     cut: bool
 
 
-class Scorer(Protocol):
-    """Turns log-probabilities of the decoder into the scores of candidates."""
-
-    def score(self, attention: Tensor) -> Tensor:
-        """Score every candidate by itself and what comes before it.
-
-        Args:
-            attention: The log probability of each candidate, (B, S, K, V).
-        """
-        ...
-
-    def move(self, origin: Tensor, symbol: Tensor) -> None:
-        """Follow the hypotheses that a step has kept.
-
-        Args:
-            origin: The hypothesis that each one extends, (B, S, K).
-            symbol: Its new symbol, (B, S, K); the stop, where it had ended before.
-        """
-        ...
-
-
 class _Beams:
     """K hypotheses of each segment; every tensor is (B, S, K).
 
@@ -113,7 +93,10 @@ class _Beams:
         self._excluded = torch.isin(symbols, symbols.new_tensor(excluded))
 
     def grow(
-        self, log_probs: Tensor, scorer: Scorer | None, length_norm: float
+        self,
+        log_probs: Tensor,
+        scorer: FusedScorer | JointScorer | None,
+        length_norm: float,
     ) -> tuple[Tensor, Tensor]:
         """Extend the hypotheses by a symbol, and keep the best.
 
@@ -187,7 +170,7 @@ def search_segments(
     segments: Segments,
     beam_size: int,
     excluded: Sequence[int],
-    scorer: Scorer | None = None,
+    scorer: FusedScorer | JointScorer | None = None,
     length_norm: float = 0.0,
     n_best: int | None = None,
     margin: float = math.inf,

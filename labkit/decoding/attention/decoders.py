@@ -13,6 +13,7 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
+from labkit.decoding.alignment import ctc_log_probs
 from labkit.decoding.attention.beam import Found, search_segments, whole_transcripts
 from labkit.decoding.attention.joint import (
     Combine,
@@ -25,7 +26,6 @@ from labkit.decoding.attention.network import AttentionRecogniser, Marks, open_m
 from labkit.decoding.attention.state import Decoder, Memory
 from labkit.decoding.check import check_beam_size
 from labkit.decoding.encoding import Encoding, log_posteriors
-from labkit.decoding.exact import ctc_log_probs
 from labkit.decoding.fusion.ngram import Fusion
 from labkit.decoding.hypothesis import Hypothesis
 from labkit.decoding.options import SearchOptions

@@ -11,7 +11,6 @@ cores, start several processes.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -20,9 +19,9 @@ import torch
 from torch import Tensor
 
 from labkit.base import LabError
+from labkit.decoding.alignment import align, ctc_log_probs
 from labkit.decoding.check import check_beam_size, check_scores
 from labkit.decoding.encoding import Encoding, log_posteriors
-from labkit.decoding.exact import best_path_log_prob, ctc_log_probs
 from labkit.decoding.flashlight.lexicon import (
     choose_lexicon,
     name_tokens,
@@ -158,17 +157,12 @@ class FlashlightDecoder:
             LabError: A log-probability is NaN or +inf, or a length does not fit.
         """
         check_scores(log_probs, lengths)
-        log_probs = log_probs.detach().cpu()
-        every = []
+        found = []
         for b, length in enumerate(lengths.tolist()):
-            emissions = self._prepare(log_probs[:length, b])
-            around = [self._opening, emissions, self._closing]
-            frames = torch.cat([frame for frame in around if frame is not None])
-            results = self._decoder.decoder.decode(
-                frames.data_ptr(), len(frames), self._n_columns
-            )
-            every.append(self._to_nbest(results, emissions))
-        return every
+            self.stream()
+            self.step(log_probs[:length, b])
+            found.append(self.end())
+        return found
 
     def stream(self, device: torch.device | None = None) -> FlashlightDecoder:
         """Open a stream: an utterance whose frames arrive in pieces.
@@ -209,28 +203,8 @@ class FlashlightDecoder:
         if self._closing is not None:
             self._decoder.decode_step(self._closing)
         self._decoder.decode_end()
-        results = self._decoder.decoder.get_all_final_hypothesis()
-        return self._to_nbest(results, emissions)
-
-    def _prepare(self, log_probs: Tensor) -> Tensor:
-        """Turn (T, V) into what Flashlight reads: (T, columns), float32, on the CPU."""
-        emissions = log_probs.new_full(
-            (len(log_probs), self._n_columns), FLOOR, dtype=torch.float32, device="cpu"
-        )
-        emissions[:, : self._n_symbols] = log_probs.detach().clamp(min=FLOOR)
-        if self._silent:
-            silent = [self._blank, *self._silent]
-            emissions[:, self._blank] = emissions[:, silent].logsumexp(dim=1)
-            emissions[:, self._silent] = FLOOR
-        if self.lexicon is None and self._space is not None:
-            emissions[:, self._space] += self.options.silence_score
-        return emissions
-
-    def _to_nbest(
-        self, results: Sequence[DecodeResult], emissions: Tensor
-    ) -> list[Hypothesis]:
         read = []
-        for result in results:
+        for result in self._decoder.decoder.get_all_final_hypothesis():
             owed = 0.0
             if self._closing is not None:
                 # The token before the last, which marks the end, closes.
@@ -245,6 +219,20 @@ class FlashlightDecoder:
             # Two words may have the same spelling; the better one comes first.
             nbest.setdefault(tuple(one.indices), one)
         return [*nbest.values()]
+
+    def _prepare(self, log_probs: Tensor) -> Tensor:
+        """Turn (T, V) into what Flashlight reads: (T, columns), float32, on the CPU."""
+        emissions = log_probs.new_full(
+            (len(log_probs), self._n_columns), FLOOR, dtype=torch.float32, device="cpu"
+        )
+        emissions[:, : self._n_symbols] = log_probs.detach().clamp(min=FLOOR)
+        if self._silent:
+            silent = [self._blank, *self._silent]
+            emissions[:, self._blank] = emissions[:, silent].logsumexp(dim=1)
+            emissions[:, self._silent] = FLOOR
+        if self.lexicon is None and self._space is not None:
+            emissions[:, self._space] += self.options.silence_score
+        return emissions
 
     def _read(self, result: DecodeResult, n_frames: int, owed: float) -> Hypothesis:
         """Read one result; the frame that ends the last word has added ``owed``.
@@ -274,7 +262,11 @@ class FlashlightDecoder:
         """Replace the parts ``ctc`` by the exact ones."""
         strings = [one.indices for one in read]
         if self.options.viterbi:
-            exact = [best_path_log_prob(x, emissions, self._blank) for x in strings]
+            silence = emissions[:, self._blank].double().sum().item()
+            exact = [
+                align(emissions, string, self._blank).log_prob if string else silence
+                for string in strings
+            ]
         else:
             exact = ctc_log_probs(strings, emissions, self._blank)
         return [

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
 from typing import NamedTuple
 
 from labkit.decoding.flashlight.lexicon import Lexicon
@@ -19,44 +21,47 @@ class Spelled(NamedTuple):
     labels: list[Label]  # the words of the lexicon
 
 
+@dataclass(frozen=True)
 class PathReader:
     """Reads the paths of one decoder.
 
-    Args:
+    Attributes:
         names: The names of the symbols.
         blank: The index of the blank.
         lexicon: The words that were searched for; None for any symbols.
         labelled: Whether these words are to be found in the text.
     """
 
-    def __init__(
-        self, names: Sequence[str], blank: int, lexicon: Lexicon | None, labelled: bool
-    ) -> None:
-        self._names, self._blank = names, blank
-        self._space = names.index(SPACE) if SPACE in names else -1
-        self._lexicon, self._labelled = lexicon, labelled
-        self._words = [*lexicon.spellings] if lexicon else []
+    names: Sequence[str]
+    blank: int
+    lexicon: Lexicon | None
+    labelled: bool
+
+    @cached_property
+    def _space(self) -> int:
+        return self.names.index(SPACE) if SPACE in self.names else -1
 
     def read(self, path: Sequence[int], words: Sequence[int], n_frames: int) -> Spelled:
         """Read the token and the word of each frame; -1 for no word.
 
         One more frame, which ends the last word, may follow ``n_frames``.
         """
-        spelled, before, begun = Spelled([], [], []), self._blank, 0
-        indices, worded = spelled.indices, self._lexicon is not None
+        spelled, before, begun = Spelled([], [], []), self.blank, 0
+        indices, worded = spelled.indices, self.lexicon is not None
+        known_words = [*self.lexicon.spellings] if self.lexicon else []
         for frame, (symbol, word) in enumerate(zip(path[: n_frames + 1], words)):
-            is_new = symbol not in (before, self._blank)
+            is_new = symbol not in (before, self.blank)
             before = symbol
             # Flashlight allows any number of spaces between two words.
             is_space = worded and symbol == self._space
             again = is_space and indices[-1:] in ([], [symbol])
-            known = symbol < len(self._names) and frame < n_frames
+            known = symbol < len(self.names) and frame < n_frames
             if is_new and known and not again:
                 indices.append(symbol)
                 spelled.frames.append(frame)
             if word >= 0:
-                if word < len(self._words):
-                    self._end_word(spelled, self._words[word], begun)
+                if word < len(known_words):
+                    self._end_word(spelled, known_words[word], begun)
                 begun = len(indices)
         if worded and indices and indices[-1] == self._space:
             del indices[-1], spelled.frames[-1]
@@ -64,10 +69,10 @@ class PathReader:
 
     def _end_word(self, spelled: Spelled, word: str, begun: int) -> None:
         """End a word; its symbols, and spaces around them, are those from ``begun``."""
-        indices, lexicon = spelled.indices, self._lexicon
+        indices, lexicon = spelled.indices, self.lexicon
         assert lexicon is not None  # there are words
         inside = [i for i in range(begun, len(indices)) if indices[i] != self._space]
-        letters = tuple(self._names[indices[i]] for i in inside)
+        letters = tuple(self.names[indices[i]] for i in inside)
         text = lexicon.label(word)
         if letters not in lexicon.letters_of(word):
             if letters[-1:] == letters[-2:-1]:
@@ -76,5 +81,5 @@ class PathReader:
                 inside.pop()
             elif letters[-1] in MARKS and not text.endswith(letters[-1]):
                 text += letters[-1]
-        if self._labelled and inside:
+        if self.labelled and inside:
             spelled.labels.append(Label(text, inside[0], inside[-1] + 1))

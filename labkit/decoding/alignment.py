@@ -155,18 +155,18 @@ def _best_path(scores: Tensor, symbols: Tensor, blank: int) -> Tensor:
     first = scores.new_full((len(states) + 2,), -torch.inf)
     first[1] = 0.0  # steps from here lead to the first blank and the first symbol
     chunks, starts = scores.split(_CHUNK), [first]
-    for chunk in chunks[:-1]:
-        starts.append(_search(chunk, starts[-1], states, barred)[0])
-    best, steps = _search(chunks[-1], starts[-1], states, barred)
+    for chunk in chunks:
+        starts.append(_search(chunk, starts[-1], states, barred))
+    best = starts.pop()
     if best[-2:].max() == -torch.inf:
         raise _impossible()
-    low, state = 0, len(states) - (1 if best[-1] >= best[-2] else 2)
+    state = len(states) - (1 if best[-1] >= best[-2] else 2)
     visited: list[int] = []
     for chunk, start in zip(chunks[::-1], starts[::-1]):
-        if visited:  # no other states lead to this one within the chunk
-            low, end = max(0, state - 2 * len(chunk)), state + 1
-            part = states[low:end], barred[low:end]
-            _, steps = _search(chunk, start[low : end + 2], *part)
+        # No other states lead to this one within the chunk.
+        low, end = max(0, state - 2 * len(chunk)), state + 1
+        steps = torch.empty(len(chunk), end - low, dtype=torch.int8)
+        _search(chunk, start[low : end + 2], states[low:end], barred[low:end], steps)
         for step in steps.flip(0):
             visited.append(state)
             state -= int(step[state - low])
@@ -174,21 +174,27 @@ def _best_path(scores: Tensor, symbols: Tensor, blank: int) -> Tensor:
 
 
 def _search(
-    chunk: Tensor, best: Tensor, states: Tensor, barred: Tensor
-) -> tuple[Tensor, Tensor]:
-    """Search through some frames (T, V).
+    chunk: Tensor,
+    best: Tensor,
+    states: Tensor,
+    barred: Tensor,
+    steps: Tensor | None = None,
+) -> Tensor:
+    """Search through some frames (T, V); return the scores after the last.
 
-    The scores of S states have two more in front, which are never reached. Returns
-    those after the last frame, and how far the best way to each state has stepped at
-    each frame, (T, S).
+    Those of S states have two more in front, which are never reached. Notes in
+    ``steps`` (T, S) how far the best way to each state has stepped at each frame.
     """
-    steps = torch.empty(len(chunk), len(states), dtype=torch.int8)
+    best = best.clone()
     for t, frame in enumerate(chunk):
-        ways = torch.stack([best[2:], best[1:-1], best[:-2] + barred])
-        reached, steps[t] = ways.max(dim=0)
-        best = torch.full_like(best, -torch.inf)
+        stay, move, skip = best[2:], best[1:-1], best[:-2] + barred
+        if steps is None:  # in a quarter of the time
+            reached = torch.maximum(torch.maximum(stay, move), skip)
+        else:
+            reached, steps[t] = torch.stack([stay, move, skip]).max(dim=0)
         best[2:] = reached + frame[states]
-    return best, steps
+        best[:2] = -torch.inf
+    return best
 
 
 def _spans(path: Tensor, blank: int) -> list[Span]:

@@ -41,6 +41,10 @@ class PathReader:
     def _space(self) -> int:
         return self.names.index(SPACE) if SPACE in self.names else -1
 
+    @cached_property
+    def _words(self) -> list[str]:
+        return [*self.lexicon.spellings] if self.lexicon else []
+
     def read(self, path: Sequence[int], words: Sequence[int], n_frames: int) -> Spelled:
         """Read the token and the word of each frame; -1 for no word.
 
@@ -48,7 +52,6 @@ class PathReader:
         """
         spelled, before, begun = Spelled([], [], []), self.blank, 0
         indices, worded = spelled.indices, self.lexicon is not None
-        known_words = [*self.lexicon.spellings] if self.lexicon else []
         for frame, (symbol, word) in enumerate(zip(path[: n_frames + 1], words)):
             is_new = symbol not in (before, self.blank)
             before = symbol
@@ -60,8 +63,8 @@ class PathReader:
                 indices.append(symbol)
                 spelled.frames.append(frame)
             if word >= 0:
-                if word < len(known_words):
-                    self._end_word(spelled, known_words[word], begun)
+                if word < len(self._words):
+                    self._end_word(spelled, self._words[word], begun)
                 begun = len(indices)
         if worded and indices and indices[-1] == self._space:
             del indices[-1], spelled.frames[-1]

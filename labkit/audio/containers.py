@@ -8,7 +8,7 @@ import re
 import struct
 from collections.abc import Iterator
 from pathlib import Path
-from typing import BinaryIO, NamedTuple, Union
+from typing import BinaryIO, Union
 
 Source = Union[Path, io.BytesIO]  # what libsndfile is given to decode
 
@@ -20,24 +20,16 @@ _OGG_PAGE = re.compile(rb"OggS\0(.)", re.DOTALL)
 _MP3 = re.compile(rb"ID3|\xff[\xe0-\xff]")  # a tag, or a frame
 _FLAC = re.compile(rb"fLaC[\0\x80]\0\0\x22")  # a mark, and the size of the header
 _BEGINS = 2  # flag of the first page of a stream
-_UNKNOWN_SIZE = 0x7F000000  # of a WAV; programs that write to a pipe say so much, or 0
 _CHUNK = re.compile(rb"[ -~]{4}")  # the name of a part of a WAV
 
 
-class MP3(NamedTuple):
-    """The first bytes of an MP3.
+def read_mp3_header(file: BinaryIO, begin: int = 0) -> tuple[bool, int | None]:
+    """Read what an MP3 that begins at a byte of a file says of its length.
 
-    Attributes:
-        counted: Whether a header counts its frames, for a length that is not guessed.
-        end: Where the recording that the header counts ends; None where it is not said.
+    Returns:
+        Whether a header counts its frames, for a length that is not guessed; and where
+        the recording that it counts ends, None where that is not said.
     """
-
-    counted: bool
-    end: int | None
-
-
-def read_mp3_header(file: BinaryIO, begin: int = 0) -> MP3:
-    """Read what an MP3 that begins at a byte of a file says of its length."""
     file.seek(begin)
     tag = file.read(10)
     if tag[:3] == _TAG:  # its size: 4 bytes of 7 bits
@@ -46,11 +38,11 @@ def read_mp3_header(file: BinaryIO, begin: int = 0) -> MP3:
     frame = file.read(400)
     place = max(frame.find(mark) for mark in _LENGTHS)
     if place < 0 or frame.startswith(_FRAUNHOFER, place):
-        return MP3(place >= 0, None)
+        return place >= 0, None
     flags, n_bytes = (frame[place + n : place + n + 4] for n in (4, 12))
     counted, sized = (len(n_bytes) == 4 and bool(flags[3] & bit) for bit in (1, 2))
     both = counted and sized  # the bytes stand behind the frames
-    return MP3(counted, begin + int.from_bytes(n_bytes, "big") if both else None)
+    return counted, begin + int.from_bytes(n_bytes, "big") if both else None
 
 
 def sources(path: Path) -> Iterator[Source]:
@@ -100,7 +92,7 @@ def _mp3_recordings(path: Path) -> list[int]:
     starts = [0]
     with path.open("rb") as file:
         while True:
-            end = read_mp3_header(file, starts[-1]).end
+            _, end = read_mp3_header(file, starts[-1])
             if end is None or end <= starts[-1]:
                 return starts
             file.seek(end)
@@ -109,40 +101,22 @@ def _mp3_recordings(path: Path) -> list[int]:
             starts.append(end)
 
 
-def find_wav_data(file: BinaryIO) -> tuple[int, int] | None:
-    """Find where the samples of a WAV begin, and how many bytes they are said to be."""
-    size, place = file.seek(0, os.SEEK_END), 12
-    while place + 8 <= size:
-        file.seek(place)
-        name, n_bytes = struct.unpack("<4sI", file.read(8))
-        if name == b"data":
-            return place + 8, n_bytes
-        place += 8 + n_bytes + n_bytes % 2
-    return None
-
-
 def _mend_wav(path: Path) -> bytes | None:
     """Correct the size of a WAV that was not closed; None if there is nothing to do."""
     with path.open("rb") as file:
-        found = find_wav_data(file)
-        if found is None:
-            return None
-        begin, said = found
-        there = file.seek(0, os.SEEK_END) - begin
+        size, begin = file.seek(0, os.SEEK_END), 12
+        name, said = b"", 0
+        while name != b"data":  # the samples are in the chunk of that name
+            begin += said + said % 2
+            if begin + 8 > size:
+                return None
+            file.seek(begin)
+            name, said = struct.unpack("<4sI", file.read(8))
+            begin += 8
         file.seek(begin + said + said % 2)
         following = file.read(4)
-    if there - said <= _TAGS or _CHUNK.fullmatch(following):
+    if size - begin - said <= _TAGS or _CHUNK.fullmatch(following):
         return None
     content = bytearray(path.read_bytes())
-    content[begin - 4 : begin] = struct.pack("<I", min(there, 0xFFFFFFFF))
+    content[begin - 4 : begin] = struct.pack("<I", min(size - begin, 0xFFFFFFFF))
     return bytes(content)
-
-
-def share_there(path: Path) -> float:
-    """Return how much of the samples that a WAV promises is there, 0 to 1."""
-    with path.open("rb") as file:
-        found = find_wav_data(file)
-        if found is None or not 0 < found[1] < _UNKNOWN_SIZE:
-            return 1.0
-        begin, said = found
-        return min(1.0, (file.seek(0, os.SEEK_END) - begin) / said)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import os
+import re
 import stat
 import sys
 import threading
@@ -18,7 +19,7 @@ import torch
 import torchaudio
 from torch import Tensor
 
-from labkit.audio.containers import read_mp3_header, share_there, sources
+from labkit.audio.containers import read_mp3_header, sources
 from labkit.base import LabError, silent_stderr
 
 _FORMATS = "mp3, wav, flac or ogg"
@@ -37,6 +38,9 @@ _CANCELLED = 0.1  # of the power that unlike channels keep when they are average
 _SILENT, _QUIET = 1e-4, 0.01  # peaks: -80 dB; -40 dB, a third of the quietest speech
 _CLICK = 80  # samples that a switch makes, in which nothing is said
 _SHORTFALL = 0.5  # s that a clip may be shorter than its header says
+# What libsndfile says of the bytes that a WAV promises, and of those that are there.
+_WAV_CUT = re.compile(r"^data : (\d+) \(should be (\d+)\)", re.MULTILINE)
+_UNKNOWN_SIZE = 0x7F000000  # bytes; programs that write to a pipe promise so many
 # The first bytes of what is often given instead of a clip.
 _STRANGERS = (
     (4, b"ftyp", "an m4a or mp4 file"),
@@ -199,11 +203,15 @@ def _promised(path: Path) -> float | None:
         info = soundfile.info(path)
     if info.format == "MP3":
         with path.open("rb") as file:
-            if not read_mp3_header(file).counted:
-                return None
+            is_counted, _ = read_mp3_header(file)
+        if not is_counted:
+            return None
     if info.frames > _MOST_SECONDS * info.samplerate or [*sources(path)] != [path]:
         return None
-    return info.duration / (share_there(path) if "WAV" in info.format else 1.0)
+    cut = _WAV_CUT.search(info.extra_info)
+    if cut and int(cut[1]) < _UNKNOWN_SIZE:
+        return info.duration * int(cut[1]) / int(cut[2])
+    return info.duration
 
 
 def duration_of(path: str | Path) -> float:
@@ -225,10 +233,8 @@ def duration_of(path: str | Path) -> float:
         return 0.0
 
 
-@cache
-def _resampler(rate: int, new_rate: int) -> torchaudio.transforms.Resample:
-    # Building its filters costs more than applying them to one clip.
-    return torchaudio.transforms.Resample(rate, new_rate)
+# Building its filters costs more than applying them to one clip.
+_resampler = cache(torchaudio.transforms.Resample)
 
 
 def resample(waveform: Tensor, rate: int, new_rate: int) -> Tensor:

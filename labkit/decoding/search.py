@@ -61,6 +61,48 @@ def make_fusion(options: SearchOptions, alphabet: Alphabet) -> Fusion | None:
     return Fusion(lm, options.lm_weight, bonus, space, hotwords)
 
 
+def merge(
+    found: list[Hypothesis],
+    without: list[Hypothesis],
+    hotwords: Automaton,
+    length_norm: float = 0.0,
+) -> list[Hypothesis]:
+    """Rank what a search has found with hot words and without them, each text once.
+
+    A beam full of what may become a hot word loses the rest. So where no hot word is in
+    the answer, it is not worse than the answer without them.
+
+    Args:
+        found: With hot words, best first.
+        without: Without them.
+        hotwords: The hot words.
+        length_norm: Scores are divided by the number of symbols to this power.
+    """
+    for one in without:
+        length = max(1, len(one.indices) - 1)  # the start symbol is not counted
+        gain = hotwords.total(one.indices) / length**length_norm
+        found = [*found, replace(one, score=one.score + gain)]
+    best: dict[tuple[int, ...], Hypothesis] = {}
+    for one in sorted(found, key=lambda one: -one.score):
+        best.setdefault(tuple(one.indices), one)
+    return list(best.values())
+
+
+def make_fusions(
+    options: SearchOptions, alphabet: Alphabet, length_norm: float = 0.0
+) -> tuple[list[Fusion | None], Callable[..., list[Hypothesis]]]:
+    """Make what each search of ``options`` adds, and what merges their n-best lists.
+
+    With hot words there is a second search without them, see ``merge``.
+    """
+    fusion = make_fusion(options, alphabet)
+    if not (fusion and fusion.hotwords):
+        return [fusion], lambda found: found
+    without = make_fusion(replace(options, hotwords=()), alphabet)
+    both = partial(merge, hotwords=fusion.hotwords, length_norm=length_norm)
+    return [fusion, without], both
+
+
 def plain_decoder(
     prefix_search: Callable[..., list[Hypothesis]],
     advance: Callable[[Prefixes, list[float], int], Prefixes],
@@ -97,18 +139,11 @@ def plain_decoder(
 
 
 class BeamDecoder:
-    """The search of a whole batch at once, on any device.
-
-    With hot words it searches without them too, see ``merge``.
-    """
+    """The search of a whole batch at once, on any device."""
 
     def __init__(self, alphabet: Alphabet, options: SearchOptions) -> None:
         self._size, self._alphabet = options.beam_size, alphabet
-        fusion, self._merge = make_fusion(options, alphabet), lambda found: found
-        self._fusions = [fusion]
-        if fusion and fusion.hotwords:
-            self._fusions.append(make_fusion(replace(options, hotwords=()), alphabet))
-            self._merge = partial(merge, hotwords=fusion.hotwords)
+        self._fusions, self._merge = make_fusions(options, alphabet)
 
     def __call__(self, encoding: Encoding) -> list[list[Hypothesis]]:
         """Search a batch; each n-best list is at most as long as the beam."""
@@ -132,33 +167,6 @@ class BeamDecoder:
 def beam_decoder(recogniser: Recogniser, options: SearchOptions) -> Search:
     """Make the decoder that searches a whole batch at once, on any device."""
     return BeamDecoder(recogniser.charmap.alphabet, options)
-
-
-def merge(
-    found: list[Hypothesis],
-    without: list[Hypothesis],
-    hotwords: Automaton,
-    length_norm: float = 0.0,
-) -> list[Hypothesis]:
-    """Rank what a search has found with hot words and without them, each text once.
-
-    A beam full of what may become a hot word loses the rest. So where no hot word is in
-    the answer, it is not worse than the answer without them.
-
-    Args:
-        found: With hot words, best first.
-        without: Without them.
-        hotwords: The hot words.
-        length_norm: Scores are divided by the number of symbols to this power.
-    """
-    for one in without:
-        length = max(1, len(one.indices) - 1)  # the start symbol is not counted
-        gain = hotwords.total(one.indices) / length**length_norm
-        found = [*found, replace(one, score=one.score + gain)]
-    best: dict[tuple[int, ...], Hypothesis] = {}
-    for one in sorted(found, key=lambda one: -one.score):
-        best.setdefault(tuple(one.indices), one)
-    return list(best.values())
 
 
 def beam_search(

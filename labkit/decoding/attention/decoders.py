@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 
 import torch
 from torch import Tensor
@@ -32,8 +31,7 @@ from labkit.decoding.options import SearchOptions
 from labkit.decoding.search import (
     BeamDecoder,
     Search,
-    make_fusion,
-    merge,
+    make_fusions,
 )
 
 
@@ -79,18 +77,14 @@ class _OnePass:
         check_beam_size(options.beam_size)
         alphabet = recogniser.charmap.alphabet
         self.recogniser, self.options, self.joint = recogniser, options, joint
-        self.marks, self.fusion = Marks.of(alphabet), make_fusion(options, alphabet)
-        self.plain = make_fusion(replace(options, hotwords=()), alphabet)
+        self.marks = Marks.of(alphabet)
+        norm = options.length_norm
+        self.fusions, self.merge = make_fusions(options, alphabet, norm)
 
     def __call__(self, encoding: Encoding) -> list[list[Hypothesis]]:
-        """Search a batch, with hot words without them too, see ``merge``."""
-        found = self._search(encoding, self.fusion)
-        if not (self.fusion and self.fusion.hotwords):
-            return found
-        hotwords, norm = self.fusion.hotwords, self.options.length_norm
-        without = self._search(encoding, self.plain)
-        merged = [merge(*pair, hotwords, norm) for pair in zip(found, without)]
-        return [nbest[: self.options.beam_size] for nbest in merged]
+        """Search a batch."""
+        found = [self._search(encoding, fusion) for fusion in self.fusions]
+        return [nbest[: self.options.beam_size] for nbest in map(self.merge, *found)]
 
     def _search(
         self, encoding: Encoding, fusion: Fusion | None
@@ -122,13 +116,14 @@ class _OnePass:
             scorer,
             self.options.length_norm,
         )
-        return [
-            self._describe(nbest, None if log_probs is None else log_probs[:n, b])
-            for b, ((nbest,), n) in enumerate(zip(found, lengths.tolist()))
-        ]
+        every = []
+        for b, ((nbest,), n) in enumerate(zip(found, lengths.tolist())):
+            own = None if log_probs is None else log_probs[:n, b]
+            every.append(self._describe(nbest, own, fusion))
+        return every
 
     def _describe(
-        self, nbest: list[Found], log_probs: Tensor | None
+        self, nbest: list[Found], log_probs: Tensor | None, fusion: Fusion | None
     ) -> list[Hypothesis]:
         """Turn what was found for an utterance into hypotheses with their parts."""
         strings = [[self.marks.start, *one.symbols] for one in nbest]
@@ -140,8 +135,8 @@ class _OnePass:
         hypotheses = []
         for one, string, part in zip(nbest, strings, parts):
             part["attention"] = one.attention
-            if self.fusion and self.fusion.lm:
-                part["lm"] = self.fusion.lm.total(string)
+            if fusion and fusion.lm:
+                part["lm"] = fusion.lm.total(string)
             score = one.score / len(one.symbols) ** self.options.length_norm
             hypotheses.append(Hypothesis(score, string, part, one.cut))
         # What no path of CTC spells has only the score of rounding.

@@ -181,6 +181,6 @@ def plot_lengths(folds: Sequence[Fold], low: float, high: float) -> Figure:
             f"{len(inside):,}, {inside.sum() / 3600:,.1f} h",
             fontsize=10,
         )
-    grid[0].legend(frameon=False)
+    grid[0].legend(frameon=False, loc="upper right")
     grid[-1].set_xlabel("length of a clip (s)")
     return figure

@@ -30,7 +30,7 @@ from torch import Tensor
 
 from labkit.base import run_program
 from labkit.decoding import PrefixState, empty_prefix, endings, prefix_scores
-from labkit.evaluation import EncodedBatch, FoldReport, Setup, score_batch
+from labkit.evaluation import EncodedBatch, FoldReport, Setup
 from labkit.loading import open_corpus
 from labkit.options import SEQ2SEQ, parse
 from labkit.training import begin, open_network
@@ -71,7 +71,7 @@ def choose_threshold(setup: Setup, dev: list[EncodedBatch]) -> float:
         report = FoldReport()
         search = setup.make_search("par", None, par_threshold=threshold)
         for batch in dev:
-            score_batch(report, search, batch, setup.alphabet)
+            setup.score(report, search, batch)
         rates[threshold] = (report.wer.rate, report.cer.rate)
     return min(rates, key=lambda threshold: rates[threshold])
 
@@ -96,7 +96,7 @@ def compare_decoders(setup: Setup, folds: tuple) -> None:
         reports = {name: FoldReport(name) for name in NAMES}
         for name, search in searches.items():
             for batch in batches:
-                score_batch(reports[name], search, batch, setup.alphabet)
+                setup.score(reports[name], search, batch)
             least[name] = min(least[name], reports[name].decoding_ms)
     print("decoder        CER      WER   calls/batch   ms/utt.   time of attention")
     for name, report in reports.items():

@@ -108,13 +108,6 @@ def plot_alignment(
     return figure
 
 
-_LABELS = {
-    "lm_weight": "weight of the language model",
-    "word_bonus": "word bonus (nats)",
-    "ctc_weight": "weight of CTC",
-}
-
-
 def plot_sweep(
     columns: tuple[str, Sequence[float]],
     rows: tuple[str, Sequence[float]],
@@ -153,8 +146,8 @@ def plot_sweep(
     axes.add_patch(Rectangle(corner, 1, 1, fill=False, edgecolor="red", linewidth=2))
     axes.set_xticks(range(len(weights)), [f"{weight:g}" for weight in weights])
     axes.set_yticks(range(len(bonuses)), [f"{bonus:g}" for bonus in bonuses])
-    axes.set_xlabel(_LABELS.get(name, name))
-    axes.set_ylabel(_LABELS.get(other, other))
+    axes.set_xlabel(f"--{name}")
+    axes.set_ylabel(f"--{other}")
     axes.set_title(title, parse_math=False)
     figure.colorbar(image, ax=axes, pad=0.01, label="WER (%)", extend="max")
     return figure

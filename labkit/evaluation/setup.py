@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import argparse
+import math
 import sys
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
@@ -16,23 +18,21 @@ from torch.nn.utils.rnn import PackedSequence, pack_sequence
 from torch.utils.data import DataLoader
 
 from labkit.audio import read_audio, why_inaudible, why_partial
-from labkit.base import LabError
+from labkit.base import LabError, progress
 from labkit.decoding import (
     Aligner,
-    BeamDecoder,
     Encoding,
-    FlashlightDecoder,
     Hypothesis,
     Recogniser,
     Search,
     SearchOptions,
-    Stream,
     Viterbi,
     align,
     choose_aligner,
 )
-from labkit.evaluation.posteriors import EncodedBatch, encode_fold
+from labkit.evaluation.tables import FoldReport
 from labkit.evaluation.timed import TimedHypothesis, describe
+from labkit.loading import Utterance, batches_of
 from labkit.text import Alphabet
 
 _MOST_TOGETHER = 20_000  # hypotheses of all utterances that are searched together
@@ -63,38 +63,32 @@ class Network(Recogniser, Protocol):
 
 
 class Clip(NamedTuple):
-    """A clip to transcribe.
+    """A clip to transcribe."""
 
-    Attributes:
-        name: Its file.
-        seconds: Its length.
-        log_mel: Its spectrogram (T, M), in dB.
-        inputs: The input of the network, packed (T, 1, M).
-    """
-
-    name: str
+    name: str  # its file
     seconds: float
-    log_mel: Tensor
-    inputs: PackedSequence
+    log_mel: Tensor  # (T, M), in dB
+    inputs: PackedSequence  # of the network, (T, 1, M)
+
+
+class EncodedBatch(NamedTuple):
+    """The network's output for a batch of utterances."""
+
+    encoding: Encoding
+    utterances: list[Utterance]
+    references: list[str]  # their transcripts, spelled like decoded text
+    seconds: float  # that the network took
 
 
 @dataclass
 class CountingSearch:
-    """A search that finds something for every utterance, and counts its calls.
-
-    Attributes:
-        search: The search.
-        name: Name of its decoder.
-        network: The attention decoder, if the network has one.
-        most: How many utterances it searches together.
-        n_calls: How often the search has called it.
-    """
+    """A search that finds something for every utterance, and counts its calls."""
 
     search: Search
-    name: str
-    network: nn.Module | None
-    most: int
-    n_calls: int = 0
+    name: str  # of its decoder
+    network: nn.Module | None  # the attention decoder, if the network has one
+    most: int  # utterances that are searched together
+    n_calls: int = 0  # of the attention decoder
 
     def __call__(self, encoding: Encoding) -> list[list[Hypothesis]]:
         """Search a batch.
@@ -105,43 +99,30 @@ class CountingSearch:
         hook = self.network and self.network.register_forward_hook(self._count)
         with hook or nullcontext():
             parts = encoding.split(self.most)
-            found = [nbest for part in parts for nbest in self.search(part)]
-        if not all(found):
-            raise nothing_found(self.name)
-        return found
+            return [
+                self.checked(nbest) for part in parts for nbest in self.search(part)
+            ]
 
-    def open(self, log_probs: Tensor) -> Stream:
-        """Open a stream for an utterance whose log-probabilities are such."""
-        assert isinstance(self.search, (BeamDecoder, FlashlightDecoder))  # of --stream
-        return self.search.stream(log_probs.device)
+    def checked(self, nbest: list[Hypothesis]) -> list[Hypothesis]:
+        """Return an n-best list, which must not be empty."""
+        if nbest:
+            return nbest
+        cause = f"--decoder {self.name} found nothing"
+        raise LabError(cause, "use weights and bonuses nearer to 0")
 
     def _count(self, *_: object) -> None:
         self.n_calls += 1
 
 
-def nothing_found(decoder: str) -> LabError:
-    """Make the error of a search without a hypothesis."""
-    cause = f"--decoder {decoder} found nothing"
-    return LabError(cause, "use weights and bonuses nearer to 0")
-
-
 @dataclass(frozen=True)
 class Setup:
-    """The data that transcribing, scoring, comparing and tuning share.
+    """The data that transcribing, scoring, comparing and tuning share."""
 
-    Attributes:
-        args: The options.
-        model: The network, in evaluation mode.
-        decoders: The table of decoders.
-        processor: Turns clips into the network's input.
-        viterbi: Aligns a clip with a transcript; None for the kit's alignment.
-    """
-
-    args: argparse.Namespace
-    model: Network
+    args: argparse.Namespace  # the options
+    model: Network  # in evaluation mode
     decoders: Mapping[str, Callable[[Recogniser, SearchOptions], Search]]
-    processor: Processor
-    viterbi: Viterbi | None = None
+    processor: Processor  # turns clips into the network's input
+    viterbi: Viterbi | None = None  # aligns a clip with a text; None for the kit's
 
     @cached_property
     def aligner(self) -> Aligner:
@@ -163,33 +144,35 @@ class Setup:
         """Seconds from one frame T' to the next."""
         return self.model.stride * self.win_step
 
-    def options(self, lm: str | None, **changes: float) -> SearchOptions:
-        """Return the options of a search: those of ``args``, with ``changes``."""
-        return replace(SearchOptions.of(self.args), lm=lm, **changes)
-
     def make_search(
         self, decoder: str, lm: str | None, **changes: float
     ) -> CountingSearch:
-        """Make a search from the table; it fails if an utterance has no hypothesis."""
-        search = self.decoders[decoder](self.model, self.options(lm, **changes))
+        """Make a search from the table, with the options of ``args`` and ``changes``.
+
+        It fails if an utterance has no hypothesis.
+        """
+        options = replace(SearchOptions.of(self.args), lm=lm, **changes)
+        search = self.decoders[decoder](self.model, options)
         most = max(1, _MOST_TOGETHER // self.args.beamwidth)
         network = getattr(self.model, "decoder", None)
         return CountingSearch(search, decoder, network, most)
 
+    def spelled(self, text: str) -> str:
+        """Spell what was said like decoded text."""
+        alphabet = self.alphabet
+        return alphabet.plain(alphabet.decode(alphabet.encode(text)))
+
     def read_clip(self, name: str) -> Clip:
         """Read a clip to transcribe."""
         waveform, rate = read_audio(name)  # (1, samples)
-        why = why_inaudible(waveform)
-        if why:
-            todo = "check the microphone, or amplify the clip (ffmpeg -af loudnorm)"
-            print(f"warning: {name}: {why}; {todo}", file=sys.stderr)
         seconds = waveform.shape[1] / rate
-        missing = why_partial(name, seconds) if Path(name).is_file() else None
-        if missing:
-            print(
-                f"warning: {name}: {missing}; it was cut, or is damaged",
-                file=sys.stderr,
-            )
+        quiet, missing = why_inaudible(waveform), None
+        if Path(name).is_file():  # no pipe
+            missing = why_partial(name, seconds)
+        todo = "check the microphone, or amplify the clip (ffmpeg -af loudnorm)"
+        for why, what in ((quiet, todo), (missing, "it was cut, or is damaged")):
+            if why:
+                print(f"warning: {name}: {why}; {what}", file=sys.stderr)
         log_mel = self.processor.log_mel(waveform, rate)  # (T, M)
         inputs = pack_sequence([self.processor.finish(log_mel)])
         return Clip(name, seconds, log_mel, inputs)
@@ -207,10 +190,49 @@ class Setup:
     def encode_fold(
         self, loader: DataLoader, n_clips: int | None = None
     ) -> Iterator[EncodedBatch]:
-        """Run the network over the fold, or over about ``n_clips`` of it."""
-        return encode_fold(
-            self.encode, loader, self.alphabet, title=self.args.fold, n_clips=n_clips
-        )
+        """Run the network over a fold, in batches of utterances of similar length.
+
+        Memory holds one batch at a time.
+
+        Args:
+            loader: The loader of the fold.
+            n_clips: Take about so many clips at most, of all lengths; None for all.
+        """
+        sampler = batches_of(loader)
+        batches = list(sampler)
+        if n_clips:
+            # They are ordered by length: every second, third, ... is a fair sample.
+            batches = batches[:: math.ceil(sum(map(len, batches)) / n_clips)]
+        for keys in progress(batches, self.args.fold):
+            utterances = [u for u in map(sampler.utterances.__getitem__, keys) if u]
+            if not utterances:
+                continue
+            spectrograms, _ = loader.collate_fn.batch_collate.collate(utterances)
+            start = time.perf_counter()
+            encoding = self.encode(spectrograms)
+            seconds = time.perf_counter() - start
+            references = [self.spelled(one.sentence) for one in utterances]
+            yield EncodedBatch(encoding, utterances, references, seconds)
+
+    def score(
+        self, report: FoldReport, search: CountingSearch, batch: EncodedBatch
+    ) -> list[list[Hypothesis]]:
+        """Decode a batch, and add its errors and its time to a report.
+
+        Returns:
+            The n-best list of each utterance.
+        """
+        start, before = time.perf_counter(), search.n_calls
+        found = search(batch.encoding)
+        seconds = time.perf_counter() - start
+        speech = batch.encoding.n_frames * self.frame_seconds
+        report.add_batch(search.n_calls - before, speech, batch.seconds, seconds)
+        plain, decode = self.alphabet.plain, self.alphabet.decode
+        for one, reference, (best, *_) in zip(
+            batch.utterances, batch.references, found
+        ):
+            report.add(one.clip, reference, plain(decode(best.indices)), best.cut)
+        return found
 
     def describe(
         self,

@@ -9,7 +9,7 @@ from pathlib import Path
 from types import MappingProxyType
 
 from labkit.base import LabError
-from labkit.evaluation.timed import TimedHypothesis, Word
+from labkit.evaluation.timed import TimedHypothesis
 from labkit.metrics import (
     ErrorRate,
     attach_marks,
@@ -21,7 +21,7 @@ _WORST = 5  # utterances that are listed unless asked for more
 _WIDTH = 88  # columns
 _INDENT = "    "
 _MARGIN = " " * 12  # left of an alignment, for the names of its lines
-_NO_RATE = ErrorRate(0, 0, 0, 0)
+_NO_RATE = ErrorRate()
 # What utterances are ranked by, then clip, reference and hypothesis.
 _Row = tuple[float, int, int, str, str, str]
 _TITLES = {"ctc": "network", "lm": "language model"}  # of the parts of a score
@@ -50,8 +50,15 @@ def print_nbest(
         print(f"{_cost(one.score):8.2f}    {one.shown}")
     if hypotheses and fused:
         _print_parts(hypotheses, weights, bonuses)
-    if hypotheses and hypotheses[0].words:
-        _print_words(hypotheses[0].words)
+    words = hypotheses[0].words if hypotheses else []
+    width = max([8, *(len(word.text) for word in words)])
+    if words:
+        print(f"    {'word':{width}}     start       end   confidence")
+    for word in words:
+        print(
+            f"    {word.text:{width}}{word.start:8.2f} s{word.end:8.2f} s"
+            f"{100 * word.confidence:11.0f} %"
+        )
 
 
 def _print_parts(
@@ -91,51 +98,26 @@ def _cost(log_prob: float) -> float:
     return round(-log_prob, 2) + 0.0
 
 
-def _print_words(words: Sequence[Word]) -> None:
-    width = max([8, *(len(word.text) for word in words)])
-    print(f"    {'word':{width}}     start       end   confidence")
-    for word in words:
-        print(
-            f"    {word.text:{width}}{word.start:8.2f} s{word.end:8.2f} s"
-            f"{100 * word.confidence:11.0f} %"
-        )
-
-
 @dataclass
 class FoldReport:
     """The score of a decoder on a fold, gathered clip by clip.
 
     Only counts and the worst utterances are kept, so that any fold fits into memory.
-
-    Attributes:
-        decoder: Name of the decoder.
-        n_clips: Clips counted in.
-        cer: Character errors of all of them.
-        wer: Word errors of all of them.
-        speech: Seconds of speech that were timed.
-        network: Seconds that the network took for it.
-        decoding: Seconds that the decoder took for it.
-        n_batches: Batches that were decoded.
-        n_calls: Calls of the attention decoder for them.
-        n_cut: Transcripts that ran into the limit of their length.
-        listed: How many of the worst utterances are listed.
-        with_best: Whether as many of the best are listed too.
-        folder: The folder of the clips, where their whole names are listed.
     """
 
     decoder: str = ""
     n_clips: int = 0
     cer: ErrorRate = _NO_RATE
     wer: ErrorRate = _NO_RATE
-    speech: float = 0.0
-    network: float = 0.0
-    decoding: float = 0.0
+    speech: float = 0.0  # s of speech that were timed
+    network: float = 0.0  # s that the network took for it
+    decoding: float = 0.0  # s that the decoder took for it
     n_batches: int = 0
-    n_calls: int = 0
-    n_cut: int = 0
-    listed: int = _WORST
-    with_best: bool = False
-    folder: Path = Path()
+    n_calls: int = 0  # of the attention decoder
+    n_cut: int = 0  # transcripts that ran into the limit of their length
+    listed: int = _WORST  # how many of the worst utterances
+    with_best: bool = False  # whether as many of the best are listed too
+    folder: Path = Path()  # of the clips, where their whole names are listed
     _worst: list[_Row] = field(default_factory=list)
     _best: list[_Row] = field(default_factory=list)
 
@@ -159,16 +141,15 @@ class FoldReport:
         if len(rows) > self.listed:
             heapq.heappop(rows)
 
-    def add_time(self, speech: float, network: float, decoding: float) -> None:
-        """Add the time that some speech took, all in seconds."""
+    def add_batch(
+        self, n_calls: int, speech: float, network: float, decoding: float
+    ) -> None:
+        """Add the calls of the attention decoder for a batch, and all times, in s."""
+        self.n_batches += 1
+        self.n_calls += n_calls
         self.speech += speech
         self.network += network
         self.decoding += decoding
-
-    def add_calls(self, n_calls: int) -> None:
-        """Add the calls of the attention decoder for one batch."""
-        self.n_calls += n_calls
-        self.n_batches += 1
 
     @property
     def calls_per_batch(self) -> float:
@@ -254,12 +235,12 @@ def alignment_lines(reference: str, hypothesis: str) -> list[str]:
     ]
 
 
-def print_comparison(reports: Sequence[FoldReport], notes: Sequence[str] = ()) -> None:
+def print_comparison(reports: Sequence[FoldReport], note: str = "") -> None:
     """Print the scores of several decoders on the same fold, one a line.
 
     Args:
         reports: Their scores; the gain of each is over the first.
-        notes: Lines to print under the table.
+        note: A line to print under the table.
     """
     width = max([7, *(len(report.decoder) for report in reports)])
     attends = any(report.n_calls for report in reports)
@@ -279,7 +260,7 @@ def print_comparison(reports: Sequence[FoldReport], notes: Sequence[str] = ()) -
             f"{report.wer.insertions:6d} {report.decoding_ms:9.1f} "
             f"{report.real_time_factor:8.4f}{calls}"
         )
-    for note in notes:
+    if note:
         print(note)
     print("gain: of the WER, relative to the first line; sub., del., ins.: words;")
     print("ms/utt.: decoder alone; RTF: network and decoder, s for each s of speech")

@@ -9,20 +9,28 @@ from typing import Any, cast
 import torch
 from torch import Tensor
 
-from labkit.base import USAGE, LabError, as_lab_error, show_error, unwritten_exercise
+from labkit.base import (
+    USAGE,
+    LabError,
+    as_lab_error,
+    show_error,
+    unwritten_exercise,
+    write_atomically,
+)
 from labkit.decoding import (
     Aligner,
+    BeamDecoder,
     Encoding,
+    FlashlightDecoder,
     Hypothesis,
-    Stream,
     align,
     attention_weights,
     log_posteriors,
 )
 from labkit.evaluation.figures import plot_alignment
-from labkit.evaluation.setup import Clip, CountingSearch, Setup, nothing_found
+from labkit.evaluation.setup import Clip, CountingSearch, Setup
 from labkit.evaluation.tables import print_nbest
-from labkit.evaluation.transcripts import Names, Transcript, TranscriptFolder
+from labkit.evaluation.transcripts import Names, Transcript
 from labkit.figures import plot_attention, save_figure
 from labkit.text import Alphabet
 
@@ -42,16 +50,23 @@ def transcribe(setup: Setup) -> None:
     """
     args, logs = setup.args, Path(setup.args.baselogdir)
     search = setup.make_search(args.decoder, args.lm)
-    folder, names = TranscriptFolder(logs / "transcripts", args.output), Names()
+    drawn, written = Names(), Names()
     n_failed, n_clips = 0, len(args.audiofile)
     for name in args.audiofile:
-        figure = logs / "figures" / f"{names.take(Path(name).name)}.png"
+        clip = Path(name)
+        figure = logs / "figures" / f"{drawn.take(clip.name)}.png"
+        # talk.srt for talk.mp3, as players expect; talk.wav.srt where that is taken.
+        stem = written.take(clip.stem, clip.name)
+        text = logs / "transcripts" / f"{stem}.{args.output}"
         try:
-            _transcribe_one(setup, setup.read_clip(name), search, folder, figure)
+            _transcribe_one(setup, setup.read_clip(name), search, text, figure)
         except Exception as error:
             if n_clips == 1 or unwritten_exercise(error):
                 raise
-            show_error(as_lab_error(error) or _of_clip(name, error))
+            # An error that no user can fix must not stop the other clips either.
+            what = f"{name}: {type(error).__name__}: {error}"
+            unknown = LabError(what, "transcribe it alone to see where")
+            show_error(as_lab_error(error) or unknown)
             n_failed += 1
     if n_failed:
         raise LabError(
@@ -60,31 +75,22 @@ def transcribe(setup: Setup) -> None:
         )
 
 
-def _of_clip(name: str, error: Exception) -> LabError:
-    """Name the clip of an error that no user can fix: the others are transcribed."""
-    what = f"{type(error).__name__}: {error}"
-    return LabError(f"{name}: {what}", "transcribe it alone to see where")
-
-
 def _transcribe_one(
-    setup: Setup,
-    clip: Clip,
-    search: CountingSearch,
-    folder: TranscriptFolder,
-    drawn: Path,
+    setup: Setup, clip: Clip, search: CountingSearch, text: Path, figure: Path
 ) -> None:
+    """Print the hypotheses of a clip; write the files ``text`` and ``figure``."""
     args = setup.args
     encoding = setup.encode(clip.inputs)
     log_probs = log_posteriors(encoding.ctc_scores)[0][:, 0]  # (T', V)
     aligner = setup.aligner if len(log_probs) <= _LONGEST_BY_HAND else align
+    how = args.decoder if args.transcript is None else "as given"
     if args.stream:
-        found, how = _listen(setup, log_probs, search.open(log_probs)), args.decoder
+        found = _listen(setup, log_probs, search)
     elif args.transcript is None:
-        (found,), how = search(encoding), args.decoder
+        (found,) = search(encoding)
     else:
-        given = score_text(args.transcript, log_probs, setup.alphabet, aligner)
-        found, how = [given], "as given"
-    hypotheses = setup.describe(found, log_probs, clip.seconds, aligner)
+        found = [score_text(args.transcript, log_probs, setup.alphabet, aligner)]
+    best, *_ = hypotheses = setup.describe(found, log_probs, clip.seconds, aligner)
     bonuses = ["word bonus"] * bool(args.lm) + ["hot words"] * bool(args.hotwords)
     weights = {"lm": args.lm_weight}
     if {"ctc", "attention"} <= {*found[0].parts}:
@@ -94,34 +100,34 @@ def _transcribe_one(
         print(f"log prob is divided by the number of symbols to the power {norm:g}")
         weights, bonuses = {}, []
     print_nbest(clip.name, hypotheses, weights, bonuses)
-    if hypotheses[0].words and aligner is not align:
+    if best.words and aligner is not align:
         print("    times: by your viterbi(), trellis.py")
     if found[0].cut:
         print("it ran into the limit of its length: there is no end before")
     if args.output:
         transcript = Transcript(clip.name, clip.seconds, how, hypotheses)
-        print(f"transcript: {folder.write(transcript)}")
+        content = transcript.written(args.output).encode("utf-8")
+        write_atomically(text, lambda new: new.write_bytes(content))
+        print(f"transcript: {text}")
     if args.no_figures:
         return
-    best = hypotheses[0]
-    figure = plot_alignment(
-        clip.log_mel,
-        best.words,
-        best.characters,
-        setup.win_step,
-        f"{best.shown}   ({how})",
-    )
-    save_figure(figure, drawn)
+    title = f"{best.shown}   ({how})"
+    timed = best.words, best.characters
+    save_figure(plot_alignment(clip.log_mel, *timed, setup.win_step, title), figure)
     if encoding.memory is not None:
-        _plot_attention(setup, clip, encoding, found[0], drawn)
+        _plot_attention(setup, clip, encoding, found[0], figure)
 
 
-def _listen(setup: Setup, log_probs: Tensor, stream: Stream) -> list[Hypothesis]:
+def _listen(
+    setup: Setup, log_probs: Tensor, search: CountingSearch
+) -> list[Hypothesis]:
     """Search frames (T', V) bit by bit, and print the best text whenever it changes.
 
     Returns:
         The n-best list of the clip.
     """
+    assert isinstance(search.search, (BeamDecoder, FlashlightDecoder))  # of --stream
+    stream = search.search.stream(log_probs.device)
     alphabet, before, n_frames = setup.alphabet, "", 0
     for part in log_probs.split(_STREAMED):
         stream.step(part)
@@ -131,10 +137,7 @@ def _listen(setup: Setup, log_probs: Tensor, stream: Stream) -> list[Hypothesis]
             before = best
             shown = best if len(best) <= _TAIL else f"... {best[-_TAIL:]}"
             print(f"{n_frames * setup.frame_seconds:8.2f} s  {shown}", flush=True)
-    found = stream.end()
-    if not found:
-        raise nothing_found(setup.args.decoder)
-    return found
+    return search.checked(stream.end())
 
 
 def _plot_attention(

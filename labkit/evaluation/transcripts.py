@@ -8,16 +8,13 @@ from __future__ import annotations
 import json
 import os
 import textwrap
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any
 
-from labkit.base import USAGE, LabError, atomic, write_atomically
+from labkit.base import atomic
 from labkit.evaluation.timed import TimedHypothesis, Word
-
-FOLD_FORMATS = ("txt", "json")
 
 _LONGEST_NAME = 230  # bytes, of the 255 that systems allow
 _LINE = 42  # characters of a line of subtitles
@@ -54,6 +51,14 @@ class Transcript:
             "text": self.text,
             "hypotheses": [one.as_dict() for one in self.hypotheses],
         }
+
+    def written(self, kind: str) -> str:
+        """Write it as txt (the best text alone), as json (everything) or as srt."""
+        if kind == "srt":
+            return subtitles(self)
+        if kind == "json":
+            return json.dumps(self.as_dict(), ensure_ascii=False, indent=2) + "\n"
+        return self.text + "\n"
 
 
 def _stamp(milliseconds: int) -> str:
@@ -140,66 +145,19 @@ class Names:
         return name
 
 
-@dataclass
-class TranscriptFolder:
-    """Writes one file for each clip into a folder.
-
-    A file is named after its clip, ``talk.srt`` for ``talk.mp3``, as players expect;
-    where an earlier clip of the same folder has taken that name, ``talk.wav.srt``.
-    """
-
-    folder: Path  # it is made if it is missing
-    kind: str  # txt (the best text alone), json (everything) or srt
-    _names: Names = field(default_factory=Names, repr=False)
-
-    def write(self, transcript: Transcript) -> Path:
-        """Write the transcript of a clip; return the path of the file."""
-        clip = Path(transcript.clip)
-        path = self.folder / f"{self._names.take(clip.stem, clip.name)}.{self.kind}"
-        if self.kind == "srt":
-            content = subtitles(transcript)
-        elif self.kind == "json":
-            content = json.dumps(transcript.as_dict(), ensure_ascii=False, indent=2)
-            content += "\n"
-        else:
-            content = transcript.text + "\n"
-        write_atomically(path, lambda new: new.write_bytes(content.encode("utf-8")))
-        return path
-
-
-@contextmanager
-def open_fold(path: Path) -> Iterator[Callable[[Transcript], object]]:
-    """Write the transcripts of a fold into one file, by a function for each.
+def write_fold(path: Path, transcripts: Iterable[Transcript]) -> None:
+    """Write the transcripts of a fold into one file, none of which is kept in memory.
 
     ``.txt`` is a line ``clip<TAB>text`` for each clip; ``.json`` a list with one clip a
-    line. Nothing is kept in memory; the file gets its name when the ``with`` block
-    ends without an error.
-
-    Raises:
-        LabError: A fold cannot be written in this format.
+    line.
     """
-    if path.suffix[1:] not in FOLD_FORMATS:
-        raise LabError(
-            f"{path.name}: a fold cannot be written in this format",
-            f"choose one of {', '.join(FOLD_FORMATS)}",
-            USAGE,
-        )
     with atomic(path) as new, new.open("w", encoding="utf-8", newline="\n") as file:
         if path.suffix == ".txt":
-            yield lambda one: file.write(f"{one.clip}\t{one.text}\n")
-        else:
-            yield from _write_list(file)
-
-
-def _write_list(file: TextIO) -> Iterator[Callable[[Transcript], object]]:
-    """Write a JSON list, item by item."""
-    separator = "["
-
-    def add(transcript: Transcript) -> None:
-        nonlocal separator
-        content = json.dumps(transcript.as_dict(), ensure_ascii=False)
-        file.write(f"{separator}\n{content}")
-        separator = ","
-
-    yield add
-    file.write("[]\n" if separator == "[" else "\n]\n")
+            file.writelines(f"{one.clip}\t{one.text}\n" for one in transcripts)
+            return
+        separator = "["
+        for one in transcripts:
+            content = json.dumps(one.as_dict(), ensure_ascii=False)
+            file.write(f"{separator}\n{content}")
+            separator = ","
+        file.write("[]\n" if separator == "[" else "\n]\n")

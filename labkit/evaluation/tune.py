@@ -1,23 +1,22 @@
-"""Choosing the weights of a search on a fold."""
+"""Scoring a fold with many values of the options of a search, to choose them."""
 
 from __future__ import annotations
 
+import itertools
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 from torch.utils.data import DataLoader
 
 from labkit.base import progress
-from labkit.decoding import FlashlightDecoder, Search
-from labkit.evaluation.figures import plot_sweep
-from labkit.evaluation.posteriors import EncodedBatch, score_batch
-from labkit.evaluation.setup import Setup
+from labkit.decoding import FlashlightDecoder
+from labkit.evaluation.figures import plot_sweep, plot_thresholds
+from labkit.evaluation.setup import EncodedBatch, Setup
 from labkit.evaluation.tables import FoldReport
 from labkit.figures import save_figure
 from labkit.metrics import ErrorRate
-from labkit.text import Alphabet
 
 _CLIPS = 400  # enough to rank the weights, few enough to keep in memory
 _SHOWN_POINTS = 5  # the best of a sweep
@@ -33,6 +32,7 @@ class Axis(NamedTuple):
 LM_WEIGHTS = Axis("lm_weight", (0.0, 0.25, 0.5, 0.75, 1.0, 1.25, 1.5))
 WORD_BONUSES = Axis("word_bonus", (-2.0, -1.0, 0.0, 1.0, 2.0, 3.0))
 CTC_WEIGHTS = Axis("ctc_weight", (0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.7, 0.9, 1.0))
+THRESHOLDS = (0.0, 0.5, 0.7, 0.8, 0.9, 0.95, 0.98, 0.99, 0.995, 0.999, 1.0)
 
 
 class SweepPoint(NamedTuple):
@@ -45,29 +45,18 @@ class SweepPoint(NamedTuple):
 
 
 def sweep(
-    batches: Sequence[EncodedBatch],
-    make_search: Callable[[float, float], Search],
-    alphabet: Alphabet,
-    axes: tuple[Axis, Axis] = (LM_WEIGHTS, WORD_BONUSES),
+    setup: Setup, batches: Sequence[EncodedBatch], axes: tuple[Axis, Axis]
 ) -> list[SweepPoint]:
-    """Try every value of an option with every value of another.
-
-    Args:
-        batches: The network's output for the fold.
-        make_search: Makes the search of two values.
-        alphabet: The alphabet.
-        axes: The options and their values.
-
-    Returns:
-        The error rates at each point.
-    """
-    points = []
-    grid = [(first, second) for first in axes[0].values for second in axes[1].values]
-    for first, second in progress(grid, "sweep"):
-        report, search = FoldReport(), make_search(first, second)
+    """Score the batches with every value of an option and every value of another."""
+    args, points = setup.args, []
+    grid = [*itertools.product(*(axis.values for axis in axes))]
+    for values in progress(grid, "sweep"):
+        changes = {axis.option: value for axis, value in zip(axes, values)}
+        search = setup.make_search(args.decoder, args.lm, **changes)
+        report = FoldReport()
         for batch in batches:
-            score_batch(report, search, batch, alphabet)
-        points.append(SweepPoint(first, second, report.cer, report.wer))
+            setup.score(report, search, batch)
+        points.append(SweepPoint(*values, report.cer, report.wer))
     return points
 
 
@@ -93,17 +82,13 @@ def tune(setup: Setup, loader: DataLoader) -> None:
     """Print and draw the error rates for many weights of a search."""
     args, axes = setup.args, _axes(setup)
     names = [axis.option for axis in axes]
-
-    def make(*values: float) -> Search:
-        return setup.make_search(args.decoder, args.lm, **dict(zip(names, values)))
-
     batches = list(setup.encode_fold(loader, _CLIPS))
-    points = sweep(batches, make, setup.alphabet, axes)
+    points = sweep(setup, batches, axes)
     best = rank(points, (getattr(args, names[0]), getattr(args, names[1])))
     print(f"{sum(len(batch.utterances) for batch in batches)} clips")
     greedy, search = FoldReport("greedy"), setup.make_search("greedy", None)
     for batch in batches:
-        score_batch(greedy, search, batch, setup.alphabet)
+        setup.score(greedy, search, batch)
     print(f"greedy decoding, to compare: WER {greedy.wer}, CER {greedy.cer}")
     first, second = (f"--{name}" for name in names)
     print(f"   WER      CER {first:>13} {second:>14}")
@@ -136,3 +121,29 @@ def _axes(setup: Setup) -> tuple[Axis, Axis]:
         LM_WEIGHTS._replace(values=LM_WEIGHTS.values[::2]),
         WORD_BONUSES._replace(values=WORD_BONUSES.values[1::2]),
     )
+
+
+def sweep_thresholds(setup: Setup, loader: DataLoader) -> None:
+    """Print and draw the scores of a fold for many values of --par_threshold."""
+    args = setup.args
+    reports = [FoldReport(f"{threshold:g}") for threshold in THRESHOLDS]
+    searches = [
+        setup.make_search("par", None, par_threshold=threshold)
+        for threshold in THRESHOLDS
+    ]
+    for batch in setup.encode_fold(loader):
+        for report, search in zip(reports, searches):
+            setup.score(report, search, batch)
+    print("--par_threshold      CER      WER   calls/batch   ms/utt.")
+    for report in reports:
+        print(
+            f"{report.decoder:>15}  {report.cer!s:>7}  {report.wer!s:>7} "
+            f"{report.calls_per_batch:13.1f} {report.decoding_ms:9.1f}"
+        )
+    figure = plot_thresholds(
+        THRESHOLDS,
+        [(report.cer.rate, report.wer.rate) for report in reports],
+        [report.calls_per_batch for report in reports],
+        f"partially autoregressive decoding, {args.fold} fold",
+    )
+    save_figure(figure, Path(args.baselogdir, "figures", "sweep_par.png"))

@@ -98,8 +98,8 @@ def test_a_fold_is_scored_as_if_all_its_clips_had_been_kept(
     report = FoldReport("greedy")
     for i, (said, recognised) in enumerate(texts):
         report.add(f"clip_{i}", said, recognised)
-    report.add_time(speech=50.0, network=2.0, decoding=0.5)
-    report.add_time(speech=50.0, network=3.0, decoding=1.5)
+    report.add_batch(0, speech=50.0, network=2.0, decoding=0.5)
+    report.add_batch(0, speech=50.0, network=3.0, decoding=1.5)
     for rate, split in ((report.wer, str.split), (report.cer, list)):
         edits = sum(
             distance(split(said), split(recognised)) for said, recognised in texts
@@ -235,9 +235,9 @@ def test_decoders_are_compared_in_columns_under_their_names(
     for name, recognised in (("greedy", "a x y"), ("beam with a model", "a b xyz")):
         report = FoldReport(name)
         report.add("clip", "a b c", recognised)
-        report.add_time(speech=2.0, network=0.1, decoding=0.02)
+        report.add_batch(0, speech=2.0, network=0.1, decoding=0.02)
         reports.append(report)
-    print_comparison(reports, ["beam: with a model"])
+    print_comparison(reports, "beam: with a model")
     header, *rows, note, _, _ = capsys.readouterr().out.splitlines()
     assert note == "beam: with a model"
     assert len({len(line) for line in rows}) == 1 and max(map(len, rows)) <= 88
@@ -258,7 +258,7 @@ def test_calls_and_cut_transcripts_are_counted_where_there_is_attention(
     greedy, joint = FoldReport("greedy"), FoldReport("joint")
     for report, calls in ((greedy, (0, 0)), (joint, (7, 4))):
         for n, cut in zip(calls, (True, False)):
-            report.add_calls(n)
+            report.add_batch(n, 0.0, 0.0, 0.0)
             report.add("clip", "a b c", "a b c", cut and report is joint)
     print_comparison([greedy, joint])
     header, first, second, *notes = capsys.readouterr().out.splitlines()

@@ -5,18 +5,17 @@ from __future__ import annotations
 import json
 import random
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
 
-from labkit.base.errors import USAGE, LabError
 from labkit.evaluation.timed import TimedHypothesis, Word
 from labkit.evaluation.transcripts import (
+    Names,
     Transcript,
-    TranscriptFolder,
-    open_fold,
     subtitles,
+    write_fold,
 )
 
 Cue = tuple[float, float, list[str]]  # start and end in s, lines
@@ -144,18 +143,13 @@ def test_no_words_are_no_subtitles_and_words_without_times_are_one() -> None:
 # ---- files
 
 
-def test_every_format_holds_what_was_said(tmp_path: Path) -> None:
+def test_every_format_holds_what_was_said() -> None:
     words = say(["ça", "va"], [0.1, 0.0])
     nbest = [hypothesis("ça va", words, -1), hypothesis("sa va", (), -2)]
     said = Transcript("où/été.mp3", 1.5, "beam search", nbest)
-    paths = {
-        kind: TranscriptFolder(tmp_path / "new" / "folder", kind).write(said)
-        for kind in ("txt", "json", "srt")
-    }
-    assert {path.name for path in paths.values()} == {"été.txt", "été.json", "été.srt"}
-    assert paths["txt"].read_bytes() == "ça va\n".encode()
-    assert read_srt(paths["srt"].read_text("utf-8"))[0][2] == ["ça va"]
-    read = json.loads(paths["json"].read_text("utf-8"))
+    assert said.written("txt") == "ça va\n"
+    assert read_srt(said.written("srt"))[0][2] == ["ça va"]
+    read = json.loads(said.written("json"))
     assert (read["clip"], read["duration"], read["decoder"], read["text"]) == (
         *("où/été.mp3", 1.5, "beam search", "ça va"),
     )
@@ -163,20 +157,13 @@ def test_every_format_holds_what_was_said(tmp_path: Path) -> None:
     assert [one["text"] for one in read["hypotheses"]] == ["ça va", "sa va"]
     assert [one["score"] for one in read["hypotheses"]] == [-1, -2]
     assert read["hypotheses"][0]["words"][1]["start"] == pytest.approx(0.9)
-    assert len(list((tmp_path / "new" / "folder").iterdir())) == 3
 
 
-def test_clips_of_one_name_get_files_of_their_own(tmp_path: Path) -> None:
-    files = TranscriptFolder(tmp_path, "txt")
-    clips = ("x/a.mp3", "a.wav", "y/a.mp3", "z/a.mp3", "a.b.mp3")
-    paths = [files.write(transcript([Word(c, 0, 1, 1)], 1, c)) for c in clips]
-    assert len(set(paths)) == len(clips)
-    assert [path.name for path in paths[:3]] == ["a.txt", "a.wav.txt", "a.mp3.txt"]
-    assert paths[4].name == "a.b.txt"
-    assert [path.read_text("utf-8") for path in paths] == [f"{c}\n" for c in clips]
-    # Another run replaces the files of the one before.
-    again = TranscriptFolder(tmp_path, "txt").write(transcript([], 1, "a.mp3"))
-    assert again == paths[0] and again.read_bytes() == b"\n"
+def test_clips_of_one_name_get_files_of_their_own() -> None:
+    names = Names()
+    clips = map(Path, ("x/a.mp3", "a.wav", "y/a.mp3", "z/a.mp3", "a.b.mp3"))
+    found = [names.take(clip.stem, clip.name) for clip in clips]
+    assert found == ["a", "a.wav", "a.mp3", "a.mp3_2", "a.b"]
 
 
 @pytest.mark.parametrize("n_clips", [0, 1, 3])
@@ -184,10 +171,15 @@ def test_a_fold_is_one_file_with_a_line_for_each_clip(
     tmp_path: Path, n_clips: int
 ) -> None:
     for name in ("test.txt", "test.json"):
-        with open_fold(tmp_path / "new" / name) as add:
+        path = tmp_path / "new" / name
+
+        def found(path: Path = path) -> Iterator[Transcript]:
             for i in range(n_clips):
-                add(Transcript(f"{i}.mp3", i, "greedy", [hypothesis(f"é {i}")], "ref"))
-            assert not (tmp_path / "new" / name).exists()
+                nbest = [hypothesis(f"é {i}")]
+                yield Transcript(f"{i}.mp3", i, "greedy", nbest, "ref")
+            assert not path.exists()
+
+        write_fold(path, found())
     lines = (tmp_path / "new" / "test.txt").read_text("utf-8").splitlines()
     assert lines == [f"{i}.mp3\té {i}" for i in range(n_clips)]
     text = (tmp_path / "new" / "test.json").read_text("utf-8")
@@ -203,15 +195,12 @@ def test_a_fold_is_one_file_with_a_line_for_each_clip(
 @pytest.mark.parametrize("name", ["test.txt", "test.json"])
 def test_a_fold_that_fails_leaves_what_was_there(tmp_path: Path, name: str) -> None:
     (tmp_path / name).write_text("before", encoding="utf-8")
-    with pytest.raises(KeyboardInterrupt), open_fold(tmp_path / name) as add:
-        add(Transcript("a", 1, "greedy", [hypothesis("a")]))
+
+    def found() -> Iterator[Transcript]:
+        yield Transcript("a", 1, "greedy", [hypothesis("a")])
         raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        write_fold(tmp_path / name, found())
     assert [path.name for path in tmp_path.iterdir()] == [name]
     assert (tmp_path / name).read_text("utf-8") == "before"
-
-
-def test_a_fold_has_no_subtitles(tmp_path: Path) -> None:
-    path = tmp_path / "test.srt"
-    with pytest.raises(LabError, match="format") as caught, open_fold(path):
-        pass
-    assert caught.value.exit_code == USAGE and not list(tmp_path.iterdir())

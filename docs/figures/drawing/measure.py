@@ -25,7 +25,7 @@ from drawing.runs import RUNS, train
 from drawing.sound import CLIP, read
 from labkit.base import EMBEDDED_CORPORA
 from labkit.decoding import attention_weights, log_posteriors, partial_decoder
-from labkit.evaluation import FoldReport, Setup, score_batch
+from labkit.evaluation import FoldReport, Setup
 from labkit.loading import open_corpus
 from labkit.options import CTC, SEQ2SEQ, Part, parse
 from labkit.training import begin, open_network
@@ -118,7 +118,7 @@ def measure_beam_and_weight(runs: Runs) -> dict[str, Any]:
         search = setup.make_search(*SEARCHES[name], **how)
         report = FoldReport()
         for batch in batches:
-            score_batch(report, search, batch, setup.alphabet)
+            setup.score(report, search, batch)
         return round(report.cer.rate, 6), round(report.wer.rate, 6)
 
     fused = [name for name, (_, lm) in SEARCHES.items() if lm]

@@ -82,7 +82,7 @@ class Option:
         other = self.test if command == TEST else self.debug if debug else None
         return self.default if other is None else other
 
-    def add_to(self, group: argparse._ArgumentGroup, listed: bool) -> None:
+    def add_to(self, parser: argparse._ActionsContainer, listed: bool = True) -> None:
         """Add it to a parser, which leaves it out of ``args`` where it is not given."""
         passed = {name: getattr(self, name) for name in _PASSED_ON}
         passed = {name: value for name, value in passed.items() if value is not None}
@@ -90,7 +90,7 @@ class Option:
             passed["action"] = "store_true"
         text = self.described if listed else argparse.SUPPRESS
         nothing = argparse.SUPPRESS
-        group.add_argument(f"--{self.name}", default=nothing, help=text, **passed)
+        parser.add_argument(f"--{self.name}", default=nothing, help=text, **passed)
 
 
 class Group(NamedTuple):

@@ -8,6 +8,8 @@ from typing import Any, NamedTuple
 
 from labkit.base import USAGE, LabError
 
+LMS = ("char", "word")  # those of the kit
+WIDEST = 200  # beam
 _MOST_HOTWORDS = 50
 _LONGEST_TEXT = 2000  # characters
 
@@ -67,30 +69,17 @@ def one_of(
 
 
 class Wish(NamedTuple):
-    """How a clip is to be decoded.
-
-    Attributes:
-        decoder: The name of a decoder.
-        lm: "char" or "word", or None.
-        options: Options of ``test``, by name.
-        shown: Which hypothesis of the n-best list is to be given times.
-        reference: What was said, where the user knows it.
-    """
+    """How a clip is to be decoded."""
 
     decoder: str
     lm: str | None
-    options: dict[str, Any]
-    shown: int
-    reference: str | None
+    options: dict[str, Any]  # of ``test``, by name
+    shown: int  # which hypothesis of the n-best list is to be given times
+    reference: str | None  # what was said, where the user knows it
 
 
-def read_wish(
-    asked: Mapping[str, Any],
-    decoders: Sequence[str],
-    lms: Sequence[str],
-    widest: int,
-) -> Wish:
-    """Read how a clip is to be decoded.
+def read_wish(asked: Mapping[str, Any], decoders: Sequence[str]) -> Wish:
+    """Read how a clip is to be decoded, by one of ``decoders``.
 
     Raises:
         LabError: A field has a wrong type, or is out of bounds.
@@ -99,7 +88,7 @@ def read_wish(
     if len(hotwords) > _MOST_HOTWORDS:
         raise wrong(f"hotwords: at most {_MOST_HOTWORDS}")
     options = {
-        "beamwidth": int(number(asked, "beam", 1, widest, 10)),
+        "beamwidth": int(number(asked, "beam", 1, WIDEST, 10)),
         "lm_weight": number(asked, "lm_weight", 0, 10, 0.5),
         "word_bonus": number(asked, "word_bonus", -20, 20, 0.0),
         "hotwords": tuple(word.strip() for word in hotwords if word.strip()),
@@ -109,8 +98,8 @@ def read_wish(
     }
     return Wish(
         one_of(asked, "decoder", decoders, decoders[0]) or decoders[0],
-        one_of(asked, "lm", (None, *lms)),
+        one_of(asked, "lm", (None, *LMS)),
         options,
-        int(number(asked, "shown", 0, widest, 0)),
+        int(number(asked, "shown", 0, WIDEST, 0)),
         text(asked, "reference"),
     )

@@ -19,13 +19,10 @@ RATE = 16_000  # Hz, of what the browser sends as samples
 MOST_SECONDS = 60
 MOST_BYTES = 32 * 2**20  # of a request
 _LEAST_SECONDS = 0.05  # a clip must hold more than one window of the transform
-_KEPT = 8
 _SHOWN = 8  # clips of the embedded corpus that are offered
 _MOST_SHOWN = 200  # clips of a list
 _LOUDEST = 1e6
 _CORPUS = EMBEDDED_CORPORA / "mini" / "fr" / "test.tsv"
-
-_TYPES = {"f32": torch.float32, "s16": torch.int16}
 
 
 class Recording(NamedTuple):
@@ -70,26 +67,18 @@ def _check(recording: Recording) -> Recording:
     return recording
 
 
-def from_samples(content: bytes, kind: str, name: str) -> Recording:
-    """Read mono samples at 16 kHz, little-endian, as the browser has them.
-
-    Args:
-        content: The samples.
-        kind: "f32" for floats in [-1, 1], "s16" for integers of 16 bits.
-        name: Its name, for messages.
+def from_samples(content: bytes, name: str) -> Recording:
+    """Read mono samples at 16 kHz, little-endian float32, as the browser has them.
 
     Raises:
         LabError: It is too short, too long, or no sound.
     """
-    dtype = _TYPES[kind]
-    if not content or len(content) % dtype.itemsize:
+    if not content or len(content) % torch.float32.itemsize:
         raise LabError(
             f"{name}: {len(content)} bytes are no samples", "record it again"
         )
-    samples = torch.frombuffer(bytearray(content), dtype=dtype)
-    scale = 1.0 if dtype.is_floating_point else 2.0**15
-    waveform = samples.float().div(scale).unsqueeze(0)  # (1, samples)
-    return _check(Recording(name, waveform, RATE))
+    samples = torch.frombuffer(bytearray(content), dtype=torch.float32)
+    return _check(Recording(name, samples.unsqueeze(0), RATE))
 
 
 def from_file(content: bytes, name: str) -> Recording:
@@ -155,45 +144,26 @@ class Menu:
 
 
 def to_samples(recording: Recording) -> bytes:
-    """Give integers of 16 bits, mono, 16 kHz, as ``from_samples`` takes them."""
+    """Give integers of 16 bits, little-endian, mono, 16 kHz."""
     waveform = resample(recording.waveform, recording.rate, RATE)[0]
     levels = (waveform * 2.0**15).round().clamp(-(2**15), 2**15 - 1)
     return levels.to(torch.int16).numpy().tobytes()
 
 
-class Shelf:
-    """The last few clips, by the ids that the page knows them under."""
+class Recent(OrderedDict[str, Any]):
+    """Keeps as many entries as ``most``: those that were used last."""
 
-    def __init__(self) -> None:
-        self._clips: OrderedDict[str, Heard] = OrderedDict()
-        self._n_put = 0
+    def __init__(self, most: int) -> None:
+        super().__init__()
+        self._most = most
 
-    def __len__(self) -> int:
-        """Return how many there are."""
-        return len(self._clips)
+    def put(self, key: str, entry: Any) -> None:  # noqa: ANN401 (whatever is kept)
+        """Keep an entry; forget the one not used longest if there are too many."""
+        self[key] = entry
+        if len(self) > self._most:
+            self.popitem(last=False)
 
-    def put(self, heard: Heard) -> str:
-        """Keep a clip, and forget the oldest if there are too many; return its id."""
-        self._n_put += 1
-        id_ = str(self._n_put)
-        self.replace(id_, heard)
-        while len(self._clips) > _KEPT:
-            self._clips.popitem(last=False)
-        return id_
-
-    def replace(self, id_: str, heard: Heard) -> None:
-        """Keep a clip under an id."""
-        self._clips[id_] = heard
-
-    def take(self, id_: object) -> Heard:
-        """Return a clip.
-
-        Raises:
-            LabError: It is not there any more.
-        """
-        if not isinstance(id_, str) or id_ not in self._clips:
-            raise LabError(
-                "this clip is not kept any more", "record it or choose it again"
-            )
-        self._clips.move_to_end(id_)
-        return self._clips[id_]
+    def use(self, key: str) -> Any:  # noqa: ANN401
+        """Return an entry."""
+        self.move_to_end(key)
+        return self[key]

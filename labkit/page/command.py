@@ -1,11 +1,20 @@
-"""The command line of the page. No torch at import."""
+"""The command line of the page, and what it starts. No torch at import."""
 
 from __future__ import annotations
 
 import argparse
+import threading
+import webbrowser
+from typing import TYPE_CHECKING
 
 from labkit.base import LabParser, choose_waiting, number
+from labkit.options import CTC
 
+if TYPE_CHECKING:
+    from labkit.page.networks import Desk
+    from labkit.page.studio import Studio
+
+_AS_IN_TEST = ("modelpath", "device", "nthreads", "baselogdir", "verbose")
 _HIGHEST_PORT = 65_535
 
 
@@ -25,11 +34,6 @@ def parse_page(
         description=description, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument(
-        "--modelpath",
-        metavar="FILE",
-        help="a best_model.pt (default: that of the newest run, else the kit's)",
-    )
-    parser.add_argument(
         "--clips",
         metavar="FILE",
         help="a tsv of clips to choose from, with the columns path and sentence "
@@ -45,24 +49,41 @@ def parse_page(
     parser.add_argument(
         "--no_browser", action="store_true", help="print the address, open nothing"
     )
-    parser.add_argument(
-        "--baselogdir", default="./logs", help="folder of the runs (default: ./logs)"
-    )
-    parser.add_argument(
-        "--device",
-        default="auto",
-        choices=("auto", "cpu", "cuda"),
-        help="where to compute (default: auto)",
-    )
-    parser.add_argument(
-        "--nthreads",
-        type=number(int, 1, high=1024),
-        metavar="N",
-        help="threads of the CPU (default: all cores)",
-    )
-    parser.add_argument(
-        "--verbose", action="store_true", help="show the traceback of an error"
-    )
+    for name in _AS_IN_TEST:
+        CTC.rows[name].add_to(parser)
+        parser.set_defaults(**{name: CTC.rows[name].default})
     args = parser.parse_args(argv)
     choose_waiting(args.nthreads)
     return args
+
+
+def serve(args: argparse.Namespace, desk: Desk) -> None:
+    """Serve the page until Ctrl-C.
+
+    Args:
+        args: The options of the page.
+        desk: Gives the scripts of the lab by their names.
+
+    Raises:
+        LabError: There is no network, or the port is taken.
+    """
+    from labkit.page.server import PageServer  # here: --help answers without torch
+    from labkit.page.studio import Studio
+
+    with PageServer(Studio(args, desk), args.port) as server:
+        try:
+            studio = server.studio
+            threading.Thread(target=_prepare, args=(studio,), daemon=True).start()
+            print(f"the page: {server.url}   (Ctrl-C ends it)", flush=True)
+            if not args.no_browser:
+                webbrowser.open(server.url)
+            server.serve_forever(poll_interval=0.2)
+        except KeyboardInterrupt:
+            print("\nthe page is closed")
+
+
+def _prepare(studio: Studio) -> None:
+    try:
+        studio.prepare()
+    except Exception as error:
+        print(f"the language model cannot be used: {error}")

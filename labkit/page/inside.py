@@ -20,27 +20,27 @@ from labkit.decoding import (
 )
 from labkit.evaluation import Setup
 from labkit.page.pictures import probability_picture
-from labkit.text import Alphabet
 
 _MOST_FRAMES = 400
 
 
-def scored(one: Hypothesis, alphabet: Alphabet) -> dict[str, Any]:
+def scored(one: Hypothesis, setup: Setup) -> dict[str, Any]:
     """Give plain types for JSON; a score that is not finite becomes None."""
 
     def rounded(score: float) -> float | None:
         return round(score, 3) if math.isfinite(score) else None
 
+    sequence = setup.alphabet.decode(one.indices)
     return {
-        "text": alphabet.plain(alphabet.decode(one.indices)),
-        "sequence": alphabet.decode(one.indices),
+        "text": setup.alphabet.plain(sequence),
+        "sequence": sequence,
         "score": rounded(one.score),
         "parts": {name: rounded(part) for name, part in one.parts.items()},
     }
 
 
 def beam_by_frame(
-    search: Search, log_probs: Tensor, alphabet: Alphabet
+    setup: Setup, search: Search, log_probs: Tensor
 ) -> list[list[dict[str, Any]]]:
     """Return the prefixes that a beam search holds after each frame, best first.
 
@@ -49,9 +49,9 @@ def beam_by_frame(
     frame, 2 frames and so on, are one batch.
 
     Args:
+        setup: What the search is made from.
         search: A prefix beam search.
         log_probs: Log-probabilities (T', V).
-        alphabet: The alphabet.
 
     Raises:
         LabError: The clip is too long for this.
@@ -65,10 +65,8 @@ def beam_by_frame(
     beginnings = log_probs.unsqueeze(1).expand(-1, n_frames, -1)  # (T', B = T', V)
     lengths = [*range(1, n_frames + 1)]
     packed = pack_padded_sequence(beginnings, lengths, enforce_sorted=False)
-    return [
-        [scored(one, alphabet) for one in found]
-        for found in search(Encoding(packed, None))
-    ]
+    found = search(Encoding(packed, None))
+    return [[scored(one, setup) for one in beam] for beam in found]
 
 
 def attention(setup: Setup, encoding: Encoding, text: str) -> dict[str, Any]:
@@ -116,14 +114,14 @@ class Redecoding:
             splice,
         )
 
-    def segments(self, one: Hypothesis, alphabet: Alphabet) -> list[dict[str, Any]]:
+    def segments(self, one: Hypothesis, setup: Setup) -> list[dict[str, Any]]:
         """List the segments of a hypothesis, and what CTC had written there.
 
         Returns:
             For each, the place of its first character, that after its last, and the
             text that CTC had written; empty if all is as CTC wrote it.
         """
-        string = one.indices[1:]  # without the start
+        alphabet, string = setup.alphabet, one.indices[1:]  # without the start
         text = alphabet.decode(string)
         shift = len(text.lstrip()) - len(text)
         found = []

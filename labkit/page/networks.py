@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -20,19 +20,12 @@ Desk = Callable[[str], Any]
 
 
 class Network(NamedTuple):
-    """A network on disk.
+    """A network on disk."""
 
-    Attributes:
-        name: The folder of its run; no path.
-        part: The part of the lab that it belongs to.
-        path: Its checkpoint.
-        dev_cer: Its error rate on the fold ``dev``, 0 to 1; None if it is not known.
-    """
-
-    name: str
-    part: Part
-    path: Path
-    dev_cer: float | None
+    name: str  # the folder of its run; no path
+    part: Part  # the part of the lab that it belongs to
+    path: Path  # of its checkpoint
+    dev_cer: float | None  # on the fold ``dev``, 0 to 1; None if it is not known
 
     def as_dict(self) -> dict[str, Any]:
         """Give plain types for JSON."""
@@ -44,17 +37,10 @@ def _look(path: Path, name: str) -> Network | None:
     try:
         content = torch.load(path, map_location="cpu", mmap=True, weights_only=True)
         part = PARTS[content.get("part", CTC.name)]
-        return Network(name, part, path, float(content["metrics"].get("dev_cer")))
+        rate = content["metrics"].get("dev_cer")
+        return Network(name, part, path, None if rate is None else float(rate))
     except Exception:  # damaged bytes may raise anything
         return None
-
-
-def _runs(logdir: Path) -> Iterator[Network]:
-    """Yield the networks of the runs, the newest first."""
-    paths = sorted(
-        logdir.glob("*/best_model.pt"), key=lambda p: p.stat().st_mtime, reverse=True
-    )
-    yield from filter(None, (_look(path, path.parent.name) for path in paths))
 
 
 def find_networks(logdir: Path, named: str | None = None) -> list[Network]:
@@ -67,26 +53,25 @@ def find_networks(logdir: Path, named: str | None = None) -> list[Network]:
     Raises:
         LabError: There is none, or the named one is no checkpoint.
     """
-    found = []
+    paths = sorted(
+        logdir.glob("*/best_model.pt"), key=lambda p: p.stat().st_mtime, reverse=True
+    )
+    looked = [_look(path, path.parent.name) for path in paths]
+    kit = [part.pretrained for part in PARTS.values() if part.pretrained]
+    looked += [_look(path, f"pretrained/{path.name}") for path in kit]
+    found = [one for one in looked if one]
+    # A run of --debug knows one minibatch by heart, and nothing else.
+    found.sort(key=lambda one: one.path.parent.name.startswith(DEBUG_PREFIX))
     if named:
         path = Path(named)
-        content = load_checkpoint(path)
-        part = PARTS.get(content.get("part", CTC.name))
-        if part is None or "metrics" not in content:
+        load_checkpoint(path)  # which says why it cannot be read
+        first = _look(path, f"{path.resolve().parent.name}/{path.name}")
+        if first is None:
             raise LabError(
                 f"{path}: bare weights, or those of another part of the lab",
                 "train again, or test it with main_ctc.py test --modelpath",
             )
-        name = f"{path.resolve().parent.name}/{path.name}"
-        found.append(Network(name, part, path, content["metrics"].get("dev_cer")))
-    others = [*_runs(logdir)]
-    for part in PARTS.values():
-        if part.pretrained and part.pretrained.is_file():
-            kit = _look(part.pretrained, f"pretrained/{part.pretrained.name}")
-            others += [kit] if kit else []
-    # A run of --debug knows one minibatch by heart, and nothing else.
-    others.sort(key=lambda one: one.path.parent.name.startswith(DEBUG_PREFIX))
-    found += others
+        found.insert(0, first)
     if not found:
         raise LabError(
             f"no trained network under {logdir}",

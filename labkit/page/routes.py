@@ -22,17 +22,11 @@ _LONGEST_NAME = 200
 
 
 class Request(NamedTuple):
-    """What is asked.
+    """What is asked."""
 
-    Attributes:
-        query: What follows the "?" of the address.
-        body: What was sent.
-        gone: Whether nobody waits for the answer any more.
-    """
-
-    query: str
-    body: bytes
-    gone: Gone
+    query: str  # what follows the "?" of the address
+    body: bytes  # what was sent
+    gone: Gone  # whether nobody waits for the answer any more
 
 
 # Answers a request with JSON, a text or samples.
@@ -74,10 +68,10 @@ def _hear(studio: Studio, request: Request) -> dict[str, Any]:
         recording = studio.menu.read(_chosen(fields))
     elif kind == "file":
         recording = from_file(body, name)
-    elif kind in ("f32", "s16"):
-        recording = from_samples(body, kind, name)
+    elif kind == "f32":
+        recording = from_samples(body, name)
     else:
-        raise wrong("kind: f32, s16, file or menu is needed")
+        raise wrong("kind: f32, file or menu is needed")
     return studio.hear(recording, fields, request.gone)
 
 

@@ -7,14 +7,12 @@ requests that another site's page sends. It opens no path that a request names.
 
 from __future__ import annotations
 
-import argparse
 import json
 import select
 import socket
 import sys
 import threading
 import traceback
-import webbrowser
 from contextlib import suppress
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -23,7 +21,6 @@ from urllib.parse import urlsplit
 
 from labkit.base import LabError, as_lab_error, unwritten_exercise
 from labkit.page.clips import MOST_BYTES
-from labkit.page.networks import Desk
 from labkit.page.routes import GET, POST, Answer, Request, static_files
 from labkit.page.studio import Studio
 
@@ -243,33 +240,3 @@ class _Handler(BaseHTTPRequestHandler):
 
     def log_message(self, format: str, *args: Any) -> None:
         """Print nothing: the terminal is for the student's own messages."""
-
-
-def _prepare(studio: Studio) -> None:
-    try:
-        studio.prepare()
-    except Exception as error:
-        print(f"the language model cannot be used: {error}")
-
-
-def serve(args: argparse.Namespace, desk: Desk) -> None:
-    """Serve the page until Ctrl-C.
-
-    Args:
-        args: The options of the page.
-        desk: Gives the scripts of the lab by their names.
-
-    Raises:
-        LabError: There is no network, or the port is taken.
-    """
-    with PageServer(Studio(args, desk), args.port) as server:
-        try:
-            preparing = threading.Thread(target=_prepare, args=(server.studio,))
-            preparing.daemon = True
-            preparing.start()
-            print(f"the page: {server.url}   (Ctrl-C ends it)", flush=True)
-            if not args.no_browser:
-                webbrowser.open(server.url)
-            server.serve_forever(poll_interval=0.2)
-        except KeyboardInterrupt:
-            print("\nthe page is closed")

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import argparse
 import time
-from collections import OrderedDict
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, nullcontext
 from dataclasses import replace
@@ -23,17 +22,15 @@ from torch.nn.utils.rnn import pack_sequence
 from labkit.audio import why_inaudible
 from labkit.base import KIT_VERSION, LabError
 from labkit.decoding import Hypothesis, log_posteriors
-from labkit.evaluation import Setup, Transcript, describe, subtitles
-from labkit.lm import SHIPPED
-from labkit.metrics import character_error_rate, word_error_rate
-from labkit.page.asked import Wish, one_of, read_wish, text, wrong
+from labkit.evaluation import FoldReport, Setup, Transcript
+from labkit.page.asked import LMS, WIDEST, Wish, one_of, read_wish, text, wrong
 from labkit.page.clips import (
     MOST_BYTES,
     MOST_SECONDS,
     Heard,
     Menu,
+    Recent,
     Recording,
-    Shelf,
     to_samples,
 )
 from labkit.page.inside import Redecoding, attention, beam_by_frame, scored
@@ -43,8 +40,8 @@ from labkit.page.pictures import mel_picture, probability_picture
 _PATIENCE = 120  # s that a request waits for its turn
 _LOOKS_UP = 0.05  # s between two looks whether it is still wanted
 _OPEN = 2  # networks in memory: two windows of a browser may compare them
+_KEPT = 8  # clips
 _MOST_SHOWN = 10  # hypotheses of an n-best list
-_WIDEST = 200
 _WIDEST_FOLLOWED = 20
 # Prefixes times frames that the search in plain Python takes about 5 s for.
 _MOST_PLAIN = 10_000
@@ -71,11 +68,11 @@ class Studio:
     def __init__(self, page: argparse.Namespace, desk: Desk) -> None:
         self._page, self._desk = page, desk
         self._turn = RLock()
-        self._shelf = Shelf()
+        self._shelf, self._n_heard = Recent(_KEPT), 0  # clips, by the ids of the page
         self.menu = Menu(page.clips)
         self._networks = self._find_networks()
         self._first = next(iter(self._networks))
-        self._setups: OrderedDict[str, Setup] = OrderedDict()
+        self._setups = Recent(_OPEN)
         self._open(self._first)
 
     @contextmanager
@@ -105,14 +102,11 @@ class Studio:
         return {network.name: network for network in found}
 
     def _open(self, name: str) -> Setup:
-        """Load a network, unless it is in memory; forget the one not used longest."""
+        """Load a network, unless it is in memory."""
         if name not in self._setups:
-            network = self._networks[name]
-            self._setups[name] = make_setup(network, self._page, self._desk)
-        self._setups.move_to_end(name)
-        while len(self._setups) > _OPEN:
-            self._setups.popitem(last=False)
-        return self._setups[name]
+            setup = make_setup(self._networks[name], self._page, self._desk)
+            self._setups.put(name, setup)
+        return self._setups.use(name)
 
     def _name(self, asked: Mapping[str, Any]) -> str:
         """Read which network is asked; each window of the browser has its own."""
@@ -129,8 +123,8 @@ class Studio:
                 for d in network.part.decoders
                 if d.name in setup.decoders
             ],
-            "lms": list(SHIPPED),
-            "widest": _WIDEST,
+            "lms": list(LMS),
+            "widest": WIDEST,
             "most_seconds": MOST_SECONDS,
             "most_bytes": MOST_BYTES,
         }
@@ -171,7 +165,9 @@ class Studio:
         """Run a network over a recording, and keep both."""
         with self._my_turn(gone):
             name = self._name(asked)
-            id_ = self._shelf.put(self._listen(recording, name))
+            self._n_heard += 1
+            id_ = str(self._n_heard)
+            self._shelf.put(id_, self._listen(recording, name))
             return self._look(id_, self._open(name))
 
     def look(self, asked: Mapping[str, Any], gone: Gone) -> dict[str, Any]:
@@ -183,18 +179,26 @@ class Studio:
     def sound(self, asked: Mapping[str, Any], gone: Gone) -> bytes:
         """Return a kept clip as samples, for browsers that cannot read its file."""
         with self._my_turn(gone):
-            return to_samples(self._shelf.take(asked.get("id")).recording)
+            return to_samples(self._take(asked).recording)
+
+    def _take(self, asked: Mapping[str, Any]) -> Heard:
+        id_ = asked.get("id")
+        if not isinstance(id_, str) or id_ not in self._shelf:
+            raise LabError(
+                "this clip is not kept any more", "record it or choose it again"
+            )
+        return self._shelf.use(id_)
 
     def _heard(self, asked: Mapping[str, Any]) -> tuple[Setup, Heard]:
         """Take a clip; if the network is another one by now, let it hear the clip."""
-        name, heard = self._name(asked), self._shelf.take(asked.get("id"))
+        name, heard = self._name(asked), self._take(asked)
         if heard.network != self._networks[name]:
             heard = self._listen(heard.recording, name)
-            self._shelf.replace(asked["id"], heard)
+            self._shelf.put(asked["id"], heard)
         return self._open(name), heard
 
     def _look(self, id_: str, setup: Setup) -> dict[str, Any]:
-        heard = self._shelf.take(id_)
+        heard = self._shelf[id_]
         said = heard.recording
         return {
             "id": id_,
@@ -237,14 +241,11 @@ class Studio:
             (found,) = search(heard.encoding)
         return found, search.n_calls
 
-    def _wish(self, asked: Mapping[str, Any], setup: Setup) -> Wish:
-        return read_wish(asked, [*setup.decoders], SHIPPED, _WIDEST)
-
     def decode(self, asked: Mapping[str, Any], gone: Gone) -> dict[str, Any]:
         """Decode a clip: the n-best list, and the times of one hypothesis of it."""
         with self._my_turn(gone):
             setup, heard = self._heard(asked)
-            wish, redecoding = self._wish(asked, setup), None
+            wish, redecoding = read_wish(asked, [*setup.decoders]), None
             if wish.decoder == "par":
                 redecoding = Redecoding(self._desk("hybrid"))
                 decoders = {**setup.decoders, "par": redecoding.make_search}
@@ -253,9 +254,10 @@ class Studio:
             found, n_calls = self._find(setup, heard, wish, gone)
             seconds = time.perf_counter() - start
             chosen = min(wish.shown, len(found) - 1, _MOST_SHOWN - 1)
-            one, alphabet = found[chosen], setup.alphabet
-            nbest = [scored(one, alphabet) for one in found[:_MOST_SHOWN]]
-            reference = wish.reference or heard.recording.reference
+            one, said = found[chosen], heard.recording
+            nbest = [scored(one, setup) for one in found[:_MOST_SHOWN]]
+            (timed,) = setup.describe([one], heard.log_probs, said.seconds)
+            reference = wish.reference or said.reference
             return {
                 "decoder": wish.decoder,
                 "lm": wish.lm,
@@ -264,28 +266,25 @@ class Studio:
                 "cut": one.cut,
                 "nbest": nbest,
                 "chosen": chosen,
-                "shown": _described([one], heard, setup)[0].as_dict(),
-                "again": redecoding.segments(one, alphabet) if redecoding else [],
+                "shown": timed.as_dict(),
+                "again": redecoding.segments(one, setup) if redecoding else [],
                 "errors": _errors(reference, nbest[chosen]["text"], setup),
             }
 
-    def export(self, asked: Mapping[str, Any], gone: Gone) -> str | dict[str, Any]:
+    def export(self, asked: Mapping[str, Any], gone: Gone) -> str:
         """Write what a decoder finds as ``test --output`` does: txt, json or srt."""
         with self._my_turn(gone):
-            kind = one_of(asked, "kind", ("txt", "json", "srt"))
+            kind = one_of(asked, "kind", ("txt", "json", "srt")) or ""
             setup, heard = self._heard(asked)
-            wish, said = self._wish(asked, setup), heard.recording
+            wish, said = read_wish(asked, [*setup.decoders]), heard.recording
             found = self._find(setup, heard, wish, gone)[0][:_MOST_SHOWN]
-            transcript = Transcript(
+            return Transcript(
                 said.name,
                 said.seconds,
                 wish.decoder,
-                _described(found, heard, setup),
+                setup.describe(found, heard.log_probs, said.seconds),
                 wish.reference or said.reference,
-            )
-            if kind == "srt":
-                return subtitles(transcript)
-            return transcript.as_dict() if kind == "json" else transcript.text + "\n"
+            ).written(kind)
 
     # Looking inside.
 
@@ -293,12 +292,12 @@ class Studio:
         """Return the beam after each frame."""
         with self._my_turn(gone):
             setup, heard = self._heard(asked)
-            wish = self._wish(asked, setup)
+            wish = read_wish(asked, [*setup.decoders])
             width = min(wish.options["beamwidth"], _WIDEST_FOLLOWED)
             options = {**vars(setup.args), **wish.options, "beamwidth": width}
             setup = replace(setup, args=argparse.Namespace(**options))
             search = setup.make_search("beam", wish.lm)
-            return {"frames": beam_by_frame(search, heard.log_probs, setup.alphabet)}
+            return {"frames": beam_by_frame(setup, search, heard.log_probs)}
 
     def attend(self, asked: Mapping[str, Any], gone: Gone) -> dict[str, Any]:
         """Return where attention looks while it reads a transcript."""
@@ -309,24 +308,10 @@ class Studio:
             return attention(setup, heard.encoding, said)
 
 
-def _described(found: list[Hypothesis], heard: Heard, setup: Setup) -> list[Any]:
-    return describe(
-        found,
-        heard.log_probs,
-        setup.alphabet,
-        setup.frame_seconds,
-        heard.recording.seconds,
-    )
-
-
 def _errors(reference: str | None, written: str, setup: Setup) -> dict[str, Any] | None:
     """Compare a text with what was said, spelled alike."""
-    alphabet = setup.alphabet
-    spelled = alphabet.plain(alphabet.decode(alphabet.encode(reference or "")))
-    if not spelled:
+    said, report = setup.spelled(reference or ""), FoldReport()
+    if not said:
         return None
-    return {
-        "reference": spelled,
-        "cer": character_error_rate([spelled], [written]).rate,
-        "wer": word_error_rate([spelled], [written]).rate,
-    }
+    report.add("", said, written)
+    return {"reference": said, "cer": report.cer.rate, "wer": report.wer.rate}

@@ -14,7 +14,9 @@ from typing import Any, NamedTuple
 import torch
 
 from labkit.options import PARTS, parse
-from labkit.page import PageServer, Studio, parse_page
+from labkit.page import parse_page
+from labkit.page.server import PageServer
+from labkit.page.studio import Studio
 from labkit.training.checkpoint import checkpoint_content, save_checkpoint
 
 TINY = {

@@ -6,9 +6,7 @@ import { wav } from "./sound.js";
 async function content(kind, pictures, wish) {
   if (kind === "wav") return wav(pictures.samples);
   if (kind === "png") return pictures.toBlob();
-  const found = await post("/api/export", { ...wish, kind });
-  const text = typeof found === "string" ? found : `${JSON.stringify(found, null, 2)}\n`;
-  return new Blob([text], { type: "text/plain" });
+  return new Blob([await post("/api/export", { ...wish, kind })], { type: "text/plain" });
 }
 
 export async function keep(kind, pictures, wish) {

@@ -12,7 +12,7 @@ const FRENCH = [
   ["hotwords: at most {0}", "mots attendus : {0} au plus"],
   ["text: what attention reads is needed", "texte : il manque ce que l'attention doit lire"],
   ["number: that of a clip is needed", "numéro : il manque celui d'un extrait"],
-  ["kind: f32, s16, file or menu is needed", "genre : il faut f32, s16, file ou menu"],
+  ["kind: f32, file or menu is needed", "genre : il faut f32, file ou menu"],
   ["too many fields", "trop de champs"],
   ["{0}: it lasts {1} s", "{0} : durée de {1} s"],
   ["{0}: it lasts {1} ms", "{0} : durée de {1} ms"],

@@ -75,21 +75,22 @@ def show_error(error: LabError) -> None:
     print(f"to do: {error.remedy}", file=sys.stderr)
 
 
-def run_program(program: Callable[[], None], verbose: bool = False) -> int:
+def run_program(program: Callable[[], int | None], verbose: bool = False) -> int:
     """Run ``program``; print an error that a user can fix as two lines on stderr.
 
     An error that only a programmer can fix passes through; ``verbose`` shows the
     traceback of all.
 
     Returns:
-        The exit code: 0, 1 (failure), 2 (wrong use) or 130 (Ctrl-C).
+        The exit code: that of the program (None is 0), 1 (failure), 2 (wrong use) or
+        130 (Ctrl-C).
     """
     for stream in (sys.stdout, sys.stderr):
         # Printing a transcript must not fail where the terminal lacks a letter.
         if isinstance(stream, io.TextIOWrapper):  # None where the shell closed it
             stream.reconfigure(errors="replace")
     try:
-        program()
+        return program() or 0
     except KeyboardInterrupt:
         print("\ninterrupted: no file is half written", file=sys.stderr)
         return INTERRUPTED
@@ -105,4 +106,3 @@ def run_program(program: Callable[[], None], verbose: bool = False) -> int:
             raise
         show_error(shown)
         return shown.exit_code
-    return 0

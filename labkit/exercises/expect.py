@@ -19,8 +19,7 @@ class MismatchError(Exception):
 
     def __init__(self, called: str, expected: str, got: str, why: str) -> None:
         super().__init__(why)
-        names = ("called", "expected", "got", "why")
-        self.lines = tuple(zip(names, (called, expected, got, why)))
+        self.called, self.expected, self.got, self.why = called, expected, got, why
 
 
 PARTS: ContextVar[dict[str, list[Exception]] | None] = ContextVar("parts", default=None)

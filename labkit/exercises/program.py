@@ -171,10 +171,8 @@ def main(
     parser.add_argument("--baselogdir", type=Path, default=Path("logs"))
     parser.add_argument("--verbose", action="store_true")
     args = parser.parse_args()
-    all_done = True
 
-    def answer() -> None:
-        nonlocal all_done
+    def answer() -> int:
         if args.list:
             list_exercises(exercises, milestones, args.lab)
         elif args.hint:
@@ -186,7 +184,7 @@ def main(
         elif args.submit:
             submit(exercises, args.lab, args.baselogdir)
         else:
-            all_done = check_all(exercises, milestones, args.lab)
+            return int(not check_all(exercises, milestones, args.lab))
+        return 0
 
-    code = run_program(answer, args.verbose)
-    return code or int(not all_done)
+    return run_program(answer, args.verbose)

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import pytest
 import torch
@@ -35,14 +34,6 @@ class _Session:
 
 
 _SESSION = pytest.StashKey[_Session]()
-
-
-class _NotDoneError(Exception):
-    """Raised for an exercise that is not done."""
-
-    def __init__(self, verdict: Verdict) -> None:
-        super().__init__(verdict.state)
-        self.verdict = verdict
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -93,30 +84,17 @@ def report(request: pytest.FixtureRequest) -> Callable[[Exercise], None]:
         if verdict.state == FAIL:
             pytest.fail("\n".join(verdict.lines), pytrace=False)
         if verdict.state != DONE:
-            raise _NotDoneError(verdict)
+            pytest.skip(verdict.state)  # no failure block: the final list names it
 
     return check_and_report
 
 
-@pytest.hookimpl(hookwrapper=True)
-def pytest_runtest_makereport(
-    item: pytest.Item, call: pytest.CallInfo
-) -> Generator[None, Any, None]:
-    """Show an unwritten or blocked exercise as its state, not as a failure."""
-    outcome = yield
-    error = call.excinfo and call.excinfo.value
-    if isinstance(error, _NotDoneError):
-        verdict = outcome.get_result()
-        verdict.outcome = "skipped"  # no failure block: the final list names it
-        verdict.longrepr = (str(item.path), 0, error.verdict.state)
-        verdict.lab_state = error.verdict.state
-
-
 def pytest_report_teststatus(report: pytest.TestReport) -> tuple[str, str, str] | None:
     """Give todo and blocked their own letter and count."""
-    state = getattr(report, "lab_state", None)
-    letters = {TODO: "t", BLOCKED: "b"}
-    return (state, letters[state], state.upper()) if state else None
+    for state, letter in ((TODO, "t"), (BLOCKED, "b")):
+        if report.skipped and report.longrepr[2] == f"Skipped: {state}":
+            return state, letter, state.upper()
+    return None
 
 
 def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:

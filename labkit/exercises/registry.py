@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -56,21 +56,6 @@ class Exercise:
     check: type[Check]
     hint: str  # a question or a worked number, never the line of code
     needs: tuple[str, ...] = ()  # the exercises that its function calls
-
-    @property
-    def inputs(self) -> Callable[[torch.Generator], Values]:
-        """Draws what the check uses, from a seeded generator."""
-        return self.check.inputs
-
-    @property
-    def probe(self) -> Callable[[Lab, Values], Values]:
-        """Calls the student's code on them."""
-        return self.check.probe
-
-    @property
-    def judge(self) -> Callable[[Values, Values], None]:
-        """Compares the result with the oracles."""
-        return self.check.judge
 
     @property
     def file(self) -> str:

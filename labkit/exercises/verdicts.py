@@ -49,7 +49,7 @@ def run_probe(exercise: Exercise, lab: Lab, inputs: Values) -> Values:
     Its place is a line of the student's, or empty: no line of the kit is to blame.
     """
     try:
-        return {"result": exercise.probe(lab, inputs)}
+        return {"result": exercise.check.probe(lab, inputs)}
     except (Exception, SystemExit) as error:
         frames = traceback.extract_tb(error.__traceback__)
         own = [f for f in frames if Path(f.filename).parent == lab.folder]
@@ -70,21 +70,25 @@ def run_probe(exercise: Exercise, lab: Lab, inputs: Values) -> Values:
 def judge_outcome(exercise: Exercise, inputs: Values, outcome: Values) -> Verdict:
     """Turn the result of a probe into a verdict."""
     if "raised" in outcome:
-        if outcome["blocked_by"] and outcome["blocked_by"] != exercise.id:
-            return Verdict(BLOCKED, waits_for=outcome["blocked_by"])
-        if outcome["blocked_by"] == exercise.id:
-            return _still_raised(exercise)
-        got = shown(f"{outcome['raised']}: {outcome['message']}")
-        why = phrases.NOT_IN_A_SCRIPT.format(function=exercise.function)
-        if outcome["place"].strip("?"):
-            why = phrases.RAISED_AT.format(place=outcome["place"])
-        mistake = MismatchError(exercise.function, phrases.A_RESULT, got, why)
-        return failure(exercise, *mistake.lines)
+        return _judge_exception(exercise, outcome)
     try:
-        exercise.judge(inputs, outcome["result"])
+        exercise.check.judge(inputs, outcome["result"])
     except Exception as error:
         return _mistake(exercise, outcome, error)
     return Verdict(DONE, share=1.0)
+
+
+def _judge_exception(exercise: Exercise, outcome: Values) -> Verdict:
+    if outcome["blocked_by"] == exercise.id:
+        got = f'NotImplementedError("{exercise.id}")'
+        return failure(exercise, phrases.A_RESULT, got, phrases.DELETE_THE_RAISE)
+    if outcome["blocked_by"]:
+        return Verdict(BLOCKED, waits_for=outcome["blocked_by"])
+    got = shown(f"{outcome['raised']}: {outcome['message']}")
+    why = phrases.NOT_IN_A_SCRIPT.format(function=exercise.function)
+    if outcome["place"].strip("?"):
+        why = phrases.RAISED_AT.format(place=outcome["place"])
+    return failure(exercise, phrases.A_RESULT, got, why)
 
 
 def judge_parts(exercise: Exercise, inputs: Values, outcome: Values) -> Verdict:
@@ -98,43 +102,37 @@ def judge_parts(exercise: Exercise, inputs: Values, outcome: Values) -> Verdict:
     wrong = [mistakes[0] for mistakes in parts.values() if mistakes]
     if verdict.state != DONE or not wrong:
         return verdict
-    failure = _mistake(exercise, outcome, wrong[0])
-    return replace(failure, share=1 - len(wrong) / len(parts))
-
-
-def _still_raised(exercise: Exercise) -> Verdict:
-    """Describe an answer that stands around the starter's raise."""
-    return failure(
-        exercise,
-        ("called", exercise.function),
-        ("expected", phrases.A_RESULT),
-        ("got", f'NotImplementedError("{exercise.id}")'),
-        ("why", phrases.DELETE_THE_RAISE),
-    )
+    share = 1 - len(wrong) / len(parts)
+    return replace(_mistake(exercise, outcome, wrong[0]), share=share)
 
 
 def _mistake(exercise: Exercise, outcome: Values, error: Exception) -> Verdict:
     """Describe a mismatch, or a result that the judge could not read."""
-    if not isinstance(error, MismatchError):
-        got, kind = shown(outcome.get("result")), type(error).__name__
-        why = phrases.READING_FAILED.format(kind=kind, message=error)
-        expected = phrases.NO_SUCH_RESULT
-        error = MismatchError(exercise.function, expected, got, why)
-    return failure(exercise, *error.lines)
+    if isinstance(error, MismatchError):
+        return failure(exercise, error.expected, error.got, error.why, error.called)
+    got, kind = shown(outcome.get("result")), type(error).__name__
+    why = phrases.READING_FAILED.format(kind=kind, message=error)
+    return failure(exercise, phrases.NO_SUCH_RESULT, got, why)
 
 
-def failure(exercise: Exercise, *pairs: tuple[str, str]) -> Verdict:
-    """Write a failure as a block of lines: called, expected, got, why, re-run."""
-    where = f"{exercise.file} {exercise.function}"
-    head = f"{exercise.id}  {phrases.FAILS}  {exercise.title}"
+def failure(
+    exercise: Exercise, expected: str, got: str, why: str, called: str = ""
+) -> Verdict:
+    """Write a failure as a block of lines: called, expected, got, why, re-run.
+
+    Called is the function of the exercise, unless it is said what.
+    """
+    pairs = {
+        "called": called or exercise.function,
+        **{"expected": expected, "got": got, "why": why},
+        "re-run": f"pytest -k {exercise.id}",
+    }
+    lines = [f"{line_start(k)}{' '.join(text.split())}" for k, text in pairs.items()]
     hint = f"python test_implementation.py --hint {exercise.id}"
     hint = phrases.ASK_FOR_HINT.format(command=hint)
-    rerun = ("re-run", f"pytest -k {exercise.id}")
-    lines = [
-        f"{line_start(name)}{' '.join(text.split())}" for name, text in (*pairs, rerun)
-    ]
-    text = phrases.SECTION.format(section=exercise.section)
-    lines[-1] += f"   {hint}   {text}"
+    lines[-1] += f"   {hint}   {phrases.SECTION.format(section=exercise.section)}"
+    head = f"{exercise.id}  {phrases.FAILS}  {exercise.title}"
+    where = f"{exercise.file} {exercise.function}"
     return Verdict(FAIL, (f"{head:55}  {where}", *lines))
 
 
@@ -158,7 +156,7 @@ def check(exercise: Exercise, lab: Lab, seed: int) -> Verdict:
     except (SyntaxError, OSError, ValueError):
         pass  # the probe meets the same error, and reports it with its place
     generator = torch.Generator().manual_seed(seed)
-    inputs = exercise.inputs(generator)
+    inputs = exercise.check.inputs(generator)
     outcome = run_probe(exercise, lab, without_answers(inputs))
     return judge_outcome(exercise, inputs, outcome)
 
@@ -234,13 +232,11 @@ def _what_next(exercises: Exercises, verdicts: dict[str, Verdict]) -> list[str]:
         for id_, verdict in verdicts.items():
             if verdict.state == state:
                 one = exercises[id_]
-                words = phrases.NEXT.format(
-                    id=id_,
-                    file=one.file,
-                    function=one.function,
-                    minutes=one.minutes,
-                    command=f"pytest -k {id_}",
-                )
-                hint = phrases.HINT.format(hint=one.hint)
-                return [words, hint, phrases.SECTION.format(section=one.section)]
+                names = {"id": id_, "file": one.file, "function": one.function}
+                command = f"pytest -k {id_}"
+                return [
+                    phrases.NEXT.format(**names, minutes=one.minutes, command=command),
+                    phrases.HINT.format(hint=one.hint),
+                    phrases.SECTION.format(section=one.section),
+                ]
     return [phrases.ALL_DONE if len(verdicts) == len(exercises) else phrases.GO_ON]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from labkit.options import PARTS, Part
-from labkit.options.option import COMMANDS, TEST, Option, shown
+from labkit.options.option import COMMANDS, Option
 
 
 def page(part: Part) -> Iterator[str]:
@@ -23,14 +23,10 @@ def page(part: Part) -> Iterator[str]:
 def line(row: Option) -> str:
     """Write a row of the table."""
     commands = ", ".join(filter(row.taken_by, COMMANDS))
-    default = f"`{shown(row.default)}`" if row.tells_default else ""
-    for how, value in (("--debug", row.debug), (TEST, row.test)):
-        if value is not None:
-            default += f", with `{how}` `{shown(value)}`"
     value = row.metavar or (f"{{{','.join(row.choices)}}}" if row.choices else "")
     value = value if isinstance(value, str) else " ".join(value)
     name = f"--{row.name} {value}".rstrip()
-    return f"| `{name}` | {commands} | {default} | {row.help} |"
+    return f"| `{name}` | {commands} | {row.defaults(quote='`')} | {row.help} |"
 
 
 if __name__ == "__main__":

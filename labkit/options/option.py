@@ -42,23 +42,15 @@ class Option:
         """Whether it takes no value."""
         return self.default is False and self.nargs is None
 
-    @property
-    def varies(self) -> bool:
-        """Whether its default depends on the command."""
-        return self.architecture or (self.debug, self.test) != (None, None)
-
-    @property
-    def tells_default(self) -> bool:
-        """Whether its default should be shown, and its help does not show it."""
+    def defaults(self, quote: str = "") -> str:
+        """Write its defaults, each in quotes if they are given; "" if its help does."""
         silent = shown(self.default) in ("None", "False", "()")
-        return not silent and "(default: " not in self.help
-
-    @property
-    def described(self) -> str:
-        """The help, with its default where that is the same for every command."""
-        if self.varies or not self.tells_default:
-            return self.help
-        return f"{self.help} (default: {shown(self.default)})"
+        known = silent or "(default: " in self.help
+        found = "" if known else f"{quote}{shown(self.default)}{quote}"
+        for how, value in (("--debug", self.debug), (TEST, self.test)):
+            if value is not None:
+                found += f", with {quote}{how}{quote} {quote}{shown(value)}{quote}"
+        return found
 
     def taken_by(self, command: str | None) -> bool:
         """Check whether a command takes it; None stands for any."""
@@ -82,13 +74,23 @@ class Option:
         other = self.test if command == TEST else self.debug if debug else None
         return self.default if other is None else other
 
-    def add_to(self, parser: argparse._ActionsContainer, listed: bool = True) -> None:
-        """Add it to a parser, which leaves it out of ``args`` where it is not given."""
+    def add_to(
+        self, parser: argparse._ActionsContainer, command: str | None = None
+    ) -> None:
+        """Add it to a parser, which leaves it out of ``args`` where it is not given.
+
+        Args:
+            parser: The parser.
+            command: That whose help is asked for; None for that of all.
+        """
         passed = {name: getattr(self, name) for name in _PASSED_ON}
         passed = {name: value for name, value in passed.items() if value is not None}
         if self.is_flag:
             passed["action"] = "store_true"
-        text = self.described if listed else argparse.SUPPRESS
+        as_trained = self.architecture and command == TEST
+        default = "as trained" if as_trained else self.defaults()
+        text = f"{self.help} (default: {default})" if default else self.help
+        text = text if self.taken_by(command) else argparse.SUPPRESS
         nothing = argparse.SUPPRESS
         parser.add_argument(f"--{self.name}", default=nothing, help=text, **passed)
 

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Iterator
 
 from labkit.base import LabParser, choose_waiting
-from labkit.options.option import COMMANDS, TEST, TRAIN, Option, Part, shown
+from labkit.options.option import COMMANDS, TEST, Part
 
 
 def parse(
@@ -58,7 +58,6 @@ def _make_parser(part: Part, description: str | None, command: str) -> LabParser
     asked = command if command in COMMANDS else None
     parser = LabParser(
         description=description,
-        epilog=_table_of_defaults(part, asked),
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument(
@@ -67,27 +66,8 @@ def _make_parser(part: Part, description: str | None, command: str) -> LabParser
     for title, rows in part.groups:
         group = parser.add_argument_group(title)
         for row in rows:
-            row.add_to(group, listed=row.taken_by(asked))
+            row.add_to(group, asked)
     return parser
-
-
-def _table_of_defaults(part: Part, command: str | None) -> str:
-    """Write the defaults that depend on the command."""
-    columns = {"train": (TRAIN,), "train --debug": (TRAIN, True), "test": (TEST,)}
-    columns = {name: c for name, c in columns.items() if command in (None, c[0])}
-
-    def cell(row: Option, column: tuple) -> str:
-        if not row.taken_by(column[0]):
-            return ""
-        fixed = row.architecture and column[0] == TEST
-        return "as trained" if fixed else shown(row.default_of(*column))
-
-    lines = ["defaults      " + "".join(f"{name:>15}" for name in columns)]
-    for row in part.rows.values():
-        if row.varies and row.taken_by(command):
-            cells = "".join(f"{cell(row, column):>15}" for column in columns.values())
-            lines.append(f"  --{row.name:13}{cells[3:]}".rstrip())
-    return "\n".join(lines)
 
 
 def _fill_in(found: argparse.Namespace, part: Part) -> argparse.Namespace:

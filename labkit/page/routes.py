@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, NamedTuple
-from urllib.parse import parse_qs
+from typing import Any
+from urllib.parse import parse_qsl
 
 from labkit.page.asked import read_object, wrong
 from labkit.page.clips import from_file, from_samples
-from labkit.page.studio import Gone, Studio
+from labkit.page.studio import Studio
 
 _FILES = Path(__file__).with_name("files")
 _KINDS = {
@@ -21,16 +21,8 @@ _KINDS = {
 _LONGEST_NAME = 200
 
 
-class Request(NamedTuple):
-    """What is asked."""
-
-    query: str  # what follows the "?" of the address
-    body: bytes  # what was sent
-    gone: Gone  # whether nobody waits for the answer any more
-
-
-# Answers a request with JSON, a text or samples.
-Answer = Callable[[Studio, Request], "dict[str, Any] | str | bytes"]
+# Answers the query and the body of a request with JSON, a text or samples.
+Answer = Callable[[Studio, str, bytes], "dict[str, Any] | str | bytes"]
 
 
 def static_files() -> dict[str, tuple[str, bytes]]:
@@ -44,15 +36,6 @@ def static_files() -> dict[str, tuple[str, bytes]]:
     return files
 
 
-def _query(text: str) -> dict[str, str]:
-    try:
-        return {
-            name: found[0] for name, found in parse_qs(text, max_num_fields=5).items()
-        }
-    except ValueError:
-        raise wrong("too many fields") from None
-
-
 def _chosen(fields: dict[str, str]) -> int:
     number = fields.get("number", "")
     if not (number.isascii() and number.isdigit() and len(number) < 5):
@@ -60,9 +43,9 @@ def _chosen(fields: dict[str, str]) -> int:
     return int(number)
 
 
-def _hear(studio: Studio, request: Request) -> dict[str, Any]:
+def _hear(studio: Studio, query: str, body: bytes) -> dict[str, Any]:
     """Take a clip: samples, a file, or the number of one of the menu."""
-    fields, body = _query(request.query), request.body
+    fields = dict(parse_qsl(query))
     kind, name = fields.get("kind"), fields.get("name", "clip")[:_LONGEST_NAME]
     if kind == "menu":
         recording = studio.menu.read(_chosen(fields))
@@ -72,19 +55,17 @@ def _hear(studio: Studio, request: Request) -> dict[str, Any]:
         recording = from_samples(body, name)
     else:
         raise wrong("kind: f32, file or menu is needed")
-    return studio.hear(recording, fields, request.gone)
+    return studio.hear(recording, fields)
 
 
 def _asked(method: Callable[..., Any]) -> Answer:
-    return lambda studio, request: method(
-        studio, read_object(request.body), request.gone
-    )
+    return lambda studio, _, body: method(studio, read_object(body))
 
 
 GET: dict[str, Answer] = {
-    "/api/state": lambda studio, _: studio.state(),
-    "/api/models": lambda studio, _: studio.networks(),
-    "/api/clips": lambda studio, _: {"clips": studio.menu.as_dicts()},
+    "/api/state": lambda studio, *_: studio.state(),
+    "/api/models": lambda studio, *_: studio.networks(),
+    "/api/clips": lambda studio, *_: {"clips": studio.menu.as_dicts()},
 }
 POST: dict[str, Answer] = {
     "/api/clip": _hear,

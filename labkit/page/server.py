@@ -11,23 +11,21 @@ import json
 import select
 import socket
 import sys
-import threading
 import traceback
 from contextlib import suppress
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 from labkit.base import LabError, as_lab_error, unwritten_exercise
 from labkit.page.clips import MOST_BYTES
-from labkit.page.routes import GET, POST, Answer, Request, static_files
+from labkit.page.routes import GET, POST, Answer, static_files
 from labkit.page.studio import Studio
 
 _ADDRESS = "127.0.0.1"
-_MOST_CONNECTIONS = 32
-_SECONDS_TO_ASK = 30  # for a request to arrive in
-_SECONDS_OF_SILENCE = 10  # within it
+_SECONDS_OF_SILENCE = 10  # while a request arrives
 
 _HEADERS = {
     "Content-Security-Policy": "default-src 'none'; script-src 'self'; "
@@ -66,11 +64,9 @@ class PageServer(ThreadingHTTPServer):
     block_on_close = False
     # Started again, it gets its port at once. On Windows two programs would share it.
     allow_reuse_address = sys.platform != "win32"
-    request_queue_size = _MOST_CONNECTIONS
 
     def __init__(self, studio: Studio, port: int = 0) -> None:
         self.studio, self.files = studio, static_files()
-        self._places = threading.BoundedSemaphore(_MOST_CONNECTIONS)
         try:
             super().__init__((_ADDRESS, port), _Handler)
         except OSError as error:
@@ -93,20 +89,6 @@ class PageServer(ThreadingHTTPServer):
         """The names of this server in requests."""
         return f"{_ADDRESS}:{self.port}", f"localhost:{self.port}"
 
-    def process_request(self, request: Any, client_address: Any) -> None:  # noqa: ANN401 (as the base class has it)
-        """Answer in a thread; with too many of them, hang up."""
-        if not self._places.acquire(blocking=False):
-            self.shutdown_request(request)
-            return
-        super().process_request(request, client_address)
-
-    def process_request_thread(self, request: Any, client_address: Any) -> None:  # noqa: ANN401 (as the base class has it)
-        """Answer, then give the place back."""
-        try:
-            super().process_request_thread(request, client_address)
-        finally:
-            self._places.release()
-
     def handle_error(self, request: Any, client_address: Any) -> None:  # noqa: ANN401 (as the base class has it)
         """Say nothing where a browser has hung up."""
 
@@ -117,22 +99,6 @@ class _Handler(BaseHTTPRequestHandler):
     server: PageServer
     server_version, sys_version = "labkit", ""
     timeout = _SECONDS_OF_SILENCE
-
-    def setup(self) -> None:
-        """Hang up on who takes too long to ask."""
-        super().setup()
-        self._alarm = threading.Timer(_SECONDS_TO_ASK, self._hang_up)
-        self._alarm.daemon = True
-        self._alarm.start()
-
-    def finish(self) -> None:
-        """End the connection."""
-        self._alarm.cancel()
-        super().finish()
-
-    def _hang_up(self) -> None:
-        with suppress(OSError):  # the browser was quicker
-            self.connection.shutdown(socket.SHUT_RDWR)
 
     def do_GET(self) -> None:
         """Send a file of the page, or an answer."""
@@ -147,7 +113,6 @@ class _Handler(BaseHTTPRequestHandler):
             self._check_sender()
             url = urlsplit(self.path)
             body = self._read_body() if routes is POST else b""
-            self._alarm.cancel()
             if routes is GET and url.path in self.server.files:
                 kind, content = self.server.files[url.path]
             elif url.path in routes:
@@ -162,7 +127,8 @@ class _Handler(BaseHTTPRequestHandler):
             self._send(HTTPStatus.OK, kind, content)
 
     def _call(self, answer: Answer, query: str, body: bytes) -> tuple[str, bytes]:
-        found = answer(self.server.studio, Request(query, body, self._is_gone))
+        with self.server.studio.turn(self._is_gone):
+            found = answer(self.server.studio, query, body)
         if isinstance(found, bytes):
             return "application/octet-stream", found
         if isinstance(found, str):
@@ -214,8 +180,7 @@ class _Handler(BaseHTTPRequestHandler):
             where = traceback.extract_tb(error.__traceback__)[-1]
             known = LabError(
                 f"{type(error).__name__}: {error} "
-                f"({where.filename.replace(chr(92), '/').rpartition('/')[2]}, "
-                f"line {where.lineno})",
+                f"({Path(where.filename).name}, line {where.lineno})",
                 "the terminal shows the whole traceback",
             )
         status = HTTPStatus.UNPROCESSABLE_ENTITY

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, nullcontext
 from dataclasses import replace
 from pathlib import Path
-from threading import RLock
+from threading import Lock
 from typing import Any
 
 import torch
@@ -49,11 +49,6 @@ _MOST_PLAIN = 10_000
 Gone = Callable[[], bool]  # whether nobody waits for an answer any more
 
 
-def _give_up_if(gone: Gone) -> None:
-    if gone():
-        raise ConnectionAbortedError("nobody waits for this answer")
-
-
 class Studio:
     """Networks with their decoders, and the clips that they have heard.
 
@@ -67,7 +62,7 @@ class Studio:
 
     def __init__(self, page: argparse.Namespace, desk: Desk) -> None:
         self._page, self._desk = page, desk
-        self._turn = RLock()
+        self._turn = Lock()
         self._shelf, self._n_heard = Recent(_KEPT), 0  # clips, by the ids of the page
         self.menu = Menu(page.clips)
         self._networks = self._find_networks()
@@ -76,23 +71,28 @@ class Studio:
         self._open(self._first)
 
     @contextmanager
-    def _my_turn(self, gone: Gone) -> Iterator[None]:
+    def turn(self, gone: Gone) -> Iterator[None]:
         """Wait until no other request computes."""
         deadline = time.monotonic() + _PATIENCE
         while not self._turn.acquire(timeout=_LOOKS_UP):
-            _give_up_if(gone)
-            if time.monotonic() > deadline:
+            if gone() or time.monotonic() > deadline:
                 raise LabError("another decoding takes long", "wait, then try again")
         try:
-            _give_up_if(gone)
+            self._gone = gone
+            self._give_up()
             with torch.inference_mode():
                 yield
         finally:
             self._turn.release()
 
+    def _give_up(self, *_: object) -> None:
+        """Stop what nobody waits for any more."""
+        if self._gone():
+            raise ConnectionAbortedError
+
     def prepare(self) -> None:
         """Load the language model of characters: it takes some seconds."""
-        with self._my_turn(lambda: False):
+        with self.turn(lambda: False):
             self._open(self._first).make_search("beam", "char")
 
     # Networks.
@@ -131,23 +131,20 @@ class Studio:
 
     def state(self) -> dict[str, Any]:
         """Say what the network to begin with can do."""
-        with self._my_turn(lambda: False):
-            return self._state(self._first)
+        return self._state(self._first)
 
     def networks(self) -> dict[str, Any]:
         """List the networks on disk, those of new runs too."""
         found = self._find_networks()
-        with self._my_turn(lambda: False):
-            self._networks = {self._first: self._networks[self._first], **found}
+        self._networks = {self._first: self._networks[self._first], **found}
         return {"networks": [network.as_dict() for network in found.values()]}
 
-    def use(self, asked: Mapping[str, Any], gone: Gone) -> dict[str, Any]:
+    def use(self, asked: Mapping[str, Any]) -> dict[str, Any]:
         """Load one of ``networks``, as it is on disk now; say what it can do."""
         self.networks()
-        with self._my_turn(gone):
-            name = one_of(asked, "name", [*self._networks]) or ""
-            self._setups.pop(name, None)
-            return self._state(name)
+        name = one_of(asked, "name", [*self._networks]) or ""
+        self._setups.pop(name, None)
+        return self._state(name)
 
     # Clips.
 
@@ -159,27 +156,22 @@ class Studio:
         network = self._networks[name]
         return Heard(recording, network, log_mel, encoding, log_probs)
 
-    def hear(
-        self, recording: Recording, asked: Mapping[str, Any], gone: Gone
-    ) -> dict[str, Any]:
+    def hear(self, recording: Recording, asked: Mapping[str, Any]) -> dict[str, Any]:
         """Run a network over a recording, and keep both."""
-        with self._my_turn(gone):
-            name = self._name(asked)
-            self._n_heard += 1
-            id_ = str(self._n_heard)
-            self._shelf.put(id_, self._listen(recording, name))
-            return self._look(id_, self._open(name))
+        name = self._name(asked)
+        self._n_heard += 1
+        id_ = str(self._n_heard)
+        self._shelf.put(id_, self._listen(recording, name))
+        return self._look(id_, self._open(name))
 
-    def look(self, asked: Mapping[str, Any], gone: Gone) -> dict[str, Any]:
+    def look(self, asked: Mapping[str, Any]) -> dict[str, Any]:
         """Return the pictures of a kept clip, by the network that is asked."""
-        with self._my_turn(gone):
-            setup, _ = self._heard(asked)
-            return self._look(asked["id"], setup)
+        setup, _ = self._heard(asked)
+        return self._look(asked["id"], setup)
 
-    def sound(self, asked: Mapping[str, Any], gone: Gone) -> bytes:
+    def sound(self, asked: Mapping[str, Any]) -> bytes:
         """Return a kept clip as samples, for browsers that cannot read its file."""
-        with self._my_turn(gone):
-            return to_samples(self._take(asked).recording)
+        return to_samples(self._take(asked).recording)
 
     def _take(self, asked: Mapping[str, Any]) -> Heard:
         id_ = asked.get("id")
@@ -217,11 +209,18 @@ class Studio:
 
     # Decoding.
 
+    def _wished(self, asked: Mapping[str, Any]) -> tuple[Setup, Heard, Wish]:
+        """Take a clip, and how it is to be decoded, which the setup's options hold."""
+        setup, heard = self._heard(asked)
+        wish = read_wish(asked, [*setup.decoders])
+        args = argparse.Namespace(**{**vars(setup.args), **wish.options})
+        return replace(setup, args=args), heard, wish
+
     def _find(
-        self, setup: Setup, heard: Heard, wish: Wish, gone: Gone
+        self, setup: Setup, heard: Heard, wish: Wish
     ) -> tuple[list[Hypothesis], int]:
         """Decode; return the n-best list and the calls of the attention decoder."""
-        width = wish.options["beamwidth"]
+        width = setup.args.beamwidth
         if wish.decoder == "prefix" and width * len(heard.log_probs) > _MOST_PLAIN:
             raise LabError(
                 f"beam {width} over {len(heard.log_probs)} frames takes too long in "
@@ -229,83 +228,69 @@ class Studio:
                 f"choose a beam of at most {_MOST_PLAIN // len(heard.log_probs)}, or "
                 "the decoder beam",
             )
-        options = argparse.Namespace(**{**vars(setup.args), **wish.options})
-        search = replace(setup, args=options).make_search(wish.decoder, wish.lm)
-
-        def look_up(*_: object) -> None:
-            _give_up_if(gone)
-
+        search = setup.make_search(wish.decoder, wish.lm)
         network = search.network  # the attention decoder, called for each symbol
-        hook = network.register_forward_pre_hook(look_up) if network else None
+        hook = network and network.register_forward_pre_hook(self._give_up)
         with hook or nullcontext():
             (found,) = search(heard.encoding)
         return found, search.n_calls
 
-    def decode(self, asked: Mapping[str, Any], gone: Gone) -> dict[str, Any]:
+    def decode(self, asked: Mapping[str, Any]) -> dict[str, Any]:
         """Decode a clip: the n-best list, and the times of one hypothesis of it."""
-        with self._my_turn(gone):
-            setup, heard = self._heard(asked)
-            wish, redecoding = read_wish(asked, [*setup.decoders]), None
-            if wish.decoder == "par":
-                redecoding = Redecoding(self._desk("hybrid"))
-                decoders = {**setup.decoders, "par": redecoding.make_search}
-                setup = replace(setup, decoders=decoders)
-            start = time.perf_counter()
-            found, n_calls = self._find(setup, heard, wish, gone)
-            seconds = time.perf_counter() - start
-            chosen = min(wish.shown, len(found) - 1, _MOST_SHOWN - 1)
-            one, said = found[chosen], heard.recording
-            nbest = [scored(one, setup) for one in found[:_MOST_SHOWN]]
-            (timed,) = setup.describe([one], heard.log_probs, said.seconds)
-            reference = wish.reference or said.reference
-            return {
-                "decoder": wish.decoder,
-                "lm": wish.lm,
-                "seconds": seconds,
-                "calls": n_calls,
-                "cut": one.cut,
-                "nbest": nbest,
-                "chosen": chosen,
-                "shown": timed.as_dict(),
-                "again": redecoding.segments(one, setup) if redecoding else [],
-                "errors": _errors(reference, nbest[chosen]["text"], setup),
-            }
+        (setup, heard, wish), redecoding = self._wished(asked), None
+        if wish.decoder == "par":
+            redecoding = Redecoding(self._desk("hybrid"))
+            decoders = {**setup.decoders, "par": redecoding.make_search}
+            setup = replace(setup, decoders=decoders)
+        start = time.perf_counter()
+        found, n_calls = self._find(setup, heard, wish)
+        seconds = time.perf_counter() - start
+        chosen = min(wish.shown, len(found) - 1, _MOST_SHOWN - 1)
+        one, said = found[chosen], heard.recording
+        nbest = [scored(one, setup) for one in found[:_MOST_SHOWN]]
+        (timed,) = setup.describe([one], heard.log_probs, said.seconds)
+        reference = wish.reference or said.reference
+        return {
+            "decoder": wish.decoder,
+            "lm": wish.lm,
+            "seconds": seconds,
+            "calls": n_calls,
+            "cut": one.cut,
+            "nbest": nbest,
+            "chosen": chosen,
+            "shown": timed.as_dict(),
+            "again": redecoding.segments(one, setup) if redecoding else [],
+            "errors": _errors(reference, nbest[chosen]["text"], setup),
+        }
 
-    def export(self, asked: Mapping[str, Any], gone: Gone) -> str:
+    def export(self, asked: Mapping[str, Any]) -> str:
         """Write what a decoder finds as ``test --output`` does: txt, json or srt."""
-        with self._my_turn(gone):
-            kind = one_of(asked, "kind", ("txt", "json", "srt")) or ""
-            setup, heard = self._heard(asked)
-            wish, said = read_wish(asked, [*setup.decoders]), heard.recording
-            found = self._find(setup, heard, wish, gone)[0][:_MOST_SHOWN]
-            return Transcript(
-                said.name,
-                said.seconds,
-                wish.decoder,
-                setup.describe(found, heard.log_probs, said.seconds),
-                wish.reference or said.reference,
-            ).written(kind)
+        kind = one_of(asked, "kind", ("txt", "json", "srt")) or ""
+        setup, heard, wish = self._wished(asked)
+        said, found = heard.recording, self._find(setup, heard, wish)[0]
+        return Transcript(
+            said.name,
+            said.seconds,
+            wish.decoder,
+            setup.describe(found, heard.log_probs, said.seconds),
+            wish.reference or said.reference,
+        ).written(kind)
 
     # Looking inside.
 
-    def follow(self, asked: Mapping[str, Any], gone: Gone) -> dict[str, Any]:
+    def follow(self, asked: Mapping[str, Any]) -> dict[str, Any]:
         """Return the beam after each frame."""
-        with self._my_turn(gone):
-            setup, heard = self._heard(asked)
-            wish = read_wish(asked, [*setup.decoders])
-            width = min(wish.options["beamwidth"], _WIDEST_FOLLOWED)
-            options = {**vars(setup.args), **wish.options, "beamwidth": width}
-            setup = replace(setup, args=argparse.Namespace(**options))
-            search = setup.make_search("beam", wish.lm)
-            return {"frames": beam_by_frame(setup, search, heard.log_probs)}
+        setup, heard, wish = self._wished(asked)
+        setup.args.beamwidth = min(setup.args.beamwidth, _WIDEST_FOLLOWED)
+        search = setup.make_search("beam", wish.lm)
+        return {"frames": beam_by_frame(setup, search, heard.log_probs)}
 
-    def attend(self, asked: Mapping[str, Any], gone: Gone) -> dict[str, Any]:
+    def attend(self, asked: Mapping[str, Any]) -> dict[str, Any]:
         """Return where attention looks while it reads a transcript."""
-        with self._my_turn(gone):
-            (setup, heard), said = self._heard(asked), text(asked, "text")
-            if not said:
-                raise wrong("text: what attention reads is needed")
-            return attention(setup, heard.encoding, said)
+        (setup, heard), said = self._heard(asked), text(asked, "text")
+        if not said:
+            raise wrong("text: what attention reads is needed")
+        return attention(setup, heard.encoding, said)
 
 
 def _errors(reference: str | None, written: str, setup: Setup) -> dict[str, Any] | None:

@@ -114,9 +114,9 @@ def first_words(lines: tuple[str, ...]) -> list[str]:
 @pytest.mark.usefixtures("translated")
 def test_a_failure_and_a_crash_are_translated() -> None:
     exercise = EXERCISES["E08"]
-    made = failure(exercise, ("called", "f"), ("expected", "x"), ("got", "y"))
+    made = failure(exercise, "x", "y", "z")
     assert first_words(made.lines[1:]) == [
-        f"{MARK}{word}" for word in ("called", "expected", "got", "re-run")
+        f"{MARK}{word}" for word in ("called", "expected", "got", "why", "re-run")
     ]
     for reply in (
         Reply((), killed="time"),

@@ -68,13 +68,13 @@ def forged_convolutions() -> dict:
 
 def test_shapes_are_judged_before_anything_is_computed(judge: Judge) -> None:
     generator = torch.Generator().manual_seed(5)
-    inputs = EXERCISES["E17"].inputs(generator)
+    inputs = EXERCISES["E17"].check.inputs(generator)
     forged = forged_convolutions()
     dropout = inputs["dropout"]
     forged = {**forged, "dropouts": [dropout, dropout], "dropped": dropout}
     verdict, _ = judge.judge("E17", [5], [to_bytes({"result": forged})])
     assert "shapes of the weights" in "\n".join(verdict.lines)
-    inputs = EXERCISES["E19"].inputs(torch.Generator().manual_seed(5))
+    inputs = EXERCISES["E19"].check.inputs(torch.Generator().manual_seed(5))
     nhidden, n_symbols = inputs["sizes"]
     forged = {
         "type": "Sequential",

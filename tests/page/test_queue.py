@@ -80,8 +80,8 @@ def test_a_decoding_stops_when_nobody_waits(page: Client, clip: str) -> None:
     asked = {"id": clip, "network": "attends_0", "decoder": "joint", "beam": 2}
     n_calls = page.post("/api/decode", **asked).json["calls"]
     looks = iter([False] * 4)
-    with pytest.raises(ConnectionAbortedError):
-        studio.decode(asked, lambda: next(looks, True))
+    with pytest.raises(ConnectionAbortedError), studio.turn(lambda: next(looks, True)):
+        studio.decode(asked)
     assert n_calls > 4
 
 

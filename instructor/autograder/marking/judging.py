@@ -86,19 +86,13 @@ class Judge:
 
 
 def _too_much(exercise: Exercise) -> Verdict:
-    return failure(
-        exercise,
-        ("called", exercise.function),
-        ("expected", phrases.A_RESULT),
-        ("got", phrases.TOO_MUCH),
-        ("why", phrases.WHY_TOO_MUCH),
-    )
+    return failure(exercise, phrases.A_RESULT, phrases.TOO_MUCH, phrases.WHY_TOO_MUCH)
 
 
 @lru_cache(maxsize=2)
 def _drawn(exercise: Exercise, seeds: tuple[int, ...]) -> list[Values]:
     generators = [torch.Generator().manual_seed(seed) for seed in seeds]
-    return [exercise.inputs(generator) for generator in generators]
+    return [exercise.check.inputs(generator) for generator in generators]
 
 
 def _answer(exercises: Mapping[str, Exercise], parts: list[bytes]) -> list[bytes]:

@@ -67,13 +67,8 @@ def tried(
 
 def out_of_time(exercise: Exercise, seconds: float) -> Trial:
     """Explain an exercise that was not run, as others had taken all the time."""
-    verdict = failure(
-        exercise,
-        ("called", exercise.function),
-        ("expected", phrases.A_RESULT),
-        ("got", phrases.NOT_RUN.format(seconds=f"{seconds:.0f}")),
-        ("why", phrases.WHY_NOT_RUN),
-    )
+    got = phrases.NOT_RUN.format(seconds=f"{seconds:.0f}")
+    verdict = failure(exercise, phrases.A_RESULT, got, phrases.WHY_NOT_RUN)
     return Trial(replace(verdict, state=CRASH))
 
 
@@ -96,10 +91,9 @@ def sealed(
         reason = phrases.SEALED
     shown = failure(
         exercise,
-        ("called", exercise.function),
-        ("expected", phrases.RIGHT_BESIDE.format(functions=beside)),
-        ("got", phrases.ANOTHER if trial.judged else phrases.NONE),
-        ("why", reason),
+        phrases.RIGHT_BESIDE.format(functions=beside),
+        phrases.ANOTHER if trial.judged else phrases.NONE,
+        reason,
     )
     verdict = replace(verdict, lines=shown.lines)
     return Trial(verdict, trial.judged, trial.seconds, sealed=True)
@@ -133,13 +127,8 @@ def _crash(exercise: Exercise, reply: Reply, place: str, limits: Limits) -> Verd
         why = phrases.WHY_ENDED_BY
     else:
         got, why = phrases.EXITED.format(code=reply.code), phrases.WHY_EXITED
-    return failure(
-        exercise,
-        ("called", exercise.function),
-        ("expected", phrases.A_RESULT),
-        ("got", got),
-        ("why", phrases.IT_WAS_AT.format(why=why, place=place) if place else why),
-    )
+    why = phrases.IT_WAS_AT.format(why=why, place=place) if place else why
+    return failure(exercise, phrases.A_RESULT, got, why)
 
 
 def better(as_is: Trial | None, alone: Trial | None) -> Trial | None:

@@ -173,13 +173,7 @@ class Trials:
         if source.error:
             got = phrases.SYNTAX_ERROR.format(error=source.error)
             why = phrases.NO_CODE_RUNS.format(file=exercise.file, error=source.error)
-        return failure(
-            exercise,
-            ("called", exercise.function),
-            ("expected", phrases.A_FUNCTION.format(**names)),
-            ("got", got),
-            ("why", why),
-        )
+        return failure(exercise, phrases.A_FUNCTION.format(**names), got, why)
 
     def _try(
         self,

@@ -13,7 +13,6 @@ const FRENCH = [
   ["text: what attention reads is needed", "texte : il manque ce que l'attention doit lire"],
   ["number: that of a clip is needed", "numéro : il manque celui d'un extrait"],
   ["kind: f32, file or menu is needed", "genre : il faut f32, file ou menu"],
-  ["too many fields", "trop de champs"],
   ["{0}: it lasts {1} s", "{0} : durée de {1} s"],
   ["{0}: it lasts {1} ms", "{0} : durée de {1} ms"],
   ["{0}: it holds values that are no sound (NaN or infinite)", "{0} : contient des valeurs qui ne sont pas du son (NaN ou infini)"],

@@ -103,9 +103,7 @@ def main(transcripts: Path, fold: Path) -> None:
 
 def parse() -> argparse.Namespace:
     """Read the command line."""
-    parser = LabParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = LabParser(description=__doc__)
     parser.add_argument("transcripts", type=Path, help="fold_test.json")
     parser.add_argument("fold", type=Path, help="test.tsv")
     parser.add_argument("--verbose", action="store_true")

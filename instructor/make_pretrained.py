@@ -48,9 +48,7 @@ def make(checkpoint: Path, output: Path) -> None:
 
 def parse() -> argparse.Namespace:
     """Read the command line."""
-    parser = LabParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = LabParser(description=__doc__)
     parser.add_argument("checkpoint", type=Path, help="best_model.pt of a run")
     parser.add_argument("-o", "--output", type=Path, default=PRETRAINED)
     parser.add_argument("--verbose", action="store_true")

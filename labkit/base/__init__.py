@@ -1,7 +1,7 @@
 """Errors, files, command lines and cores, for all rooms. No torch at import."""
 
 from labkit.base.archive import write_zip
-from labkit.base.arguments import LabParser, ModuleParser, number, text
+from labkit.base.arguments import LabParser, number, text
 from labkit.base.cores import (
     available_cores,
     cores_of_process,
@@ -29,7 +29,6 @@ from labkit.base.files import (
 from labkit.base.paths import (
     DEBUG_PREFIX,
     EMBEDDED_CORPORA,
-    FIGURES,
     LANGUAGE_MODELS,
     PRETRAINED,
     ROOT,
@@ -45,7 +44,6 @@ __all__ = [
     "DEBUG_PREFIX",
     "EMBEDDED_CORPORA",
     "EXERCISE_ID",
-    "FIGURES",
     "INTERRUPTED",
     "KIT_VERSION",
     "LANGUAGE_MODELS",
@@ -57,7 +55,6 @@ __all__ = [
     "Lab",
     "LabError",
     "LabParser",
-    "ModuleParser",
     "Table",
     "as_lab_error",
     "atomic",

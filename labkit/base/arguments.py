@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import difflib
+import os
 import re
 import sys
 from collections.abc import Callable
@@ -18,13 +19,15 @@ class LabParser(argparse.ArgumentParser):
     """A parser that reports an error in two lines, cause and remedy."""
 
     def __init__(self, **options: Any) -> None:
+        options.setdefault("prog", f"python {os.path.basename(sys.argv[0])}")
+        options.setdefault("formatter_class", argparse.RawDescriptionHelpFormatter)
         super().__init__(**options)
         # argparse takes -1 for a value, but -1e3 and -inf for options.
         self._negative_number_matcher = _NEGATIVE_NUMBER
 
     def error(self, message: str) -> NoReturn:
         """Print cause and remedy, and exit with 2."""
-        remedy = f"python {self.prog} --help lists the options"
+        remedy = f"{self.prog} --help lists the options"
         unknown = message.rpartition("unrecognized arguments: ")[2].split()
         if "unrecognized arguments" in message and unknown:
             known = [o for a in self._actions for o in a.option_strings]
@@ -32,14 +35,6 @@ class LabParser(argparse.ArgumentParser):
             remedy = f"did you mean {close[0]}? {remedy}" if close else remedy
         print(f"error: {message}\nto do: {remedy}", file=sys.stderr)
         raise SystemExit(USAGE)
-
-
-class ModuleParser(LabParser):
-    """Shows in its usage line how a module is run, for subcommands too."""
-
-    def format_help(self) -> str:
-        """Write "python -m" where argparse writes "-m" alone."""
-        return super().format_help().replace("usage: -m", "usage: python -m", 1)
 
 
 def number(

@@ -8,5 +8,4 @@ ROOT = Path(__file__).resolve().parents[2]
 PRETRAINED = ROOT / "pretrained" / "fr.pt"
 LANGUAGE_MODELS = ROOT / "corpora" / "lm"
 EMBEDDED_CORPORA = ROOT / "corpora"
-FIGURES = Path("logs", "figures")  # in the current folder
 DEBUG_PREFIX = "debug_"  # how the names of the folders of --debug runs begin

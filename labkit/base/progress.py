@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Iterator, Sized
+from collections.abc import Iterable, Iterator
 from typing import TextIO, TypeVar
 
 Item = TypeVar("Item")
@@ -25,11 +25,6 @@ def progress(
     """
     from tqdm import tqdm  # here: make_starter.py runs without any package
 
-    total = len(items) if isinstance(items, Sized) else total
     hidden = quiet or not (screen or sys.stderr).isatty()
-    yield from tqdm(
-        *(items, title, total, False, screen),
-        disable=hidden,
-        unit=unit,
-        initial=done,
-    )
+    bar = {"desc": title, "total": total, "unit": unit, "initial": done}
+    yield from tqdm(items, leave=False, file=screen, disable=hidden, **bar)

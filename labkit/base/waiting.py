@@ -11,6 +11,7 @@ from __future__ import annotations
 import os
 import time
 from pathlib import Path
+from statistics import mean
 
 from labkit.base.cores import cores_of_process
 
@@ -20,7 +21,7 @@ _BETWEEN = 0.01  # s
 
 
 def choose_waiting(n_threads: int | None) -> None:
-    """Let the threads sleep while they wait, if the machine is busy.
+    """Let the threads sleep while they wait, if other programs need their cores.
 
     A policy that the environment names already is left alone.
 
@@ -30,19 +31,8 @@ def choose_waiting(n_threads: int | None) -> None:
     if "OMP_WAIT_POLICY" in os.environ:
         return
     n_threads, n_cores = n_threads or cores_of_process(), os.cpu_count() or 1
-    if n_threads > 1 and must_sleep(busy_others(), n_threads, n_cores):
+    if n_threads > 1 and round(busy_others()) + n_threads > n_cores:
         os.environ["OMP_WAIT_POLICY"] = "PASSIVE"
-
-
-def must_sleep(n_busy: float, n_threads: int, n_cores: int) -> bool:
-    """Check whether other programs need the cores of ``n_threads`` threads.
-
-    Args:
-        n_busy: How many other threads are running on the machine.
-        n_threads: Threads of this process.
-        n_cores: Cores of the machine, whoever may use them.
-    """
-    return round(n_busy) + n_threads > n_cores
 
 
 def busy_others() -> float:
@@ -51,12 +41,11 @@ def busy_others() -> float:
     The load average itself would count for a minute what has ended.
     """
     counts = []
-    for look in range(_LOOKS):
-        if look:
-            time.sleep(_BETWEEN)
-        try:
+    try:
+        for _ in range(_LOOKS):
             running, _, _ = _LOAD.read_text().split()[3].partition("/")
             counts.append(int(running) - 1)  # without this one
-        except (OSError, ValueError, IndexError):
-            return 0.0
-    return max(0.0, sum(counts) / len(counts))
+            time.sleep(_BETWEEN)
+    except (OSError, ValueError, IndexError):
+        return 0.0
+    return mean(counts)

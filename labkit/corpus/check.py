@@ -16,7 +16,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from labkit.base import FIGURES, LabError, ModuleParser, run_program
+from labkit.base import LabError, LabParser, run_program
 
 if TYPE_CHECKING:
     from labkit.corpus.inspection import Audio, Fold
@@ -146,7 +146,7 @@ def check(args: argparse.Namespace) -> None:
     report.print_overlaps(folds)
     report.print_characters(folds)
     figure = f"lengths_{folder.parent.name}_{folder.name}.png"
-    save_figure(plot_lengths(folds, low, high), FIGURES / figure)
+    save_figure(plot_lengths(folds, low, high), Path("logs", "figures", figure))
     _refuse(folds, errors, sizes, audio, low, high)
     without = ", without the clips that cannot be read" * (faulty or bool(audio.broken))
     print(f"\nready{without}: {_command(folder, low, high)}")
@@ -154,11 +154,7 @@ def check(args: argparse.Namespace) -> None:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Answer the command line; return the exit code."""
-    parser = ModuleParser(
-        prog="-m labkit.corpus",
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+    parser = LabParser(prog="python -m labkit.corpus", description=__doc__)
     add, seconds = parser.add_argument, {"type": float, "metavar": "S"}
     add("command", choices=["check"], metavar="check", help="check a release")
     add("folder", metavar="FOLDER", type=Path, help="of a release: ROOT/VERSION")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import csv
 import sys
 from collections.abc import Sequence
@@ -158,9 +157,7 @@ def main(
         The exit code: 0 only when every exercise is done, or the request is met.
     """
     folder = Path(sys.argv[0]).resolve().parent
-    parser = LabParser(
-        description=description, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = LabParser(description=description)
     parser.add_argument("--list", action="store_true", help="list the exercises")
     parser.add_argument("--hint", metavar="ID", help="print the hint of an exercise")
     parser.add_argument("--doctor", action="store_true", help="check this computer")

@@ -20,7 +20,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from labkit.base import USAGE, LabError, LabParser, ModuleParser, number, run_program
+from labkit.base import USAGE, LabError, LabParser, number, run_program
 from labkit.lm.arpa import load_language_model, write_arpa
 from labkit.lm.ngram import (
     END,
@@ -157,13 +157,9 @@ def info(args: argparse.Namespace) -> None:
 
 
 def _parser() -> LabParser:
-    parser = ModuleParser(
-        prog="-m labkit.lm",
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+    parser = LabParser(prog="python -m labkit.lm", description=__doc__)
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
-    common = ModuleParser(add_help=False)
+    common = LabParser(add_help=False)
     verbose = "show the traceback of an error"
     common.add_argument("--verbose", action="store_true", help=verbose)
 

@@ -58,7 +58,6 @@ def _make_parser(part: Part, description: str | None, command: str) -> LabParser
     asked = command if command in COMMANDS else None
     parser = LabParser(
         description=description,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument(
         "command", choices=COMMANDS, help="with --help: the options of one command"

@@ -30,9 +30,7 @@ def parse_page(
     Raises:
         SystemExit: 2 for a wrong command line, 0 for ``--help``.
     """
-    parser = LabParser(
-        description=description, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = LabParser(description=description)
     parser.add_argument(
         "--clips",
         metavar="FILE",

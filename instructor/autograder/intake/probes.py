@@ -143,8 +143,8 @@ def probe_files(root: Path, exercises: Mapping[str, Exercise]) -> dict[str, str]
     wanted: dict[str, set[str]] = {}
     table = []
     for id_, exercise in exercises.items():
-        module = exercise.probe.__module__
-        owner = exercise.probe.__qualname__.partition(".")[0]
+        module = exercise.check.probe.__module__
+        owner = exercise.check.probe.__qualname__.partition(".")[0]
         wanted.setdefault(module, set()).add(owner)
         table.append(f'    "{id_}": {module}.{owner}.probe,')
     imports = [f"import {module}" for module in wanted]

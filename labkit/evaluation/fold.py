@@ -80,10 +80,7 @@ def _transcripts(
 def _compare(setup: Setup, loader: DataLoader) -> None:
     """Print the error rates of several decoders in one table."""
     args, searches = setup.args, _make_searches(setup)
-    reports = [FoldReport(name) for name in searches]
-    for batch in setup.encode_fold(loader):
-        for report, search in zip(reports, searches.values()):
-            setup.score(report, search, batch)
+    reports = setup.score_all(setup.encode_fold(loader), searches)
     weights = []
     if {"joint", "rescore"} & {name.partition("+")[0] for name in searches}:
         weights.append(f"--ctc_weight {args.ctc_weight:g}")

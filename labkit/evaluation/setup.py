@@ -6,7 +6,7 @@ import argparse
 import math
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -98,10 +98,8 @@ class CountingSearch:
         """
         hook = self.network and self.network.register_forward_hook(self._count)
         with hook or nullcontext():
-            parts = encoding.split(self.most)
-            return [
-                self.checked(nbest) for part in parts for nbest in self.search(part)
-            ]
+            parts = map(self.search, encoding.split(self.most))
+            return [self.checked(nbest) for part in parts for nbest in part]
 
     def checked(self, nbest: list[Hypothesis]) -> list[Hypothesis]:
         """Return an n-best list, which must not be empty."""
@@ -228,11 +226,19 @@ class Setup:
         speech = batch.encoding.n_frames * self.frame_seconds
         report.add_batch(search.n_calls - before, speech, batch.seconds, seconds)
         plain, decode = self.alphabet.plain, self.alphabet.decode
-        for one, reference, (best, *_) in zip(
-            batch.utterances, batch.references, found
-        ):
-            report.add(one.clip, reference, plain(decode(best.indices)), best.cut)
+        for one, said, (best, *_) in zip(batch.utterances, batch.references, found):
+            report.add(one.clip, said, plain(decode(best.indices)), best.cut)
         return found
+
+    def score_all(
+        self, batches: Iterable[EncodedBatch], searches: Mapping[str, CountingSearch]
+    ) -> list[FoldReport]:
+        """Score several searches, given by their names, on the same batches."""
+        reports = {name: FoldReport(name) for name in searches}
+        for batch in batches:
+            for name, search in searches.items():
+                self.score(reports[name], search, batch)
+        return [*reports.values()]
 
     def describe(
         self,

@@ -14,9 +14,8 @@ from labkit.base import progress
 from labkit.decoding import FlashlightDecoder
 from labkit.evaluation.figures import plot_sweep, plot_thresholds
 from labkit.evaluation.setup import EncodedBatch, Setup
-from labkit.evaluation.tables import FoldReport
+from labkit.evaluation.tables import FoldReport, print_comparison
 from labkit.figures import save_figure
-from labkit.metrics import ErrorRate
 
 _CLIPS = 400  # enough to rank the weights, few enough to keep in memory
 _SHOWN_POINTS = 5  # the best of a sweep
@@ -35,69 +34,39 @@ CTC_WEIGHTS = Axis("ctc_weight", (0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.7, 0.9, 1.0))
 THRESHOLDS = (0.0, 0.5, 0.7, 0.8, 0.9, 0.95, 0.98, 0.99, 0.995, 0.999, 1.0)
 
 
-class SweepPoint(NamedTuple):
-    """The error rates with one value on each of two axes."""
-
-    first: float
-    second: float
-    cer: ErrorRate
-    wer: ErrorRate
-
-
 def sweep(
     setup: Setup, batches: Sequence[EncodedBatch], axes: tuple[Axis, Axis]
-) -> list[SweepPoint]:
+) -> dict[tuple[float, ...], FoldReport]:
     """Score the batches with every value of an option and every value of another."""
-    args, points = setup.args, []
+    args, reports = setup.args, {}
     grid = [*itertools.product(*(axis.values for axis in axes))]
     for values in progress(grid, "sweep"):
         changes = {axis.option: value for axis, value in zip(axes, values)}
         search = setup.make_search(args.decoder, args.lm, **changes)
-        report = FoldReport()
-        for batch in batches:
-            setup.score(report, search, batch)
-        points.append(SweepPoint(*values, report.cer, report.wer))
-    return points
-
-
-def rank(points: Sequence[SweepPoint], usual: tuple[float, float]) -> list[SweepPoint]:
-    """Sort the points of a sweep, the best first.
-
-    Args:
-        points: The points.
-        usual: A value of each option; of equally good points, only the one nearest to
-            them is kept.
-    """
-    points = sorted(
-        points,
-        key=lambda p: (p.wer.rate, p.cer.rate, math.dist((p.first, p.second), usual)),
-    )
-    best: dict[tuple[float, float], SweepPoint] = {}
-    for point in points:
-        best.setdefault((point.wer.rate, point.cer.rate), point)
-    return list(best.values())
+        (reports[values],) = setup.score_all(batches, {"": search})
+    return reports
 
 
 def tune(setup: Setup, loader: DataLoader) -> None:
     """Print and draw the error rates for many weights of a search."""
     args, axes = setup.args, _axes(setup)
-    names = [axis.option for axis in axes]
     batches = list(setup.encode_fold(loader, _CLIPS))
-    points = sweep(setup, batches, axes)
-    best = rank(points, (getattr(args, names[0]), getattr(args, names[1])))
+    reports = sweep(setup, batches, axes)
     print(f"{sum(len(batch.utterances) for batch in batches)} clips")
-    greedy, search = FoldReport("greedy"), setup.make_search("greedy", None)
-    for batch in batches:
-        setup.score(greedy, search, batch)
+    search = setup.make_search("greedy", None)
+    (greedy,) = setup.score_all(batches, {"greedy": search})
     print(f"greedy decoding, to compare: WER {greedy.wer}, CER {greedy.cer}")
-    first, second = (f"--{name}" for name in names)
+    first, second = (f"--{axis.option}" for axis in axes)
     print(f"   WER      CER {first:>13} {second:>14}")
-    for point in best[:_SHOWN_POINTS]:
-        print(
-            f"{point.wer!s:>7}  {point.cer!s:>7} {point.first:12g} {point.second:14g}"
-        )
-    rates = {(p.second, p.first): p.wer.rate for p in points}
-    table = [[rates[y, x] for x in axes[0].values] for y in axes[1].values]
+    usual = [getattr(args, axis.option) for axis in axes]
+    best: dict[tuple[float, float], tuple[float, ...]] = {}
+    for values in sorted(reports, key=lambda values: math.dist(values, usual)):
+        # Of equally good values, those nearest to the usual ones are shown.
+        best.setdefault((reports[values].wer.rate, reports[values].cer.rate), values)
+    for _, values in sorted(best.items())[:_SHOWN_POINTS]:
+        report, (first, second) = reports[values], values
+        print(f"{report.wer!s:>7}  {report.cer!s:>7} {first:12g} {second:14g}")
+    table = [[reports[x, y].wer.rate for x in axes[0].values] for y in axes[1].values]
     model = f" with {args.lm}" if args.lm else ""
     title = f"WER, {args.decoder}{model}, {args.fold} fold"
     figure = plot_sweep(axes[0], axes[1], table, title)
@@ -125,25 +94,16 @@ def _axes(setup: Setup) -> tuple[Axis, Axis]:
 
 def sweep_thresholds(setup: Setup, loader: DataLoader) -> None:
     """Print and draw the scores of a fold for many values of --par_threshold."""
-    args = setup.args
-    reports = [FoldReport(f"{threshold:g}") for threshold in THRESHOLDS]
-    searches = [
-        setup.make_search("par", None, par_threshold=threshold)
+    searches = {
+        f"par {threshold:g}": setup.make_search("par", None, par_threshold=threshold)
         for threshold in THRESHOLDS
-    ]
-    for batch in setup.encode_fold(loader):
-        for report, search in zip(reports, searches):
-            setup.score(report, search, batch)
-    print("--par_threshold      CER      WER   calls/batch   ms/utt.")
-    for report in reports:
-        print(
-            f"{report.decoder:>15}  {report.cer!s:>7}  {report.wer!s:>7} "
-            f"{report.calls_per_batch:13.1f} {report.decoding_ms:9.1f}"
-        )
+    }
+    reports = setup.score_all(setup.encode_fold(loader), searches)
+    print_comparison(reports, "par: with --par_threshold")
     figure = plot_thresholds(
         THRESHOLDS,
         [(report.cer.rate, report.wer.rate) for report in reports],
         [report.calls_per_batch for report in reports],
-        f"partially autoregressive decoding, {args.fold} fold",
+        f"partially autoregressive decoding, {setup.args.fold} fold",
     )
-    save_figure(figure, Path(args.baselogdir, "figures", "sweep_par.png"))
+    save_figure(figure, Path(setup.args.baselogdir, "figures", "sweep_par.png"))

@@ -25,9 +25,8 @@ from torch.nn.utils.rnn import pack_sequence
 from labkit.base.errors import LabError, run_program
 from labkit.decoding.encoding import Encoding, log_posteriors
 from labkit.decoding.search import SearchOptions, beam_decoder, make_fusion
-from labkit.evaluation import tune
+from labkit.evaluation import FoldReport, tune
 from labkit.evaluation.transcribe import score_text
-from labkit.evaluation.tune import SweepPoint
 from labkit.lm.arpa import write_arpa
 from labkit.lm.ngram import estimate
 from labkit.metrics import ErrorRate
@@ -439,7 +438,8 @@ def test_of_weights_that_are_equally_good_the_usual_one_is_shown(
     recognise: Recognise, fold: tuple[object, ...], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     rate = ErrorRate(1, 0, 0, 2)
-    points = [SweepPoint(w, b, rate, rate) for w in (0.0, 0.5, 1.0) for b in (0.0, 1.0)]
+    report = FoldReport(cer=rate, wer=rate)
+    points = {(w, b): report for w in (0.0, 0.5, 1.0) for b in (0.0, 1.0)}
     monkeypatch.setattr(tune, "sweep", lambda *given: points)
     monkeypatch.setattr(tune, "plot_sweep", lambda *given: plt.figure())
     axes = tune.Axis("lm_weight", (0.0, 0.5, 1.0)), tune.Axis("word_bonus", (0.0, 1.0))

@@ -37,8 +37,9 @@ from labkit.base.progress import progress
 from labkit.base.quiet import deepcs_module, silent_stderr
 from labkit.base.seeds import draw_seed
 from labkit.base.tsv import Table, read_table
-from labkit.base.version import KIT_VERSION
 from labkit.base.waiting import choose_waiting
+
+KIT_VERSION = "1.0.0"  # written into every checkpoint and summary
 
 __all__ = [
     "DEBUG_PREFIX",

@@ -11,7 +11,7 @@ from __future__ import annotations
 import ast
 import os
 import traceback
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -43,20 +43,22 @@ class Verdict:
     share: float = 0.0  # of the points: a failure may have parts that are right
 
 
-def run_probe(exercise: Exercise, lab: Lab, inputs: Values) -> Values:
+def run_probe(
+    probe: Callable[[Lab, Values], Values], lab: Lab, inputs: Values
+) -> Values:
     """Call the student's code; an exception becomes part of the result.
 
     Its place is a line of the student's, or empty: no line of the kit is to blame.
     """
     try:
-        return {"result": exercise.check.probe(lab, inputs)}
+        return {"result": probe(lab, inputs)}
     except (Exception, SystemExit) as error:
         frames = traceback.extract_tb(error.__traceback__)
         own = [f for f in frames if Path(f.filename).parent == lab.folder]
         place = ""
         if own:
-            file, line, function = Path(own[-1].filename).name, own[-1].lineno, own[-1]
-            place = f"{file}:{line} in {function.name}"
+            last = own[-1]
+            place = f"{Path(last.filename).name}:{last.lineno} in {last.name}"
         if isinstance(error, SyntaxError) and error.filename:
             place = f"{Path(error.filename).name}:{error.lineno}"
         return {
@@ -157,7 +159,7 @@ def check(exercise: Exercise, lab: Lab, seed: int) -> Verdict:
         pass  # the probe meets the same error, and reports it with its place
     generator = torch.Generator().manual_seed(seed)
     inputs = exercise.check.inputs(generator)
-    outcome = run_probe(exercise, lab, without_answers(inputs))
+    outcome = run_probe(exercise.check.probe, lab, without_answers(inputs))
     return judge_outcome(exercise, inputs, outcome)
 
 

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 from labkit.base import USAGE, LabError
 
 LMS = ("char", "word")  # those of the kit
-WIDEST = 200  # beam
+_WIDEST = 200  # beam
 _MOST_HOTWORDS = 50
 _LONGEST_TEXT = 2000  # characters
 
@@ -88,7 +88,7 @@ def read_wish(asked: Mapping[str, Any], decoders: Sequence[str]) -> Wish:
     if len(hotwords) > _MOST_HOTWORDS:
         raise wrong(f"hotwords: at most {_MOST_HOTWORDS}")
     options = {
-        "beamwidth": int(number(asked, "beam", 1, WIDEST, 10)),
+        "beamwidth": int(number(asked, "beam", 1, _WIDEST, 10)),
         "lm_weight": number(asked, "lm_weight", 0, 10, 0.5),
         "word_bonus": number(asked, "word_bonus", -20, 20, 0.0),
         "hotwords": tuple(word.strip() for word in hotwords if word.strip()),
@@ -100,6 +100,6 @@ def read_wish(asked: Mapping[str, Any], decoders: Sequence[str]) -> Wish:
         one_of(asked, "decoder", decoders, decoders[0]) or decoders[0],
         one_of(asked, "lm", (None, *LMS)),
         options,
-        int(number(asked, "shown", 0, WIDEST, 0)),
+        int(number(asked, "shown", 0, _WIDEST, 0)),
         text(asked, "reference"),
     )

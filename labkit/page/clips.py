@@ -123,8 +123,8 @@ class Menu:
     def as_dicts(self) -> list[dict[str, Any]]:
         """Give plain types for JSON."""
         return [
-            {"number": number, "name": name, "text": said}
-            for number, (name, said) in enumerate(self._clips)
+            {"number": number, "text": said}
+            for number, (_, said) in enumerate(self._clips)
         ]
 
     def read(self, number: int) -> Recording:

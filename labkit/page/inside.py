@@ -1,10 +1,15 @@
-"""Looking inside a decoder: its beam, what it decodes again, where attention looks."""
+"""Looking inside a decoder: its beam, what it decodes again, where attention looks.
+
+Matrices are bytes, for the page to draw.
+"""
 
 from __future__ import annotations
 
+import base64
 import math
 from typing import Any, cast
 
+import torch
 from torch import Tensor
 from torch.nn.utils.rnn import pack_padded_sequence
 
@@ -19,9 +24,31 @@ from labkit.decoding import (
     partial_decoder,
 )
 from labkit.evaluation import Setup
-from labkit.page.pictures import probability_picture
 
 _MOST_FRAMES = 400
+_LEVELS = 255
+_QUIETEST = 80.0  # dB below the loudest; what is quieter is drawn black
+
+
+def _picture(levels: Tensor) -> dict[str, Any]:
+    """Encode a matrix (rows, columns) whose entries are 0 to 255."""
+    rows, columns = levels.shape
+    content = levels.round().clamp(0, _LEVELS).to(torch.uint8).cpu().numpy().tobytes()
+    text = base64.b64encode(content).decode("ascii")
+    return {"rows": rows, "columns": columns, "bytes": text}
+
+
+def mel_picture(log_mel: Tensor) -> dict[str, Any]:
+    """Encode a log-mel (T, M), in dB, a frame a row."""
+    high = log_mel.max().item()
+    low = max(log_mel.min().item(), high - _QUIETEST)
+    scale = _LEVELS / max(high - low, 1e-6)  # silence is flat
+    return _picture((log_mel - low) * scale)
+
+
+def probability_picture(probabilities: Tensor) -> dict[str, Any]:
+    """Encode probabilities, one row for each first index."""
+    return _picture(probabilities * _LEVELS)
 
 
 def scored(one: Hypothesis, setup: Setup) -> dict[str, Any]:

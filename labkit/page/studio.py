@@ -20,10 +20,10 @@ import torch
 from torch.nn.utils.rnn import pack_sequence
 
 from labkit.audio import why_inaudible
-from labkit.base import KIT_VERSION, LabError
+from labkit.base import LabError
 from labkit.decoding import Hypothesis, log_posteriors
 from labkit.evaluation import FoldReport, Setup, Transcript
-from labkit.page.asked import LMS, WIDEST, Wish, one_of, read_wish, text, wrong
+from labkit.page.asked import LMS, Wish, one_of, read_wish, text, wrong
 from labkit.page.clips import (
     MOST_BYTES,
     MOST_SECONDS,
@@ -33,9 +33,15 @@ from labkit.page.clips import (
     Recording,
     to_samples,
 )
-from labkit.page.inside import Redecoding, attention, beam_by_frame, scored
+from labkit.page.inside import (
+    Redecoding,
+    attention,
+    beam_by_frame,
+    mel_picture,
+    probability_picture,
+    scored,
+)
 from labkit.page.networks import Desk, Network, find_networks, make_setup
-from labkit.page.pictures import mel_picture, probability_picture
 
 _PATIENCE = 120  # s that a request waits for its turn
 _LOOKS_UP = 0.05  # s between two looks whether it is still wanted
@@ -115,16 +121,14 @@ class Studio:
     def _state(self, name: str) -> dict[str, Any]:
         network, setup = self._networks[name], self._open(name)
         return {
-            "kit": KIT_VERSION,
             "network": network.as_dict(),
             "attention": hasattr(setup.model, "decoder"),
             "decoders": [
-                {"name": d.name, "what": d.what, "takes_lm": d.takes_lm}
+                {"name": d.name, "takes_lm": d.takes_lm}
                 for d in network.part.decoders
                 if d.name in setup.decoders
             ],
             "lms": list(LMS),
-            "widest": WIDEST,
             "most_seconds": MOST_SECONDS,
             "most_bytes": MOST_BYTES,
         }
@@ -198,9 +202,7 @@ class Studio:
             "seconds": said.seconds,
             "warning": why_inaudible(said.waveform),
             "reference": said.reference,
-            "network": heard.network.as_dict(),
             "mel": mel_picture(heard.log_mel),
-            "mel_seconds": setup.win_step,
             "posteriors": probability_picture(heard.log_probs.exp()),
             "frame_seconds": setup.frame_seconds,
             "symbols": list(setup.alphabet.symbols),
@@ -252,10 +254,8 @@ class Studio:
         reference = wish.reference or said.reference
         return {
             "decoder": wish.decoder,
-            "lm": wish.lm,
             "seconds": seconds,
             "calls": n_calls,
-            "cut": one.cut,
             "nbest": nbest,
             "chosen": chosen,
             "shown": timed.as_dict(),

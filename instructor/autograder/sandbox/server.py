@@ -19,7 +19,6 @@ import sys
 import time
 from contextlib import suppress
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 KIT = Path(__file__).resolve().parents[2]  # the private folder
@@ -57,8 +56,7 @@ def run_probes(job: Values, inputs: list[bytes], stream: frames.Writable) -> Non
     from labkit.exercises import from_bytes, run_probe, to_bytes
 
     probes = importlib.import_module("probes").PROBES  # a file written for this grading
-    probe: Any = SimpleNamespace(id=job["id"], probe=probes[job["id"]])
-    lab = Lab(Path(job["folder"]))
+    probe, lab = probes[job["id"]], Lab(Path(job["folder"]))
     for content in inputs:
         try:
             outcome = run_probe(probe, lab, from_bytes(content))

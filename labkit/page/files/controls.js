@@ -84,8 +84,7 @@ export class Controls {
     }
     const name = byId("decoder").value;
     const chosen = this.state.decoders.find((one) => one.name === name);
-    const what = `d_${name}`;
-    byId("what").textContent = `${name}${t("colon")} ${t(what) === what ? chosen.what : t(what)}`;
+    byId("what").textContent = `${name}${t("colon")} ${t(`d_${name}`)}`;
     this.offerModels(name);
     const used = fit(this.wish("", 0));
     for (const id of [...RANGES, "hotwords"]) byId(id).disabled = !(id in used);

@@ -1,9 +1,9 @@
 """Errors, files, command lines and cores, for all rooms. No torch at import."""
 
-from labkit.base.archive import write_zip
 from labkit.base.arguments import LabParser, number, text
 from labkit.base.cores import (
     available_cores,
+    choose_waiting,
     cores_of_process,
     local_rank,
     map_in_threads,
@@ -25,6 +25,7 @@ from labkit.base.files import (
     stamp_of,
     uninterrupted,
     write_atomically,
+    write_zip,
 )
 from labkit.base.paths import (
     DEBUG_PREFIX,
@@ -33,11 +34,9 @@ from labkit.base.paths import (
     PRETRAINED,
     ROOT,
 )
-from labkit.base.progress import progress
-from labkit.base.quiet import deepcs_module, silent_stderr
 from labkit.base.seeds import draw_seed
+from labkit.base.terminal import deepcs_module, progress, silent_stderr
 from labkit.base.tsv import Table, read_table
-from labkit.base.waiting import choose_waiting
 
 KIT_VERSION = "1.0.0"  # written into every checkpoint and summary
 

@@ -1,16 +1,19 @@
-"""Writing files so that a reader never finds half of one."""
+"""Writing files so that a reader never finds half of one, and zip files of them."""
 
 from __future__ import annotations
 
 import os
 import signal
 import threading
+import zipfile
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
 MISSING = -1  # the size of a file that is not there
+_PROGRAM, _REGULAR_FILE = 0o100755, 0o100644  # Unix modes
+_UNIX = 3  # code of the system of the modes in the archive
 
 
 def stamp_of(path: str | Path) -> tuple[int, int]:
@@ -66,3 +69,18 @@ def write_atomically(path: Path, write: Callable[[Path], object]) -> None:
     """Let ``write`` fill a file given by its path, then name that ``path``."""
     with atomic(path) as temporary:
         write(temporary)
+
+
+def write_zip(path: Path, files: Mapping[str, bytes], programs: bool = False) -> None:
+    """Write files, content by path; the same files give the same bytes.
+
+    With ``programs``, files that begin with ``#!`` are marked as such.
+    """
+    with atomic(path) as new, zipfile.ZipFile(new, "w") as archive:
+        for name, content in sorted(files.items()):
+            entry = zipfile.ZipInfo(name)  # always dated 1980
+            entry.compress_type = zipfile.ZIP_DEFLATED
+            entry.create_system = _UNIX
+            is_program = programs and content.startswith(b"#!")
+            entry.external_attr = (_PROGRAM if is_program else _REGULAR_FILE) << 16
+            archive.writestr(entry, content)

@@ -18,7 +18,6 @@ _TENSOR = "__tensor__"  # the key of a tensor's type, shape and place
 _TUPLE = "__tuple__"
 _LENGTH = struct.Struct(">Q")  # of the JSON, which comes first
 _LONGEST_TEXT = 4 << 20  # bytes of JSON: as objects they take twenty times as many
-_LONGEST_INTEGER = 400  # digits: reading more takes long
 _LONGEST_DESCRIPTION = 200  # characters
 _MOST_DIMENSIONS = 32
 
@@ -94,7 +93,7 @@ def from_bytes(content: bytes) -> Any:  # noqa: ANN401
                 return [rich(item) for item in value]
             return value
 
-        return rich(json.loads(text, parse_int=_integer))
+        return rich(json.loads(text))
     except ValueError:
         raise
     except Exception as error:  # a hostile text may raise anything
@@ -103,12 +102,6 @@ def from_bytes(content: bytes) -> Any:  # noqa: ANN401
 
 def _is_odd(tensor: Tensor) -> bool:
     return tensor.dtype not in _NAMES or tensor.layout != torch.strided
-
-
-def _integer(digits: str) -> int:
-    if len(digits) > _LONGEST_INTEGER:
-        raise ValueError("an integer of too many digits")
-    return int(digits)
 
 
 def _tensor(body: memoryview, name: str, shape: list[int], start: int) -> Tensor:

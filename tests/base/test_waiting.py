@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from shared import REFERENCE, Run
 
-from labkit.base import waiting
+from labkit.base import cores
 from labkit.options import CTC, parse
 
 MAIN = REFERENCE / "main_ctc.py"
@@ -39,9 +39,9 @@ def test_the_load_decides(
     monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
     # The averages are of the last minutes: they do not count.
     load.write_text(f"7.20 0.18 0.12 {running}/80 11206\n")
-    monkeypatch.setattr(waiting, "_LOAD", load)
+    monkeypatch.setattr(cores, "_LOAD", load)
     monkeypatch.setattr(os, "cpu_count", lambda: n_cores)
-    monkeypatch.setattr(waiting, "cores_of_process", lambda: n_cores)
+    monkeypatch.setattr(cores, "cores_of_process", lambda: n_cores)
     monkeypatch.delenv("OMP_WAIT_POLICY", raising=False)
     threads = [] if n_threads is None else ["--nthreads", str(n_threads)]
     parse(CTC, None, ["train", *threads])
@@ -58,8 +58,8 @@ def test_what_runs_for_a_moment_does_not_count(
         def read_text(self) -> str:
             return next(self.texts)
 
-    monkeypatch.setattr(waiting, "_LOAD", Load())
-    assert waiting.busy_others() == pytest.approx(0.4)
+    monkeypatch.setattr(cores, "_LOAD", Load())
+    assert cores.busy_others() == pytest.approx(0.4)
 
 
 @pytest.mark.parametrize("text", [None, "", "0.1 0.1 0.1", "0 0 0 many/80 1"])
@@ -68,12 +68,12 @@ def test_an_unknown_load_is_none(
 ) -> None:
     if text is not None:
         (tmp_path / "loadavg").write_text(text)
-    monkeypatch.setattr(waiting, "_LOAD", tmp_path / "loadavg")
-    assert waiting.busy_others() == 0.0
+    monkeypatch.setattr(cores, "_LOAD", tmp_path / "loadavg")
+    assert cores.busy_others() == 0.0
 
 
 def test_the_choice_of_the_user_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(waiting, "busy_others", lambda: 100.0)
+    monkeypatch.setattr(cores, "busy_others", lambda: 100.0)
     monkeypatch.setenv("OMP_WAIT_POLICY", "ACTIVE")
     parse(CTC, None, ["train"])
     assert os.environ["OMP_WAIT_POLICY"] == "ACTIVE"

@@ -62,11 +62,7 @@ def _asked(method: Callable[..., Any]) -> Answer:
     return lambda studio, _, body: method(studio, read_object(body))
 
 
-GET: dict[str, Answer] = {
-    "/api/state": lambda studio, *_: studio.state(),
-    "/api/models": lambda studio, *_: studio.networks(),
-    "/api/clips": lambda studio, *_: {"clips": studio.menu.as_dicts()},
-}
+GET: dict[str, Answer] = {"/api/state": lambda studio, *_: studio.state()}
 POST: dict[str, Answer] = {
     "/api/clip": _hear,
     "/api/look": _asked(Studio.look),

@@ -71,7 +71,8 @@ class Studio:
         self._turn = Lock()
         self._shelf, self._n_heard = Recent(_KEPT), 0  # clips, by the ids of the page
         self.menu = Menu(page.clips)
-        self._networks = self._find_networks()
+        self._networks: dict[str, Network] = {}
+        self._find_networks()
         self._first = next(iter(self._networks))
         self._setups = Recent(_OPEN)
         self._open(self._first)
@@ -103,9 +104,11 @@ class Studio:
 
     # Networks.
 
-    def _find_networks(self) -> dict[str, Network]:
+    def _find_networks(self) -> None:
+        """List the networks on disk, those of new runs too; the first one stays."""
         found = find_networks(Path(self._page.baselogdir), self._page.modelpath)
-        return {network.name: network for network in found}
+        first = [*self._networks.values()][:1]
+        self._networks = {network.name: network for network in first + found}
 
     def _open(self, name: str) -> Setup:
         """Load a network, unless it is in memory."""
@@ -122,6 +125,7 @@ class Studio:
         network, setup = self._networks[name], self._open(name)
         return {
             "network": network.as_dict(),
+            "networks": [one.as_dict() for one in self._networks.values()],
             "attention": hasattr(setup.model, "decoder"),
             "decoders": [
                 {"name": d.name, "takes_lm": d.takes_lm}
@@ -129,23 +133,19 @@ class Studio:
                 if d.name in setup.decoders
             ],
             "lms": list(LMS),
+            "clips": self.menu.as_dicts(),
             "most_seconds": MOST_SECONDS,
             "most_bytes": MOST_BYTES,
         }
 
     def state(self) -> dict[str, Any]:
-        """Say what the network to begin with can do."""
+        """Say what the network to begin with can do, and what may be chosen."""
+        self._find_networks()
         return self._state(self._first)
 
-    def networks(self) -> dict[str, Any]:
-        """List the networks on disk, those of new runs too."""
-        found = self._find_networks()
-        self._networks = {self._first: self._networks[self._first], **found}
-        return {"networks": [network.as_dict() for network in found.values()]}
-
     def use(self, asked: Mapping[str, Any]) -> dict[str, Any]:
-        """Load one of ``networks``, as it is on disk now; say what it can do."""
-        self.networks()
+        """Load a network, as it is on disk now; say the same of it."""
+        self._find_networks()
         name = one_of(asked, "name", [*self._networks]) or ""
         self._setups.pop(name, None)
         return self._state(name)

@@ -289,7 +289,7 @@ def test_samples_and_a_file_of_them_are_the_same_clip(
 
 
 def test_a_clip_of_the_corpus_is_chosen_by_its_number(page: Client) -> None:
-    for one in page.get("/api/clips").json["clips"][:2]:
+    for one in page.get("/api/state").json["clips"][:2]:
         heard = page.ask(
             "POST", f"/api/clip?kind=menu&number={one['number']}", b""
         ).json
@@ -384,7 +384,7 @@ def test_a_transcript_is_kept_as_test_writes_it(
 
 
 def test_a_network_is_named_not_found_by_a_path(page: Client, clip: str) -> None:
-    listed = [one["name"] for one in page.get("/api/models").json["networks"]]
+    listed = [one["name"] for one in page.get("/api/state").json["networks"]]
     assert listed[:2] == ["first_0", "second_0"]
     for name in ("../first_0", "", None, 1, ["first_0"]):
         assert page.post("/api/model", name=name).status == 422

@@ -53,8 +53,8 @@ export class Controls {
     return this.state.network.name;
   }
 
-  fillNetworks(networks) {
-    const options = networks.map((one) => {
+  fillNetworks() {
+    const options = this.state.networks.map((one) => {
       const cer = one.dev_cer === null ? one.name : t("dev_cer", one.name, number(100 * one.dev_cer, 1));
       return new Option(one.part === "seq2seq" ? t("attends", cer) : cer, one.name);
     });
@@ -65,6 +65,7 @@ export class Controls {
   // Take what a network can do, and offer that.
   take(state) {
     this.state = state;
+    this.fillNetworks();
     const before = byId("decoder").value;
     const names = state.decoders.map((one) => one.name);
     byId("decoder").replaceChildren(...names.map((name) => new Option(name)));

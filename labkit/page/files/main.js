@@ -69,9 +69,7 @@ async function attempt(action) {
 async function load() {
   const state = await get("/api/state");
   controls.take(state);
-  controls.fillNetworks((await get("/api/models")).networks);
-  const { clips } = await get("/api/clips");
-  byId("clips").append(...clips.map((one) => new Option(one.text, one.number)));
+  byId("clips").append(...state.clips.map((one) => new Option(one.text, one.number)));
   sayReady();
 }
 
@@ -241,7 +239,7 @@ async function chooseNetwork(name) {
   try {
     controls.take(await post("/api/model", { name }));
   } finally {
-    controls.fillNetworks((await get("/api/models")).networks);
+    controls.fillNetworks();
   }
   if (!pictures.clip) return sayReady();
   const { id } = pictures.clip;
@@ -262,7 +260,6 @@ async function changeLanguage() {
   switchLanguage();
   speakLanguage();
   controls.take(controls.state);
-  controls.fillNetworks((await get("/api/models")).networks);
   sayReady();
   if (!pictures.clip) return;
   pictures.draw();

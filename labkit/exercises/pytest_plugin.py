@@ -58,15 +58,16 @@ def pytest_collection_modifyitems(
     config: pytest.Config, items: list[pytest.Item]
 ) -> None:
     """Leave out the exercises of a part of the lab that is not in the folder."""
-    absent: list[pytest.Item] = []
+    session, absent = config.stash[_SESSION], []
     for item in items:
-        exercises = getattr(getattr(item, "module", None), "EXERCISES", {})
+        module = getattr(item, "module", None)
         given = getattr(getattr(item, "callspec", None), "params", {})
         exercise = given.get("exercise")
-        if isinstance(exercise, Exercise) and exercise.id in exercises:
-            session = config.stash[_SESSION]
-            kept, session.absent = in_folder(exercises, session.lab.folder)
-            absent += [] if exercise.id in kept else [item]
+        if isinstance(exercise, Exercise) and hasattr(module, "EXERCISES"):
+            found = in_folder(module.EXERCISES, session.lab.folder)
+            session.exercises, session.absent = found
+            session.milestones = module.MILESTONES
+            absent += [] if exercise.id in session.exercises else [item]
     config.hook.pytest_deselected(items=absent)
     items[:] = [item for item in items if item not in absent]
 
@@ -75,8 +76,6 @@ def pytest_collection_modifyitems(
 def report(request: pytest.FixtureRequest) -> Callable[[Exercise], None]:
     """Check an exercise, and hand its verdict to pytest."""
     session = request.config.stash[_SESSION]
-    session.exercises, _ = in_folder(request.module.EXERCISES, session.lab.folder)
-    session.milestones = request.module.MILESTONES
 
     def check_and_report(exercise: Exercise) -> None:
         lab, exercises, verdicts = session.lab, session.exercises, session.verdicts

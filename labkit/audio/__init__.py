@@ -10,15 +10,3 @@ from labkit.audio.reading import (
     why_inaudible,
     why_partial,
 )
-
-__all__ = [
-    "AudioError",
-    "Normalization",
-    "NormalizeAndMask",
-    "duration_of",
-    "is_silent",
-    "read_audio",
-    "resample",
-    "why_inaudible",
-    "why_partial",
-]

@@ -5,12 +5,3 @@ from labkit.evaluation.setup import EncodedBatch, Setup
 from labkit.evaluation.tables import FoldReport
 from labkit.evaluation.transcribe import transcribe
 from labkit.evaluation.transcripts import Transcript
-
-__all__ = [
-    "EncodedBatch",
-    "FoldReport",
-    "Setup",
-    "Transcript",
-    "score_fold",
-    "transcribe",
-]

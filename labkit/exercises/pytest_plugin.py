@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -60,7 +61,7 @@ def pytest_collection_modifyitems(
     """Leave out the exercises of a part of the lab that is not in the folder."""
     session, absent = config.stash[_SESSION], []
     for item in items:
-        module = getattr(item, "module", None)
+        module: Any = getattr(item, "module", None)
         given = getattr(getattr(item, "callspec", None), "params", {})
         exercise = given.get("exercise")
         if isinstance(exercise, Exercise) and hasattr(module, "EXERCISES"):
@@ -90,8 +91,9 @@ def report(request: pytest.FixtureRequest) -> Callable[[Exercise], None]:
 
 def pytest_report_teststatus(report: pytest.TestReport) -> tuple[str, str, str] | None:
     """Give todo and blocked their own letter and count."""
+    reason = report.longrepr[2] if isinstance(report.longrepr, tuple) else ""
     for state, letter in ((TODO, "t"), (BLOCKED, "b")):
-        if report.skipped and report.longrepr[2] == f"Skipped: {state}":
+        if reason == f"Skipped: {state}":
             return state, letter, state.upper()
     return None
 

@@ -19,22 +19,3 @@ from labkit.lm.ngram import (
     NGram,
 )
 from labkit.lm.script import ScriptModel, is_script
-
-__all__ = [
-    "END",
-    "KENLM_ORDERS",
-    "PIECE",
-    "SHIPPED",
-    "SPACE",
-    "START",
-    "UNKNOWN",
-    "ZERO_LOG_PROB",
-    "NGram",
-    "ScriptModel",
-    "is_kenlm_binary",
-    "is_script",
-    "load_language_model",
-    "model_path",
-    "read_arpa",
-    "write_arpa",
-]

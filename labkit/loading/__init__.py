@@ -9,13 +9,3 @@ from labkit.loading.loaders import (
     open_corpus,
 )
 from labkit.loading.utterances import Utterance
-
-__all__ = [
-    "Loaders",
-    "Loading",
-    "Utterance",
-    "batches_of",
-    "clips_folder",
-    "describe_folds",
-    "open_corpus",
-]

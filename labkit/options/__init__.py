@@ -13,12 +13,3 @@ from labkit.options.parse import parse
 from labkit.options.seq2seq import SEQ2SEQ
 
 PARTS = {part.name: part for part in (CTC, SEQ2SEQ)}
-
-__all__ = [
-    "CTC",
-    "PARTS",
-    "SEQ2SEQ",
-    "Part",
-    "normalizes",
-    "parse",
-]

@@ -1,5 +1,3 @@
 """The page of ``demo.py``: speak, and watch a decoder at work in the browser."""
 
 from labkit.page.command import parse_page, serve
-
-__all__ = ["parse_page", "serve"]

@@ -6,13 +6,3 @@ from labkit.training.guided import GuidedAttention
 from labkit.training.recurrent import run_densely
 from labkit.training.run import Run
 from labkit.training.start import begin, open_network
-
-__all__ = [
-    "GuidedAttention",
-    "Run",
-    "UpdateGuard",
-    "begin",
-    "load_checkpoint",
-    "open_network",
-    "run_densely",
-]

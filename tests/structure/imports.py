@@ -126,11 +126,16 @@ def read_imports(path: Path) -> tuple[Import, ...]:
 
 
 def names_of(door: Path) -> set[str]:
-    """Read what a file offers: its ``__all__``, else what has no leading underscore."""
+    """Read what a file offers: ``__all__``, else what has no leading underscore.
+
+    A door (``__init__.py``) offers what it imports, too.
+    """
     defined = set()
     for node in read_tree(door).body:
         if isinstance(node, (ast.FunctionDef, ast.ClassDef)):
             defined.add(node.name)
+        elif isinstance(node, ast.ImportFrom) and door.name == "__init__.py":
+            defined |= {alias.asname or alias.name for alias in node.names}
         elif isinstance(node, (ast.Assign, ast.AnnAssign)):
             targets = node.targets if isinstance(node, ast.Assign) else [node.target]
             names = {target.id for target in targets if isinstance(target, ast.Name)}

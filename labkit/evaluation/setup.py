@@ -76,7 +76,6 @@ class EncodedBatch(NamedTuple):
 
     encoding: Encoding
     utterances: list[Utterance]
-    references: list[str]  # their transcripts, spelled like decoded text
     seconds: float  # that the network took
 
 
@@ -209,8 +208,7 @@ class Setup:
             start = time.perf_counter()
             encoding = self.encode(spectrograms)
             seconds = time.perf_counter() - start
-            references = [self.spelled(one.sentence) for one in utterances]
-            yield EncodedBatch(encoding, utterances, references, seconds)
+            yield EncodedBatch(encoding, utterances, seconds)
 
     def score(
         self, report: FoldReport, search: CountingSearch, batch: EncodedBatch
@@ -226,8 +224,9 @@ class Setup:
         speech = batch.encoding.n_frames * self.frame_seconds
         report.add_batch(search.n_calls - before, speech, batch.seconds, seconds)
         plain, decode = self.alphabet.plain, self.alphabet.decode
-        for one, said, (best, *_) in zip(batch.utterances, batch.references, found):
-            report.add(one.clip, said, plain(decode(best.indices)), best.cut)
+        for one, (best, *_) in zip(batch.utterances, found):
+            said, text = self.spelled(one.sentence), plain(decode(best.indices))
+            report.add(one.clip, said, text, best.cut)
         return found
 
     def score_all(

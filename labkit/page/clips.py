@@ -115,17 +115,11 @@ class Menu:
     def __init__(self, table: str | None) -> None:
         path = Path(table) if table else _CORPUS
         rows = read_table(path, ("path", "sentence"))
-        names, said = rows.column("path"), rows.column("sentence")
-        self._clips = [*zip(names, said)][: _MOST_SHOWN if table else _SHOWN]
+        most = _MOST_SHOWN if table else _SHOWN
+        self._names = rows.column("path")[:most]
+        self.texts = rows.column("sentence")[:most]
         inside = path.parent / "clips"
         self._folder = inside if inside.is_dir() else path.parent
-
-    def as_dicts(self) -> list[dict[str, Any]]:
-        """Give plain types for JSON."""
-        return [
-            {"number": number, "text": said}
-            for number, (_, said) in enumerate(self._clips)
-        ]
 
     def read(self, number: int) -> Recording:
         """Read a clip.
@@ -133,14 +127,11 @@ class Menu:
         Raises:
             LabError: There is none with this number, or it cannot be used.
         """
-        if not 0 <= number < len(self._clips):
-            raise LabError(
-                f"there is no clip number {number}",
-                f"choose 0 to {len(self._clips) - 1}",
-            )
-        name, said = self._clips[number]
-        waveform, rate = read_audio(self._folder / name)
-        return _check(Recording(Path(name).name, waveform, rate, said))
+        last = len(self.texts) - 1
+        if not 0 <= number <= last:
+            raise LabError(f"there is no clip number {number}", f"choose 0 to {last}")
+        path = self._folder / self._names[number]
+        return _check(Recording(path.name, *read_audio(path), self.texts[number]))
 
 
 def to_samples(recording: Recording) -> bytes:

@@ -12,7 +12,6 @@ from labkit.options import CTC
 
 if TYPE_CHECKING:
     from labkit.page.networks import Desk
-    from labkit.page.studio import Studio
 
 _AS_IN_TEST = ("modelpath", "device", "nthreads", "baselogdir", "verbose")
 _HIGHEST_PORT = 65_535
@@ -70,18 +69,10 @@ def serve(args: argparse.Namespace, desk: Desk) -> None:
 
     with PageServer(Studio(args, desk), args.port) as server:
         try:
-            studio = server.studio
-            threading.Thread(target=_prepare, args=(studio,), daemon=True).start()
+            threading.Thread(target=server.studio.prepare, daemon=True).start()
             print(f"the page: {server.url}   (Ctrl-C ends it)", flush=True)
             if not args.no_browser:
                 webbrowser.open(server.url)
             server.serve_forever(poll_interval=0.2)
         except KeyboardInterrupt:
             print("\nthe page is closed")
-
-
-def _prepare(studio: Studio) -> None:
-    try:
-        studio.prepare()
-    except Exception as error:
-        print(f"the language model cannot be used: {error}")

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from labkit.base import LabError, as_lab_error, unwritten_exercise
+from labkit.base import LabError, as_lab_error
 from labkit.page.clips import MOST_BYTES
 from labkit.page.routes import GET, POST, Answer, static_files
 from labkit.page.studio import Studio
@@ -41,12 +41,12 @@ _HEADERS = {
 }
 
 
-class RefusedError(Exception):
+class RefusedError(LabError):
     """A request that is not answered: its status and why."""
 
     def __init__(self, status: HTTPStatus, why: str) -> None:
-        super().__init__(why)
-        self.status, self.why = status, why
+        super().__init__(why, "open the page again")
+        self.status = status
 
 
 class PageServer(ThreadingHTTPServer):
@@ -119,8 +119,6 @@ class _Handler(BaseHTTPRequestHandler):
                 kind, content = self._call(routes[url.path], url.query, body)
             else:
                 raise RefusedError(HTTPStatus.NOT_FOUND, "there is nothing here")
-        except RefusedError as refused:
-            self._send_error(refused.status, refused.why, "open the page again")
         except Exception as error:
             self._explain(error)
         else:
@@ -183,14 +181,8 @@ class _Handler(BaseHTTPRequestHandler):
                 f"({Path(where.filename).name}, line {where.lineno})",
                 "the terminal shows the whole traceback",
             )
-        status = HTTPStatus.UNPROCESSABLE_ENTITY
-        exercise = unwritten_exercise(error)
-        self._send_error(status, known.cause, known.remedy, exercise)
-
-    def _send_error(
-        self, status: HTTPStatus, cause: str, remedy: str, exercise: str | None = None
-    ) -> None:
-        found = {"error": cause, "remedy": remedy, "exercise": exercise}
+        found = {"error": known.cause, "remedy": known.remedy}
+        status = getattr(error, "status", HTTPStatus.UNPROCESSABLE_ENTITY)
         self._send(status, "application/json", json.dumps(found).encode())
 
     def _send(self, status: HTTPStatus, kind: str, content: bytes) -> None:

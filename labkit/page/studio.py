@@ -99,8 +99,11 @@ class Studio:
 
     def prepare(self) -> None:
         """Load the language model of characters: it takes some seconds."""
-        with self.turn(lambda: False):
-            self._open(self._first).make_search("beam", "char")
+        try:
+            with self.turn(lambda: False):
+                self._open(self._first).make_search("beam", "char")
+        except Exception as error:
+            print(f"the language model cannot be used: {error}")
 
     # Networks.
 
@@ -133,7 +136,7 @@ class Studio:
                 if d.name in setup.decoders
             ],
             "lms": list(LMS),
-            "clips": self.menu.as_dicts(),
+            "clips": self.menu.texts,
             "most_seconds": MOST_SECONDS,
             "most_bytes": MOST_BYTES,
         }

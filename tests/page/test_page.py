@@ -289,11 +289,9 @@ def test_samples_and_a_file_of_them_are_the_same_clip(
 
 
 def test_a_clip_of_the_corpus_is_chosen_by_its_number(page: Client) -> None:
-    for one in page.get("/api/state").json["clips"][:2]:
-        heard = page.ask(
-            "POST", f"/api/clip?kind=menu&number={one['number']}", b""
-        ).json
-        assert heard["reference"] == one["text"]
+    for number, said in enumerate(page.get("/api/state").json["clips"][:2]):
+        heard = page.ask("POST", f"/api/clip?kind=menu&number={number}", b"").json
+        assert heard["reference"] == said
         found = page.post("/api/decode", id=heard["id"]).json
         assert found["errors"]["cer"] > 0 and found["errors"]["wer"] > 0
     for wrong in ("99", "-1", "x", "", "..", "%C2%B2", "1" * 9):
@@ -478,7 +476,8 @@ with serving(Path({str(tmp_path)!r})) as page:
         [sys.executable, "-c", program], capture_output=True, text=True, cwd=tmp_path
     )
     assert done.returncode == 0, done.stderr
-    assert json.loads(done.stdout.splitlines()[-1])["exercise"] == "E24"
+    said = json.loads(done.stdout.splitlines()[-1])["error"]
+    assert said.startswith("exercise E24 is not written yet")
 
 
 def test_help_answers_without_torch(run: Run, tmp_path: Path) -> None:

@@ -69,7 +69,7 @@ async function attempt(action) {
 async function load() {
   const state = await get("/api/state");
   controls.take(state);
-  byId("clips").append(...state.clips.map((one) => new Option(one.text, one.number)));
+  byId("clips").append(...state.clips.map((text, number) => new Option(text, number)));
   sayReady();
 }
 

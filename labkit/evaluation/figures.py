@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import textwrap
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -13,6 +13,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from torch import Tensor
 
+from labkit.evaluation.tables import FoldReport
 from labkit.evaluation.timed import Character, Word
 from labkit.figures import ROW_HEIGHT, WIDTH
 from labkit.text import ALPHABET
@@ -111,24 +112,18 @@ def plot_alignment(
 def plot_sweep(
     columns: tuple[str, Sequence[float]],
     rows: tuple[str, Sequence[float]],
-    rates: Sequence[Sequence[float]],
+    reports: Mapping[tuple[float, ...], FoldReport],
     title: str,
 ) -> Figure:
     """Plot the WER for each value of an option and each value of another.
 
-    Args:
-        columns: The name of one option, and its values, ascending.
-        rows: The other option, likewise.
-        rates: The word error rates, (rows, columns).
-        title: The title.
-
-    Returns:
-        The figure; the lowest rate is framed.
+    The options are given by name, with ascending values; the lowest rate is framed.
     """
     (name, weights), (other, bonuses) = columns, rows
     figure, axes = plt.subplots(
         figsize=(0.9 * WIDTH, 1.8 * ROW_HEIGHT), layout="constrained"
     )
+    rates = [[reports[x, y].wer.rate for x in weights] for y in bonuses]
     shown = 100 * np.array(rates)
     lowest = shown.min()
     # The colours need not distinguish rates far from the best.
@@ -154,30 +149,25 @@ def plot_sweep(
 
 
 def plot_thresholds(
-    thresholds: Sequence[float],
-    rates: Sequence[tuple[float, float]],
-    calls: Sequence[float],
-    title: str,
+    thresholds: Sequence[float], reports: Sequence[FoldReport], title: str
 ) -> Figure:
     """Plot error rates and decoder calls against the threshold of confidence.
 
-    Args:
-        thresholds: The thresholds, ascending; they are drawn evenly spaced.
-        rates: CER and WER at each.
-        calls: Calls of the attention decoder for a batch, at each.
-        title: The title.
+    There is a report for each threshold; they are drawn evenly spaced.
     """
     figure, axes = plt.subplots(
         figsize=(0.9 * WIDTH, 1.8 * ROW_HEIGHT), layout="constrained"
     )
     places = range(len(thresholds))
-    for values, name, colour in zip(zip(*rates), ("CER", "WER"), ("C0", "C3")):
-        axes.plot(places, [100 * v for v in values], "o-", color=colour, label=name)
+    for name, colour in (("cer", "C0"), ("wer", "C3")):
+        rates = [100 * getattr(report, name).rate for report in reports]
+        axes.plot(places, rates, "o-", color=colour, label=name.upper())
     axes.set_ylim(bottom=0)
     axes.set_ylabel("error rate (%)")
     axes.set_xlabel("--par_threshold: what CTC is less sure of is decoded again")
     axes.set_xticks(places, [f"{threshold:g}" for threshold in thresholds])
     right = axes.twinx()
+    calls = [report.calls_per_batch for report in reports]
     right.plot(places, calls, "s--", color="C7", label="decoder calls a batch")
     right.set_ylim(bottom=0)
     right.set_ylabel("decoder calls a batch")

@@ -66,10 +66,9 @@ def tune(setup: Setup, loader: DataLoader) -> None:
     for _, values in sorted(best.items())[:_SHOWN_POINTS]:
         report, (first, second) = reports[values], values
         print(f"{report.wer!s:>7}  {report.cer!s:>7} {first:12g} {second:14g}")
-    table = [[reports[x, y].wer.rate for x in axes[0].values] for y in axes[1].values]
     model = f" with {args.lm}" if args.lm else ""
     title = f"WER, {args.decoder}{model}, {args.fold} fold"
-    figure = plot_sweep(axes[0], axes[1], table, title)
+    figure = plot_sweep(*axes, reports, title)
     lm = f"_{Path(args.lm).name.replace(':', '_')}" if args.lm else ""
     name = f"tune_{args.decoder}{lm}"
     save_figure(figure, Path(args.baselogdir, "figures", f"{name}.png"))
@@ -100,10 +99,6 @@ def sweep_thresholds(setup: Setup, loader: DataLoader) -> None:
     }
     reports = setup.score_all(setup.encode_fold(loader), searches)
     print_comparison(reports, "par: with --par_threshold")
-    figure = plot_thresholds(
-        THRESHOLDS,
-        [(report.cer.rate, report.wer.rate) for report in reports],
-        [report.calls_per_batch for report in reports],
-        f"partially autoregressive decoding, {setup.args.fold} fold",
-    )
+    title = f"partially autoregressive decoding, {setup.args.fold} fold"
+    figure = plot_thresholds(THRESHOLDS, reports, title)
     save_figure(figure, Path(setup.args.baselogdir, "figures", "sweep_par.png"))

@@ -11,7 +11,7 @@ from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol, cast
 
 from torch import Tensor, nn
 from torch.nn.utils.rnn import PackedSequence, pack_sequence
@@ -28,6 +28,7 @@ from labkit.decoding import (
     SearchOptions,
     Viterbi,
     align,
+    attention_weights,
     choose_aligner,
 )
 from labkit.evaluation.tables import FoldReport
@@ -183,6 +184,20 @@ class Setup:
         encoding = self.model.encode(inputs.to(self.args.device))
         encoding.check()
         return encoding
+
+    def attention(
+        self, encoding: Encoding, indices: Sequence[int]
+    ) -> tuple[list[str], Tensor]:
+        """Find where attention looks for each symbol of a text, without its start.
+
+        Returns:
+            The U symbols, and the weights (U, T').
+        """
+        alphabet = self.alphabet
+        asked = [k for k in indices if k != alphabet.index[alphabet.start]]
+        # A cast, since only some networks have a decoder; others raise a LabError.
+        weights = attention_weights(cast(Any, self.model), encoding, asked)
+        return [alphabet.symbols[k] for k in asked], weights
 
     def encode_fold(
         self, loader: DataLoader, n_clips: int | None = None

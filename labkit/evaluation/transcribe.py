@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Any, cast
 
 import torch
 from torch import Tensor
@@ -20,11 +19,9 @@ from labkit.base import (
 from labkit.decoding import (
     Aligner,
     BeamDecoder,
-    Encoding,
     FlashlightDecoder,
     Hypothesis,
     align,
-    attention_weights,
     log_posteriors,
 )
 from labkit.evaluation.figures import plot_alignment
@@ -115,7 +112,10 @@ def _transcribe_one(
     timed = best.words, best.characters
     save_figure(plot_alignment(clip.log_mel, *timed, setup.win_step, title), figure)
     if encoding.memory is not None:
-        _plot_attention(setup, clip, encoding, found[0], figure)
+        names, weights = setup.attention(encoding, found[0].indices)
+        seconds = len(clip.log_mel) * setup.win_step
+        path = figure.with_name(f"{figure.stem}_attention.png")
+        save_figure(plot_attention(weights, names, seconds, "".join(names)), path)
 
 
 def _listen(
@@ -138,20 +138,6 @@ def _listen(
             shown = best if len(best) <= _TAIL else f"... {best[-_TAIL:]}"
             print(f"{n_frames * setup.frame_seconds:8.2f} s  {shown}", flush=True)
     return search.checked(stream.end())
-
-
-def _plot_attention(
-    setup: Setup, clip: Clip, encoding: Encoding, best: Hypothesis, drawn: Path
-) -> None:
-    """Draw where attention looks for each symbol of the best hypothesis."""
-    alphabet = setup.alphabet
-    start = alphabet.index[alphabet.start]
-    symbols = [k for k in best.indices if k != start]
-    weights = attention_weights(cast(Any, setup.model), encoding, symbols)
-    names = [alphabet.symbols[k] for k in symbols]
-    seconds = len(clip.log_mel) * setup.win_step
-    figure = plot_attention(weights, names, seconds, alphabet.decode(symbols))
-    save_figure(figure, drawn.with_name(f"{drawn.stem}_attention.png"))
 
 
 def score_text(

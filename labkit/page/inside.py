@@ -20,7 +20,6 @@ from labkit.decoding import (
     Recogniser,
     Search,
     SearchOptions,
-    attention_weights,
     partial_decoder,
 )
 from labkit.evaluation import Setup
@@ -94,22 +93,6 @@ def beam_by_frame(
     packed = pack_padded_sequence(beginnings, lengths, enforce_sorted=False)
     found = search(Encoding(packed, None))
     return [[scored(one, setup) for one in beam] for beam in found]
-
-
-def attention(setup: Setup, encoding: Encoding, text: str) -> dict[str, Any]:
-    """Return where attention looks for each symbol of a text.
-
-    Raises:
-        LabError: The network has no attention decoder.
-    """
-    alphabet = setup.alphabet
-    start = alphabet.index[alphabet.start]
-    symbols = [k for k in alphabet.encode(text) if k != start]
-    weights = attention_weights(cast(Any, setup.model), encoding, symbols)  # (U, T')
-    return {
-        "symbols": [alphabet.symbols[k] for k in symbols],
-        "weights": probability_picture(weights),
-    }
 
 
 class Redecoding:

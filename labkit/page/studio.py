@@ -35,7 +35,6 @@ from labkit.page.clips import (
 )
 from labkit.page.inside import (
     Redecoding,
-    attention,
     beam_by_frame,
     mel_picture,
     probability_picture,
@@ -293,7 +292,8 @@ class Studio:
         (setup, heard), said = self._heard(asked), text(asked, "text")
         if not said:
             raise wrong("text: what attention reads is needed")
-        return attention(setup, heard.encoding, said)
+        symbols, weights = setup.attention(heard.encoding, setup.alphabet.encode(said))
+        return {"symbols": symbols, "weights": probability_picture(weights)}
 
 
 def _errors(reference: str | None, written: str, setup: Setup) -> dict[str, Any] | None:

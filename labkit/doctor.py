@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 import platform
 import re
 import shutil
@@ -35,19 +36,16 @@ def requirements() -> dict[str, str]:
     return found
 
 
-def _release(version: str) -> tuple[int, ...]:
-    return tuple(int(part) for part in re.findall(r"\d+", version.split("+")[0])[:3])
+def _release(version: str) -> list[int]:
+    numbers = re.findall(r"\d+", version.split("+")[0])
+    return [*map(int, numbers), 0, 0][:3]
 
 
 def satisfies(version: str, specifier: str) -> bool:
     """Tell whether ``version`` meets ``specifier`` (``==``, ``>=`` and ``<``)."""
-    for operator, wanted in re.findall(r"(==|>=|<)([^,]+)", specifier):
-        have, want = _release(version), _release(wanted)
-        width = max(len(have), len(want))
-        have, want = (v + (0,) * (width - len(v)) for v in (have, want))
-        if not {"==": have == want, ">=": have >= want, "<": have < want}[operator]:
-            return False
-    return True
+    compare = {"==": operator.eq, ">=": operator.ge, "<": operator.lt}
+    bounds = re.findall(r"(==|>=|<)([^,]+)", specifier)
+    return all(compare[sign](_release(version), _release(v)) for sign, v in bounds)
 
 
 def installed(name: str) -> str | None:

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import zipfile
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -265,7 +266,7 @@ def test_parts_earn_their_share_where_an_instructor_grades() -> None:
         id, title, where, file, function = "E99", "t", "f.py:g", "f.py", "g"
         section = "text.md#e99"
 
-    Fake.judge = staticmethod(judge)
+    Fake.check = SimpleNamespace(judge=judge)
 
     def share(**result: int) -> tuple[str, float]:
         verdict: Verdict = judge_parts(Fake, {}, {"result": result})

@@ -28,12 +28,19 @@ class SpecAugment:
 
     The draws are those of torchaudio's FrequencyMasking and TimeMasking, without a
     tensor for each of four numbers, in a tenth of the time.
+
+    Attributes:
+        max_bands: Bands of a mask, fewer than this.
+        max_frames: Frames of a mask, fewer than this.
+        n_band_masks: Masks of bands.
+        frames_for_a_mask: An utterance has a mask of frames for each so many of its
+            frames, at least one; None for one only.
     """
 
-    max_bands: int  # of a mask, which has fewer
-    max_frames: int  # of a mask, which has fewer
+    max_bands: int
+    max_frames: int
     n_band_masks: int = 1
-    frames_for_a_mask: int | None = None  # at least one mask; None for one only
+    frames_for_a_mask: int | None = None
 
     @classmethod
     def strong(cls, n_mels: int, win_step: float) -> SpecAugment:

@@ -90,7 +90,7 @@ def _search_together(
     if log_probs.dtype in (torch.float16, torch.bfloat16):
         log_probs = log_probs.float()  # sums over many frames need the precision
     device, (n_frames, n_utterances, n_symbols) = log_probs.device, log_probs.shape
-    scorers = fusion.scorers(device) if fusion else []
+    scorers = fusion.scorers(n_symbols, device) if fusion else []
     search = FrameSearch(beam_size, n_symbols, blank_id, scorers, device)
 
     # Sorted by length, so that unfinished utterances are the first rows.

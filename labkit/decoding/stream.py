@@ -37,8 +37,14 @@ class Stream(Protocol):
 class BeamStream:
     """Finds what ``prefix_beam_search`` finds, piece by piece.
 
-    The parameters are the number of symbols V, where to compute, and those of
-    ``prefix_beam_search``.
+    The parameters are those of ``prefix_beam_search``.
+
+    Args:
+        n_symbols: V.
+        device: Where to compute.
+        beam_size: Prefixes K kept at each frame.
+        blank_id: The index of the blank.
+        fusion: What ranks the prefixes besides their probability.
     """
 
     def __init__(
@@ -51,7 +57,7 @@ class BeamStream:
     ) -> None:
         check_beam_size(beam_size)
         self.n_symbols, self.blank_id, self.fusion = n_symbols, blank_id, fusion
-        scorers = fusion.scorers(device) if fusion else []
+        scorers = fusion.scorers(n_symbols, device) if fusion else []
         self.search = FrameSearch(beam_size, n_symbols, blank_id, scorers, device)
         self.beam: Beam = self.search.begin(1, torch.zeros(0, device=device))
         self.texts: list[list[int]] = [[] for _ in range(beam_size)]

@@ -114,26 +114,39 @@ def build(args: argparse.Namespace) -> None:
             "end it in .arpa, or in .arpa.gz to compress it",
             USAGE,
         )
+    if output.is_dir():
+        raise LabError(f"{output}: a folder", "give the name of a file", USAGE)
     low, high = KENLM_ORDERS
     if args.units != "char" and not low <= order <= high:
         cause = f"a {name} model of order {order}: no decoder can use it"
         raise LabError(cause, f"give --order {low} to {high}", USAGE)
     if args.pieces and args.units != "piece":
         raise LabError("--pieces goes with --units piece", "leave it out", USAGE)
+    # Read all texts first, so that a missing one is reported before the long work.
     texts, pieces = read_sentences(args.text), set()
+    held_out = read_sentences([args.held_out]) if args.held_out else []
     if args.units == "piece":
         pieces = learn_pieces(texts, args.pieces or _PIECES)
-    sentences = cut_sentences(texts, _cutter(args.units, pieces))
+    cut = _cutter(args.units, pieces)
+    sentences = cut_sentences(texts, cut)
     model = estimate(sentences, order, args.min_count)
     if {*model.vocabulary} <= {END, UNKNOWN}:
         raise LabError(
             f"the model would know not one {name}",
             "give more text, or a smaller --min_count",
         )
+    if _units(model) != args.units:
+        raise LabError(
+            "every word is one letter: the model would be taken for one of characters",
+            "give text of whole words, or --units char",
+        )
     write_arpa(model, output, args.digits)
     print(f"trained on {len(sentences)} sentences, {sum(map(len, sentences))} {name}s")
     print(f"n-grams     {_table(model)}")
     print(f"{output}: {output.stat().st_size / 1e6:.2f} MB")
+    if held_out:
+        print(f"on {args.held_out}:")
+        print("\n".join(measure(model, cut_sentences(held_out, cut))))
     options = f"--decoder {_USES[args.units]} --lm {shlex.quote(str(output))}"
     print(f"to use it: python main_ctc.py test --fold test {options}")
 
@@ -186,6 +199,7 @@ def _parser() -> LabParser:
         "all that follow (default: 1, keep all)"
     )
     add("--min_count", type=int, nargs="+", default=[1], metavar="N", help=rare)
+    add("--held_out", metavar="TEXT", help="measure on this text")
     decimals = "decimals in the file: 3 make a small one (default: 7)"
     add("--digits", type=int, choices=range(2, 10), default=7, help=decimals)
     add = command(score, "measure a model")

@@ -179,8 +179,8 @@ class _Reader:
             fields = _BLANKS.split(line)
             gram = tuple(fields[1 : n + 1])
             try:
-                log_prob = float(fields[0])
-                backoff = float(fields[n + 1]) if len(fields) > n + 1 else None
+                log_prob = _number(fields[0])
+                backoff = _number(fields[n + 1]) if len(fields) > n + 1 else None
             except ValueError:
                 self._refuse_line(line, n)
             if len(fields) not in (n + 1, n + 2):
@@ -206,3 +206,10 @@ class _Reader:
         if line.startswith("\\"):
             self.refuse(f"{line[:60]!r} where order {n} should go on or end")
         self.refuse(f"not a line of order {n}: {line[:60]!r}")
+
+
+def _number(text: str) -> float:
+    """Read a number; Python reads more than other tools, such as 0_6."""
+    if "_" in text or not text.isascii():
+        raise ValueError(text)
+    return float(text)

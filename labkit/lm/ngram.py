@@ -121,19 +121,20 @@ def estimate(
     last fallback is the uniform distribution over the vocabulary and ``<unk>``.
 
     Args:
-        sentences: The symbols of each sentence, at least one, without ``<s>`` and
-            ``</s>``. An ARPA file holds no symbol with a space.
-        order: The longest n-gram.
+        sentences: The symbols of each sentence, without ``<s>`` and ``</s>``.
+        order: The longest n-gram, 1 to 20.
         min_counts: For each order, how often an n-gram must occur to be kept; the
             last number stands for the orders that follow. Symbols rarer than the
             first number are read as ``<unk>``. From order 2 on, the numbers must
             not fall: an n-gram needs its context.
 
     Raises:
-        LabError: The minimal counts cannot be.
+        LabError: An argument is out of its range, there is no sentence, or a symbol
+            cannot stand in a model.
     """
-    min_counts = _for_each_order(min_counts, order)
+    min_counts = _checked(order, min_counts)
     text = _limit_vocabulary([tuple(s) for s in sentences], min_counts[0])
+    _check_symbols(text)
     raw = _raw_counts(text, order)
     adjusted = _adjusted_counts(raw)
     del adjusted[0][(START,)]  # never predicted
@@ -154,8 +155,11 @@ def estimate(
     return NGram(order, log_probs, backoffs)
 
 
-def _for_each_order(min_counts: Sequence[int], order: int) -> list[int]:
+def _checked(order: int, min_counts: Sequence[int]) -> list[int]:
     """Return one minimal count for each order."""
+    if not 1 <= order <= MAX_ORDER:
+        remedy = f"choose an order from 1 to {MAX_ORDER}"
+        raise LabError(f"no model of order {order}", remedy, USAGE)
     counts = [*min_counts, *[min_counts[-1]] * (order - len(min_counts))]
     falls = any(low > high for low, high in zip(counts[1:], counts[2:]))
     if len(min_counts) > order or min(counts) < 1 or falls:
@@ -189,6 +193,18 @@ def _raw_counts(text: list[Ngram], order: int) -> list[Counter[Ngram]]:
         for gram, count in longer.items():
             shorter[gram[1:]] += count
     return counts
+
+
+def _check_symbols(text: list[Ngram]) -> None:
+    """Refuse a symbol that an ARPA file cannot hold, or uses for itself."""
+    if not text:
+        raise LabError("no sentence to learn from", "give a text that is not empty")
+    for symbol in {w for sentence in text for w in sentence}:
+        if symbol in (START, END) or symbol.split() != [symbol]:
+            raise LabError(
+                f"{symbol!r} cannot be a symbol of a language model",
+                f"leave {START} and {END} out, and write a space as {SPACE}",
+            )
 
 
 def _adjusted_counts(raw: Sequence[Counts]) -> list[Counter[Ngram]]:

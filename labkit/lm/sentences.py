@@ -17,7 +17,8 @@ def read_sentences(names: Sequence[str]) -> list[str]:
     "-" for the standard input.
 
     Raises:
-        LabError: A text is not UTF-8, or a tsv has no column ``sentence``.
+        LabError: A text is not UTF-8, a tsv has no column ``sentence``, or there is
+            not one sentence.
     """
     sentences: list[str] = []
     for name in names:
@@ -26,6 +27,9 @@ def read_sentences(names: Sequence[str]) -> list[str]:
         else:
             # Not splitlines(): a sentence may hold U+2028, which ends no line here.
             sentences += _read_text(name).replace("\r\n", "\n").split("\n")
+    if not any(map(str.strip, sentences)):
+        cause = f"{', '.join(names)}: not one sentence"
+        raise LabError(cause, "give one sentence a line")
     encoded = map(ALPHABET.encode, sentences)
     return [ALPHABET.plain(ALPHABET.decode(indices)) for indices in encoded]
 
@@ -53,6 +57,6 @@ def cut_sentences(
     """
     symbols = [own for own in map(cut, sentences) if own]
     if not symbols:
-        cause = "not one sentence in the text: it is empty, or nothing but punctuation"
+        cause = "nothing but punctuation in the text"
         raise LabError(cause, "give one sentence a line")
     return symbols

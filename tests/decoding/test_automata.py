@@ -268,3 +268,9 @@ def test_marks_around_a_hot_word_do_not_matter() -> None:
         text = word if word[0] == "a" else "pierre"
         assert_close(automaton.total(encode(text)), WEIGHT, 1e-5)
         assert_close(automaton.total(encode(text + ", a")), WEIGHT, 1e-5)
+
+
+@pytest.mark.parametrize("number", [math.nan, math.inf, -math.inf])
+def test_a_weight_of_hot_words_that_is_no_number_is_refused(number: float) -> None:
+    with pytest.raises(LabError, match="weight"):
+        compile_hotwords(["a"], CHARMAP.alphabet, number)

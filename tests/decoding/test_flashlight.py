@@ -527,6 +527,18 @@ def test_a_stream_shows_what_has_been_said_so_far() -> None:
     assert shown == ["o", "on", "on ", "on d", "on do", "on dor", "on dort", "on dort"]
 
 
+def test_only_an_open_stream_goes_on() -> None:
+    decoder, said = make(), frames_of("on", LETTERS)
+    for use in (decoder.best, decoder.end, lambda: decoder.step(said)):
+        with pytest.raises(LabError, match="no stream is open"):
+            use()
+    decoder.stream()
+    decoder.step(said)
+    decode(decoder, said)  # there is one search at a time
+    with pytest.raises(LabError, match="no stream is open"):
+        decoder.end()
+
+
 # --- options -------------------------------------------------------------------------
 
 
@@ -572,6 +584,11 @@ def test_scores_of_words_and_of_spaces_are_added(models: Callable[..., str]) -> 
     "options",
     [
         {"beam_size": 0},
+        {"symbols_per_frame": 0},
+        {"beam_threshold": 0.0},
+        {"lm_weight": math.nan},
+        {"silence_score": math.inf},
+        {"unknown_score": math.nan},
         {"word_bonus": 1.0, "lm": "char"},  # there are no words without a lexicon
         {"unknown_score": -1.0},
     ],
@@ -589,6 +606,8 @@ def test_scores_that_mean_nothing_are_refused() -> None:
         broken[1, 0, 2] = value
         with pytest.raises(LabError, match=r"NaN or \+inf"):
             decoder.search(broken, torch.tensor([3]))
+    with pytest.raises(LabError, match="alphabet of 5"):
+        decoder.search(log_probs[:, :, :4], torch.tensor([3]))
     for lengths in ([4], [3, 3], [-1]):
         with pytest.raises(LabError, match="for 1 utterances"):
             decoder.search(log_probs, torch.tensor(lengths))

@@ -421,3 +421,28 @@ def test_a_stream_shows_what_a_search_of_its_first_frames_finds() -> None:
         stream.step(log_probs[t])
         ((wanted, *_),) = prefix_beam_search(log_probs, torch.tensor([t + 1]), 8)
         assert stream.best().indices == wanted.indices
+
+
+def test_a_word_bonus_needs_no_language_model() -> None:
+    fusion = Fusion(None, 0.0, word_bonus=1.5, space=2)
+    log_probs = random_log_probs(4, 5, 1, 4)
+    (nbest,) = prefix_beam_search(log_probs, whole(log_probs), UNBOUNDED, 0, fusion)
+    for one in nbest:
+        assert_close(one.score - one.parts["ctc"], 1.5 * one.indices.count(2), 1e-9)
+
+
+def test_automata_of_another_alphabet_are_refused_by_the_search() -> None:
+    lm, hotwords = (
+        Case("¬ ab", 2, hot=True).fusion.lm,
+        compile_hotwords(["a"], Alphabet((*"¬a",)), 1),
+    )
+    for fusion in (Fusion(lm, 1.0), Fusion(None, 0.0, hotwords=hotwords)):
+        with pytest.raises(LabError, match="symbols for scores of 5"):
+            prefix_beam_search(torch.zeros(2, 1, 5), torch.tensor([2]), 3, 0, fusion)
+
+
+@pytest.mark.parametrize("number", [math.nan, math.inf, -math.inf])
+def test_weights_that_are_no_numbers_are_refused(number: float) -> None:
+    for name in ("lm_weight", "word_bonus"):
+        with pytest.raises(LabError, match="must be finite"):
+            Fusion(None, **{"lm_weight": 1.0, name: number})

@@ -10,6 +10,7 @@ from labkit.base.errors import LabError
 from labkit.decoding.flashlight.lexicon import (
     Lexicon,
     choose_lexicon,
+    name_tokens,
     read_binary_vocabulary,
     read_lexicon,
     spell,
@@ -106,6 +107,13 @@ def test_a_mark_may_follow_a_word_that_has_none() -> None:
         *plain,
         *("ici\ti c i . |", "ici\ti c i , |"),
     }
+
+
+@pytest.mark.parametrize("alphabet", ["-a |", "-aba", ["-", "a b"], ["-", ""]])
+def test_tokens_that_cannot_be_told_apart_are_refused(alphabet: list[str]) -> None:
+    with pytest.raises(LabError, match="has the name of another"):
+        name_tokens(Alphabet((*alphabet,), blank="-"))
+    assert name_tokens(Alphabet((*"- a",), blank="-")) == ["-", "|", "a"]
 
 
 def test_a_model_chooses_what_is_searched() -> None:

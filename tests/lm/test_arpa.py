@@ -169,6 +169,7 @@ def test_without_an_unknown_symbol_the_unknown_is_all_but_impossible(
         ("a b\n", "a\n", r":14: not a line of order 2"),
         ("a b\n", "a b c d\n", r":14: not a line of order 2"),
         ("-0.5\ta\t-0.3", "-0.5\t\t", r":9: not a line of order 1"),
+        ("-0.5\ta", "-0_5\ta", r":9: not a line of order 1"),
         ("-0.5\ta", "minus\ta", r":9: not a line of order 1"),
         ("-0.5\ta", "nan\ta", r":9: nan is no log10 of a probability"),
         ("-0.5\ta", "0.5\ta", r":9: 0.5 is no log10 of a probability"),

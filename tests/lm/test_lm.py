@@ -78,7 +78,9 @@ def test_the_program_builds_and_measures_a_model(tmp_path: Path) -> None:
     tsv = "\ufeffpath\tsentence\r\n" + row + "\r\n"
     (tmp_path / "b.tsv").write_bytes(tsv.encode())
     build = ("build", "a.txt", "b.tsv", "-", "--units", "char", "-o", "m.arpa")
-    made = program(tmp_path, *build, "--order", 2, input="Déjà mangé\n")
+    made = program(
+        tmp_path, *build, "--order", 2, "--held_out", "b.tsv", input="Déjà mangé\n"
+    )
     assert made.returncode == 0, made.stderr
     # Folded as transcripts are, the symbol outside the alphabet unknown.
     text = ["l'eleve la bas . a mange", "oeuvre ❌", "eleve la, deja.", "deja mange"]
@@ -87,9 +89,10 @@ def test_the_program_builds_and_measures_a_model(tmp_path: Path) -> None:
     assert found.log_probs == pytest.approx(wanted.log_probs, abs=2e-7)
     assert "trained on 4 sentences" in made.stdout
     assert "--decoder beam --lm m.arpa" in made.stdout
-    measured = program(tmp_path, "score", "m.arpa", "b.tsv")
     held_out = perplexity(wanted, [symbols_of(text[2], "char")])
-    assert f"perplexity  {held_out:.2f} a character" in measured.stdout
+    assert f"perplexity  {held_out:.2f} a character" in made.stdout
+    measured = program(tmp_path, "score", "m.arpa", "b.tsv")
+    assert measured.stdout.splitlines() == made.stdout.splitlines()[-4:-1]
     assert program(tmp_path, "info", "m.arpa").stdout.startswith(
         f"order       2, of characters\nvocabulary  {len(wanted.vocabulary)}, with"
     )
@@ -147,11 +150,13 @@ BUILD = ("build", "t.txt", "--units", "char", "-o", "m.arpa")
         (("build", "none.txt", *BUILD[2:]), 1, "none.txt: No such file"),
         (("build", ".", *BUILD[2:]), 1, "directory"),
         (("build", "latin.txt", *BUILD[2:]), 1, r"latin.txt: not UTF-8 \(byte 1\)"),
-        (("build", "blank.txt", *BUILD[2:]), 1, "not one sentence"),
+        (("build", "blank.txt", *BUILD[2:]), 1, "blank.txt: not one sentence"),
         (("build", "no.tsv", *BUILD[2:]), 1, "no.tsv: no column named sentence"),
         (("build", "cut.tsv", *BUILD[2:]), 1, "cut.tsv:3: 1 cells, not 2"),
         ((*BUILD[:-1], "m.txt"), 2, "m.txt: not a file name of a language model"),
+        (("build", "t.txt", "--units", "char", "-o", "d.arpa"), 2, "d.arpa: a folder"),
         ((*WORDS, "--order", "1"), 2, "word model of order 1"),
+        (("build", "letters.txt", *WORDS[2:]), 1, "every word is one letter"),
         ((*WORDS, "--min_count", "9"), 1, "would know not one word"),
         (("build", "-", *BUILD[2:]), 1, "standard input is closed"),
         ((*BUILD, "--order", "21"), 2, "order"),
@@ -173,6 +178,8 @@ def test_bad_input_is_told_in_two_lines(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "stdin", None)  # as `<&-` leaves it
+    Path("d.arpa").mkdir()
+    Path("letters.txt").write_text("a y\n", encoding="utf-8")
     Path("t.txt").write_text("une phrase\n", encoding="utf-8")
     Path("latin.txt").write_bytes(b"a\xe9\n")
     Path("blank.txt").write_text("\n \n", encoding="utf-8")

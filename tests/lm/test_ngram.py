@@ -180,10 +180,25 @@ def test_score_and_perplexity_are_sums_over_the_symbols_and_the_end() -> None:
     assert model.log_prob(longer, "dort") == model.log_prob(sentence[:2], "dort")
 
 
-@pytest.mark.parametrize("order, min_counts", [(3, [0]), (3, [1, 3, 2]), (2, [1] * 3)])
-def test_counts_that_cannot_be_are_refused(order: int, min_counts: list[int]) -> None:
-    with pytest.raises(LabError, match=f"minimal counts {min_counts[0]}"):
-        estimate(WORDS, order, min_counts)
+@pytest.mark.parametrize(
+    "order, min_counts, text, cause",
+    [
+        (0, [1], WORDS, "order 0"),
+        (21, [1], WORDS, "order 21"),
+        (3, [0], WORDS, "minimal counts 0"),
+        (3, [1, 3, 2], WORDS, "minimal counts 1 3 2"),
+        (2, [1, 1, 1], WORDS, "minimal counts 1 1 1"),
+        (2, [1], [], "no sentence"),
+        (2, [1], [["a b"]], "'a b' cannot be a symbol"),
+        (2, [1], [[""]], "'' cannot be a symbol"),
+        (2, [1], [["a", START]], "'<s>' cannot be a symbol"),
+    ],
+)
+def test_a_model_that_cannot_be_is_refused(
+    order: int, min_counts: list[int], text: list[list[str]], cause: str
+) -> None:
+    with pytest.raises(LabError, match=cause):
+        estimate(text, order, min_counts)
 
 
 def test_symbols_are_cut_as_the_models_write_them() -> None:

@@ -92,9 +92,11 @@ class _OnePass:
         marks, decoder = self.marks, self.recogniser.decoder
         memory, lengths = open_memory(self.recogniser, encoding)
         wanted = whole_transcripts(decoder, memory, marks.start, marks.end, lengths)
-        shape = (len(lengths), 1, self.options.beam_size)
-        device = wanted.log_probs.device
-        fused = scorer = FusedScorer(fusion, shape, marks.start, marks.end, device)
+        n_utterances, _, n_symbols = wanted.log_probs.shape
+        shape = (n_utterances, 1, self.options.beam_size)
+        fused = scorer = FusedScorer(
+            fusion, shape, n_symbols, marks.start, marks.end, memory.mask.device
+        )
         log_probs = None
         if self.joint:
             log_probs, _ = log_posteriors(encoding.ctc_scores)  # (T', B, V)

@@ -146,6 +146,7 @@ class FusedScorer:
     Args:
         fusion: They, and their weights; None for nothing.
         shape: (B, S, K), where S is 1.
+        n_symbols: V.
         start: The symbol that starts a transcript, which was read already.
         end: The symbol that ends it.
         device: Where to compute.
@@ -155,12 +156,13 @@ class FusedScorer:
         self,
         fusion: Fusion | None,
         shape: tuple[int, int, int],
+        n_symbols: int,
         start: int,
         end: int,
         device: torch.device,
     ) -> None:
         self.end = end
-        self.automata = fusion.scorers(device) if fusion else []
+        self.automata = fusion.scorers(n_symbols, device) if fusion else []
         self.gained = torch.zeros(shape, device=device)
         starts = [automaton.step(automaton.start, start) for automaton in self.automata]
         self.gained += sum(gain for gain, _ in starts)

@@ -86,7 +86,7 @@ class FlashlightDecoder:
         scored = self._lm and self._lm.vocabulary(names, given is not None)
         name = self._lm.name if self._lm else ""
         self.lexicon = choose_lexicon(given, alphabet, scored, name, pieces)
-        self._check_counts()
+        self._check_options()
         # Do words end in a space? If not, they are word pieces.
         self._pieces = self.lexicon is not None and self.lexicon.is_of_pieces
         self._blank = alphabet.blank_id
@@ -116,12 +116,28 @@ class FlashlightDecoder:
         self._decoder = build_decoder(
             options, self._lm, self.lexicon, names, names[self._blank], silence
         )
-        self._streamed: list[Tensor] = []  # the frames of the open stream
+        self._streamed: list[Tensor] | None = None  # the frames of the open stream
 
-    def _check_counts(self) -> None:
-        """Refuse scores of words where no words are counted."""
-        bonus = self.options.word_bonus if self._lm else 0.0
-        if self.lexicon is None and (bonus or self.options.unknown_score > -math.inf):
+    def _check_options(self) -> None:
+        """Refuse numbers that no search can use, or of words without a lexicon."""
+        options = self.options
+        size = options.symbols_per_frame
+        if size is not None and size < 1:
+            cause = f"a symbols_per_frame of {size} keeps no hypothesis"
+            raise LabError(cause, "use 1 or more")
+        if not options.beam_threshold > 0:
+            raise LabError(
+                f"a beam_threshold of {options.beam_threshold} keeps no hypothesis",
+                "use a threshold above 0, for example 25",
+            )
+        for name in ("lm_weight", "word_bonus", "silence_score"):
+            if not math.isfinite(getattr(options, name)):
+                raise LabError(f"{name}: not a finite number", "use a number of nats")
+        if not options.unknown_score < math.inf:
+            remedy = "use a number of nats, or -inf for no words"
+            raise LabError("unknown_score: not a score", remedy)
+        bonus = options.word_bonus if self._lm else 0.0
+        if self.lexicon is None and (bonus or options.unknown_score > -math.inf):
             raise LabError(
                 "Flashlight counts words, known and unknown, with a lexicon only",
                 "give a lexicon or a word model, or use --decoder beam",
@@ -168,7 +184,8 @@ class FlashlightDecoder:
         """Open a stream: an utterance whose frames arrive in pieces.
 
         ``stream``, ``step`` for each piece and ``end`` find what ``search`` finds, on
-        the CPU, whatever the ``device``. There is one search at a time.
+        the CPU, whatever the ``device``. There is one search at a time; the others
+        raise LabError if no stream is open.
         """
         self._decoder.decode_begin()
         self._streamed = []
@@ -179,16 +196,16 @@ class FlashlightDecoder:
     def step(self, log_probs: Tensor) -> None:
         """Search on through the next frames (T, V) of the stream; T may be 0."""
         check_scores(log_probs.unsqueeze(1), torch.tensor([len(log_probs)]))
-        emissions = self._prepare(log_probs)
+        streamed, emissions = self._opened(), self._prepare(log_probs)
         self._decoder.decode_step(emissions)
-        self._streamed.append(emissions)
+        streamed.append(emissions)
 
     def best(self) -> Hypothesis:
         """Return the best transcript of the stream so far.
 
         Its last word may be incomplete; the end of the sentence is not scored.
         """
-        n_frames = sum(map(len, self._streamed))
+        n_frames = sum(map(len, self._opened()))
         if not n_frames:
             return Hypothesis(0.0, [], {"ctc": 0.0})
         # The best one alone, as Flashlight offers it, would end with a whole word.
@@ -199,7 +216,8 @@ class FlashlightDecoder:
     def end(self) -> list[Hypothesis]:
         """Close the stream; return its n-best list, best first."""
         empty = torch.empty(0, self._n_columns)
-        emissions = torch.cat([empty, *self._streamed])
+        emissions = torch.cat([empty, *self._opened()])
+        self._streamed = None
         if self._closing is not None:
             self._decoder.decode_step(self._closing)
         self._decoder.decode_end()
@@ -220,8 +238,19 @@ class FlashlightDecoder:
             nbest.setdefault(tuple(one.indices), one)
         return [*nbest.values()]
 
+    def _opened(self) -> list[Tensor]:
+        if self._streamed is None:
+            raise LabError("no stream is open", "call stream() first")
+        return self._streamed
+
     def _prepare(self, log_probs: Tensor) -> Tensor:
         """Turn (T, V) into what Flashlight reads: (T, columns), float32, on the CPU."""
+        if log_probs.dim() != 2 or log_probs.shape[1] != self._n_symbols:
+            raise LabError(
+                f"scores of shape {tuple(log_probs.shape)} for an alphabet of "
+                f"{self._n_symbols} symbols",
+                "use the alphabet that the network was trained with",
+            )
         emissions = log_probs.new_full(
             (len(log_probs), self._n_columns), FLOOR, dtype=torch.float32, device="cpu"
         )

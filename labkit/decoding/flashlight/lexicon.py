@@ -27,8 +27,21 @@ Spelling = tuple[str, ...]
 
 
 def name_tokens(alphabet: Alphabet) -> list[str]:
-    """Name each token so that it can stand in a lexicon and in an ARPA file."""
-    return [SPACE if token == alphabet.space else token for token in alphabet.symbols]
+    """Name each token so that it can stand in a lexicon and in an ARPA file.
+
+    The space becomes ``|``.
+
+    Raises:
+        LabError: Two tokens would have one name, or a token holds a space.
+    """
+    names = [SPACE if token == alphabet.space else token for token in alphabet.symbols]
+    for token, name in zip(alphabet.symbols, names):
+        if name.split() != [name] or names.count(name) > 1:
+            raise LabError(
+                f"the token {token!r} has the name of another or holds a space",
+                "give every token a name of its own, without spaces",
+            )
+    return names
 
 
 def _spellable(alphabet: Alphabet) -> set[str]:

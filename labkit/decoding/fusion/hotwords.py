@@ -13,6 +13,7 @@ CACM 1975, with a gain for each step.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping
 
 import torch
@@ -35,8 +36,12 @@ def compile_hotwords(
     word), or the inside of another word. Each word gains ``weight``, in nats.
 
     Raises:
-        LabError: A hot word has no letter, is too long or not of the alphabet.
+        LabError: A hot word has no letter, is too long or not of the alphabet, or the
+            weight is not finite.
     """
+    if not math.isfinite(weight):
+        cause = f"a weight of {weight} for hot words"
+        raise LabError(cause, "give a finite number", USAGE)
     index = {char: i for char, i in alphabet.index.items() if char != alphabet.blank}
     worth = {}
     for word in words:

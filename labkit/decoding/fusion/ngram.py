@@ -8,6 +8,7 @@ frames.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection
 from dataclasses import dataclass, field
 
@@ -37,21 +38,48 @@ class Fusion:
     word_bonus: float = 0.0  # word insertion bonus of each space, in nats
     space: int = 1  # its index
     hotwords: Automaton | None = None
-    _placed: dict[torch.device, list[Scorer]] = field(
+    _placed: dict[tuple[int, torch.device], list[Scorer]] = field(
         default_factory=dict, init=False, repr=False
     )
 
-    def scorers(self, device: torch.device) -> list[Scorer]:
-        """Return the automata whose gains add up to a symbol's, for one search."""
-        if device not in self._placed:
+    def __post_init__(self) -> None:
+        """Refuse weights that are not finite."""
+        if not (math.isfinite(self.lm_weight) and math.isfinite(self.word_bonus)):
+            raise LabError(
+                f"weight {self.lm_weight} and word bonus {self.word_bonus} of a "
+                "language model must be finite",
+                "give two finite numbers",
+                USAGE,
+            )
+
+    def scorers(self, n_symbols: int, device: torch.device) -> list[Scorer]:
+        """Return the automata whose gains add up to a symbol's, for one search.
+
+        Raises:
+            LabError: An automaton is of another alphabet than the ``n_symbols`` V of
+                the scores that are searched.
+        """
+        key = n_symbols, device
+        if key not in self._placed:
             automata: list[Scorer] = [self.hotwords] if self.hotwords else []
-            if self.lm and (self.lm_weight or self.word_bonus):
+            lm = self.lm
+            if lm is None and self.word_bonus:
+                nothing = torch.zeros(1, n_symbols)
+                lm = Automaton(0, nothing.int(), nothing, torch.zeros(1))
+            if lm and (self.lm_weight or self.word_bonus):
                 options = self.lm_weight, self.space, self.word_bonus
-                automata.insert(0, self.lm.weighted(*options))
-            self._placed[device] = [automaton.to(device) for automaton in automata]
-        for scorer in filter(None, (*self._placed[device], self.lm)):
+                automata.insert(0, lm.weighted(*options))
+            for automaton in automata:
+                if automaton.n_symbols != n_symbols:
+                    raise LabError(
+                        f"a language model or hot words of {automaton.n_symbols} "
+                        f"symbols for scores of {n_symbols}",
+                        "compile them for the alphabet of the network",
+                    )
+            self._placed[key] = [automaton.to(device) for automaton in automata]
+        for scorer in filter(None, (*self._placed[key], self.lm)):
             scorer.renew()
-        return self._placed[device]
+        return self._placed[key]
 
 
 def compile_ngram(model: NGram, alphabet: Alphabet) -> Automaton:

@@ -12,9 +12,10 @@ import io
 import math
 import re
 import zlib
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
-from typing import BinaryIO, NoReturn, Union
+from typing import BinaryIO, NoReturn, TextIO, Union
 
 from labkit.base import LANGUAGE_MODELS, LabError, atomic
 from labkit.lm.ngram import END, START, ZERO_LOG_PROB, NGram
@@ -55,31 +56,25 @@ def write_arpa(model: NGram, path: Path, digits: int = 7) -> None:
     change a probability by 0.1 %.
     """
     with atomic(path) as temporary, temporary.open("wb") as raw:
-        if path.suffix == ".gz":
-            # No name and no time in the header: equal models give equal files.
-            with gzip.GzipFile("", "wb", 9, raw, mtime=0) as packed:
-                _write_text(model, packed, digits)
-        else:
-            _write_text(model, raw, digits)
+        # No name and no time in the header: equal models give equal files.
+        is_packed = path.suffix == ".gz"
+        binary = gzip.GzipFile("", "wb", 9, raw, mtime=0) if is_packed else raw
+        with io.TextIOWrapper(binary, encoding="utf-8", newline="\n") as text:
+            _write_text(model, text, digits)
 
 
-def _write_text(model: NGram, binary: Binary, digits: int) -> None:
-    grams: list[list[tuple[str, ...]]] = [[] for _ in range(model.order)]
-    for gram in model.log_probs:
-        grams[len(gram) - 1].append(gram)
-    text = io.TextIOWrapper(binary, encoding="utf-8", newline="\n")
+def _write_text(model: NGram, text: TextIO, digits: int) -> None:
+    lengths, orders = Counter(map(len, model.log_probs)), range(1, model.order + 1)
     text.write("\\data\\\n")
-    for n, section in enumerate(grams, start=1):
-        text.write(f"ngram {n}={len(section)}\n")
-    for n, section in enumerate(grams, start=1):
+    for n in orders:
+        text.write(f"ngram {n}={lengths[n]}\n")
+    for n in orders:
         text.write(f"\n\\{n}-grams:\n")
-        for gram in sorted(section):
+        for gram in sorted(gram for gram in model.log_probs if len(gram) == n):
             log_prob, backoff = model.log_probs[gram] / _LN10, model.backoffs.get(gram)
             end = "" if backoff is None else f"\t{backoff / _LN10:.{digits}f}"
             text.write(f"{log_prob:.{digits}f}\t{' '.join(gram)}{end}\n")
     text.write("\n\\end\\\n")
-    text.flush()
-    text.detach()
 
 
 def is_kenlm_binary(path: Path) -> bool:

@@ -11,6 +11,7 @@ import json
 import select
 import socket
 import sys
+import threading
 import traceback
 from contextlib import suppress
 from http import HTTPStatus
@@ -25,7 +26,8 @@ from labkit.page.routes import GET, POST, Answer, static_files
 from labkit.page.studio import Studio
 
 _ADDRESS = "127.0.0.1"
-_SECONDS_OF_SILENCE = 10  # while a request arrives
+_SECONDS_TO_ASK = 30  # for a request to arrive in
+_SECONDS_OF_SILENCE = 10  # within it
 
 _HEADERS = {
     "Content-Security-Policy": "default-src 'none'; script-src 'self'; "
@@ -100,6 +102,22 @@ class _Handler(BaseHTTPRequestHandler):
     server_version, sys_version = "labkit", ""
     timeout = _SECONDS_OF_SILENCE
 
+    def setup(self) -> None:
+        """Hang up on who takes too long to ask, a letter now and then."""
+        super().setup()
+        self._alarm = threading.Timer(_SECONDS_TO_ASK, self._hang_up)
+        self._alarm.daemon = True
+        self._alarm.start()
+
+    def finish(self) -> None:
+        """End the connection."""
+        self._alarm.cancel()
+        super().finish()
+
+    def _hang_up(self) -> None:
+        with suppress(OSError):  # the browser was quicker
+            self.connection.shutdown(socket.SHUT_RDWR)
+
     def do_GET(self) -> None:
         """Send a file of the page, or an answer."""
         self._answer(GET)
@@ -113,6 +131,7 @@ class _Handler(BaseHTTPRequestHandler):
             self._check_sender()
             url = urlsplit(self.path)
             body = self._read_body() if routes is POST else b""
+            self._alarm.cancel()
             if routes is GET and url.path in self.server.files:
                 kind, content = self.server.files[url.path]
             elif url.path in routes:

@@ -9,6 +9,7 @@ import socket
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from importlib import import_module
@@ -436,6 +437,21 @@ def test_who_says_nothing_is_hung_up_on(
     with socket.create_connection(("127.0.0.1", page.port), timeout=10) as line:
         line.sendall(b"GET / HT")
         assert line.recv(10) == b""
+
+
+def test_who_says_a_letter_now_and_then_is_hung_up_on(
+    page: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("labkit.page.server._SECONDS_TO_ASK", 0.5)
+    with socket.create_connection(("127.0.0.1", page.port), timeout=10) as line:
+        head = f"POST /api/clip HTTP/1.1\r\nHost: 127.0.0.1:{page.port}\r\n"
+        line.sendall(f"{head}Content-Length: 1000\r\n\r\n".encode())
+        start = time.monotonic()
+        with pytest.raises((BrokenPipeError, ConnectionResetError)):
+            while time.monotonic() - start < 8:
+                line.sendall(b"a")
+                time.sleep(0.1)
+        assert time.monotonic() - start < 8
 
 
 def test_without_a_network_of_ones_own_that_of_the_kit_is_taken(tmp_path: Path) -> None:

@@ -38,7 +38,7 @@ from torch.utils.data import DataLoader
 
 from labkit.base import run_program
 from labkit.loading import batches_of, describe_folds, open_corpus
-from labkit.training import Run, UpdateGuard, begin
+from labkit.training import Run, begin
 
 PARTS = ("data", "forward", "backward", "update")
 ROUNDS = 3  # the first warms up
@@ -72,7 +72,7 @@ class Stopwatch:
 
 def parts_of_an_epoch(run: Run, loader: DataLoader, epoch: int) -> dict[str, float]:
     """Train for an epoch; return the seconds of each part."""
-    device, guard = run.args.device, UpdateGuard(run.model, run.optimizer)
+    device, guard = run.args.device, run.guard
     batches_of(loader).set_epoch(epoch)
     run.model.train()
     watch = Stopwatch(device)

@@ -33,7 +33,7 @@ from labkit.decoding import PrefixState, empty_prefix, endings, prefix_scores
 from labkit.evaluation import EncodedBatch, FoldReport, Setup
 from labkit.loading import open_corpus
 from labkit.options import SEQ2SEQ, parse
-from labkit.training import begin, open_network
+from labkit.training import open_network
 
 SIZE = 16
 N_BATCHES = 2
@@ -57,7 +57,6 @@ def open_setup() -> tuple[Setup, tuple]:
     words = [word for word in sys.argv[1:] if word != MEMORY]
     fixed = ("test", "--fold", "test", "--nthreads", "1", "--batch_size", str(SIZE))
     args = parse(SEQ2SEQ, None, [*fixed, *words])
-    begin(args)
     model = open_network(args, main_seq2seq.make_model, CharMap())
     processor = BatchCollate(args.nmels, False, args.normalization).processor
     setup = Setup(args, model, DECODERS, processor)

@@ -90,35 +90,28 @@ def plot_spectrograms(
     return figure
 
 
-def draw_posteriors(
-    axes: Axes, probabilities: Tensor, symbols: Sequence[str], seconds: float
+def _draw_symbols(
+    axes: Axes,
+    values: Tensor,
+    symbols: Sequence[str],
+    seconds: float,
+    label: str,
+    highest: float | None = None,
 ) -> None:
-    """Draw the probability of each symbol at each frame.
-
-    Args:
-        axes: Where.
-        probabilities: (T', V); symbols that are never likely are left out.
-        symbols: The V symbols, the blank first.
-        seconds: Duration of the utterance.
-    """
-    likely = (probabilities.amax(dim=0) > _SEEN).tolist()
-    rows = [v for v, seen in enumerate(likely) if seen or v == 0]
+    """Draw a value for each frame T' and symbol, (T', S), with the names of these."""
     image = axes.imshow(
-        probabilities[:, rows].T.cpu(),
-        extent=(0, seconds, len(rows) - 0.5, -0.5),
+        values.T.cpu(),
+        extent=(0, seconds, len(symbols) - 0.5, -0.5),
         aspect="auto",
         cmap="viridis",
         vmin=0,
-        vmax=1,
+        vmax=highest,
         interpolation="nearest",
     )
-    axes.set_yticks(
-        range(len(rows)), [_NAMES.get(symbols[v], symbols[v]) for v in rows]
-    )
+    axes.set_yticks(range(len(symbols)), [_NAMES.get(s, s) for s in symbols])
     axes.tick_params(axis="y", labelsize=7)
     axes.set_xlabel("time (s)")
-    axes.set_ylabel(f"symbol ({symbols[0]} is the blank)")
-    axes.figure.colorbar(image, ax=axes, pad=0.01, label="probability")
+    axes.figure.colorbar(image, ax=axes, pad=0.01, label=label)
 
 
 def _write_best_path(
@@ -146,7 +139,8 @@ def plot_posteriors(
 ) -> Figure:
     """Plot a normalised spectrogram (T, M) above a network's posteriors (T', V).
 
-    The best symbols stand in the spectrogram, each where its frames are.
+    The best symbols stand in the spectrogram, each where its frames are. Of the V
+    ``symbols``, the blank first, those that are never likely have no row of posteriors.
     """
     figure, (above, below) = plt.subplots(
         2, figsize=(WIDTH, 3 * ROW_HEIGHT), height_ratios=(1, 2), layout="constrained"
@@ -154,7 +148,11 @@ def plot_posteriors(
     draw_spectrogram(above, spectrogram, win_step, "standard deviations")
     seconds = len(spectrogram) * win_step
     _write_best_path(above, probabilities, symbols, seconds)
-    draw_posteriors(below, probabilities, symbols, seconds)
+    likely = (probabilities.amax(dim=0) > _SEEN).tolist()
+    rows = [v for v, seen in enumerate(likely) if seen or v == 0]
+    names = [symbols[v] for v in rows]
+    _draw_symbols(below, probabilities[:, rows], names, seconds, "probability", 1)
+    below.set_ylabel(f"symbol ({symbols[0]} is the blank)")
     above.set_title(title, parse_math=False)
     return figure
 
@@ -172,18 +170,8 @@ def plot_attention(
     """
     height = max(2.5 * ROW_HEIGHT, 0.11 * len(symbols) + 1.5)  # all symbols readable
     figure, axes = plt.subplots(figsize=(WIDTH, height), layout="constrained")
-    image = axes.imshow(
-        weights.cpu(),
-        extent=(0, seconds, len(symbols) - 0.5, -0.5),
-        aspect="auto",
-        cmap="viridis",
-        vmin=0,
-        interpolation="nearest",
-    )
-    axes.set_yticks(range(len(symbols)), [_NAMES.get(s, s) for s in symbols])
-    axes.tick_params(axis="y", labelsize=7)
+    _draw_symbols(axes, weights.T, symbols, seconds, "attention")
     axes.set_xlabel(f"time (s)\n{_ATTENTION_LEGEND}", fontsize=8)
     axes.set_ylabel("symbol that is written")
     axes.set_title(title, parse_math=False, fontsize=9)
-    figure.colorbar(image, ax=axes, pad=0.01, label="attention")
     return figure

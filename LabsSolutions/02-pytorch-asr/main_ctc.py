@@ -41,7 +41,7 @@ from labkit.base import run_program
 from labkit.evaluation import Setup, score_fold, transcribe
 from labkit.loading import open_corpus
 from labkit.metrics import FoldScore
-from labkit.training import Run, begin, open_network
+from labkit.training import Run, open_network
 
 WIN_STEP = _DEFAULT_WIN_STEP * 1e-3  # s
 
@@ -229,7 +229,6 @@ def test(args: argparse.Namespace) -> None:
 
 def main(args: argparse.Namespace) -> None:
     """Run the command of ``args``."""
-    begin(args)
     {"train": train, "test": test}[args.command](args)
 
 

@@ -49,7 +49,7 @@ from labkit.base import run_program
 from labkit.evaluation import Setup, score_fold, transcribe
 from labkit.loading import open_corpus
 from labkit.metrics import FoldScore
-from labkit.training import GuidedAttention, Run, begin, open_network
+from labkit.training import GuidedAttention, Run, open_network
 
 WIN_STEP = _DEFAULT_WIN_STEP * 1e-3  # s
 ONE_HEAD = {
@@ -255,7 +255,6 @@ def main(args: argparse.Namespace) -> None:
     """Run the command of ``args``."""
     if args.ctc_weight in ONE_HEAD:
         print(f"--ctc_weight {args.ctc_weight:g}: {ONE_HEAD[args.ctc_weight]}")
-    begin(args)
     {"train": train, "test": test}[args.command](args)
 
 

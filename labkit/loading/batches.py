@@ -70,10 +70,7 @@ class LengthBatches(Sampler):
     def set_epoch(self, epoch: int, start: int = 0) -> None:
         """Choose the epoch whose order and random draws come next.
 
-        Args:
-            epoch: Its number.
-            start: Batches at its beginning that are left out, because they were
-                used before an interruption.
+        Its first ``start`` batches are left out: they were used before an interruption.
         """
         self.epoch = epoch
         self.start = start
@@ -113,35 +110,34 @@ class LengthBatches(Sampler):
             keys *= 1 + _LENGTH_JITTER * torch.rand(len(every), generator=generator)
         order = usable[keys[usable].argsort(descending=True, stable=True)]
         frames = (every[order] * FRAMES_PER_SECOND).long() + 1
-        ends = self._ends(frames.tolist())
-        batches = [order[a:b].tolist() for a, b in zip([0, *ends], ends)]
+        cuts = self._cut(frames.tolist())
+        batches = [order[start:end].tolist() for start, end in cuts]
         if self.shuffle:
-            sizes = [(b - a) * int(frames[a:b].max()) for a, b in zip([0, *ends], ends)]
+            sizes = [(b - a) * int(frames[a:b].max()) for a, b in cuts]
             mixed = torch.randperm(len(batches), generator=generator).tolist()
             largest = sizes.index(max(sizes))
             batches = [batches[largest], *(batches[i] for i in mixed if i != largest)]
         self._planned = self.epoch, batches
         return batches
 
-    def _ends(self, frames: list[int]) -> list[int]:
-        """Cut utterances into batches: return where each ends."""
+    def _cut(self, frames: list[int]) -> list[tuple[int, int]]:
+        """Cut utterances into batches: return where each starts and ends."""
         if not self.batch_frames:
-            ends = list(range(self.batch_size, len(frames), self.batch_size))
+            starts = list(range(0, len(frames), self.batch_size))
         else:
-            ends, start, longest = [], 0, 0
+            starts, longest = [0], 0
             for i, length in enumerate(frames):
                 longest = max(longest, length)
-                full = (i + 1 - start) * longest > self.batch_frames
-                if full and i - start >= self.world_size:
-                    ends.append(i)
-                    start, longest = i, length
-        ends.append(len(frames))
-        last = ends[-1] - ends[-2] if len(ends) > 1 else ends[-1]
+                full = (i + 1 - starts[-1]) * longest > self.batch_frames
+                if full and i - starts[-1] >= self.world_size:
+                    starts.append(i)
+                    longest = length
+        last = len(frames) - starts[-1]
         if last < self.world_size:
-            if len(ends) == 1:
+            if len(starts) == 1:
                 raise LabError(
                     f"{last} utterances for {self.world_size} processes",
                     "start fewer processes",
                 )
-            del ends[-2]  # each process needs one: they join the batch before
-        return ends
+            del starts[-1]  # each process needs one: they join the batch before
+        return list(zip(starts, [*starts[1:], len(frames)]))

@@ -88,13 +88,6 @@ def describe_key(reader: ClipReader, speed: float) -> dict[str, object]:
     }
 
 
-def _written_ns(path: Path) -> int | None:
-    try:
-        return path.stat().st_mtime_ns
-    except OSError:
-        return None
-
-
 class _Entry:
     """The log-mels of one fold at one speed.
 
@@ -124,7 +117,7 @@ class _Entry:
         self.frames = np.zeros(n_rows, dtype=np.int64)  # 0: the clip is broken
         self.checks = np.zeros(n_rows, dtype=np.int64)
         self.broken: dict[int, str] = {}
-        self.seen = {path: _written_ns(path) for path in self.folder.glob("*.index")}
+        self.seen = {path: stamp_of(path) for path in self.folder.glob("*.index")}
         for path in sorted(self.seen):
             shard = read_shard(path, self.n_mels)
             if shard is None:
@@ -161,7 +154,7 @@ class _Entry:
         """Compute one shard and write it, unless another run did so meanwhile."""
         rows = self.indices[indices]
         path = self.folder / f"{rows[0] // _ROWS:06d}-{digest(rows.tobytes(), 8)}.index"
-        if _written_ns(path) != self.seen.get(path):
+        if stamp_of(path) != self.seen.get(path, (MISSING, MISSING)):
             return
         # Before they are read: what changes meanwhile is read again the next time.
         stamps = [stamp_of(self.reader.dataset.clip_path(i)) for i in indices.tolist()]

@@ -123,11 +123,7 @@ class Loading:
 
 
 class CollateUsable:
-    """Leave out the utterances that could not be read, then collate.
-
-    Args:
-        batch_collate: Its ``collate`` turns a list of utterances into a minibatch.
-    """
+    """Leaves out the utterances that could not be read, then collates the others."""
 
     def __init__(self, batch_collate: Any) -> None:  # noqa: ANN401
         self.batch_collate = batch_collate
@@ -221,10 +217,7 @@ def open_corpus(
 ) -> Loaders:
     """Make the loaders of the three folds that the options ask for; count the clips.
 
-    Args:
-        args: The options.
-        get_dataloaders: That of ``data.py``.
-        fits: Says whether T frames are enough for the loss of a sentence.
+    ``fits`` says whether T frames are enough for the loss of a sentence.
     """
     root, version, lang = args.datasetroot, args.datasetversion, args.lang
     if root is None:

@@ -12,7 +12,7 @@ import torch
 from labkit.base import DEBUG_PREFIX, LabError
 from labkit.evaluation import Setup
 from labkit.options import CTC, PARTS, Part, parse
-from labkit.training import begin, load_checkpoint, open_network
+from labkit.training import load_checkpoint, open_network
 
 # Gives a script of the lab. Of main_ctc and main_seq2seq, the names
 # make_model, CharMap, BatchCollate and DECODERS are used; of hybrid, those of PAR.
@@ -97,7 +97,6 @@ def make_setup(network: Network, page: argparse.Namespace, desk: Desk) -> Setup:
     words += ["--nthreads", str(page.nthreads)] if page.nthreads else []
     args = parse(network.part, None, words)
     scripts = desk(network.part.script.removesuffix(".py"))
-    begin(args)
     model = open_network(args, scripts.make_model, scripts.CharMap())
     collate = scripts.BatchCollate(args.nmels, False, args.normalization)
     return Setup(args, model, scripts.DECODERS, collate.processor)

@@ -19,12 +19,7 @@ _STATISTICS_BATCHES = 100  # more would not change the statistics
 
 
 class EpochWeights:
-    """Keeps the weights of the last epochs, one file each, in the run's folder.
-
-    Args:
-        folder: The folder of the run.
-        n_epochs: Number of epochs that are kept.
-    """
+    """Keeps the weights of the last ``n_epochs``, one file each, in a run's folder."""
 
     def __init__(self, folder: Path, n_epochs: int) -> None:
         self.folder = folder
@@ -68,13 +63,8 @@ def refresh_batchnorm(
     """Measure the statistics of batch normalisation again, for averaged weights.
 
     The mean of the epochs' statistics would not be that of the features which the
-    mean weights compute. Only part of the fold is read.
-
-    Args:
-        model: The network; its running statistics are replaced.
-        loader: The training fold.
-        device: Where the network computes.
-        world: The processes; each reads its part.
+    mean weights compute. Only part of the training fold is read, by each of the
+    processes its own.
     """
     model = getattr(model, "encoder", model)  # the decoder has no such layer
 

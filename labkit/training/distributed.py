@@ -43,10 +43,6 @@ class World:
         On GPUs, batch normalisation counts the utterances of all processes; on a CPU it
         has no such form, and the first process' statistics are kept.
 
-        Args:
-            model: The network on its device; SyncBatchNorm takes its layers' place.
-            device: Where it computes.
-
         Returns:
             The module to call in training; ``model`` itself keeps the weights.
         """
@@ -54,7 +50,7 @@ class World:
             return model
         devices = None
         if device.type == "cuda":
-            _synchronise_batchnorm(model)
+            nn.SyncBatchNorm.convert_sync_batchnorm(model)  # in its place
             devices = [device]
         return DistributedDataParallel(model, device_ids=devices)
 
@@ -88,19 +84,8 @@ class World:
             for buffer in model.buffers():
                 dist.broadcast(buffer, 0)
 
-    def leave(self) -> None:
-        """Leave the process group after a successful run."""
-        if self.size > 1:
-            dist.destroy_process_group()
-
 
 ALONE = World()
-
-
-def _synchronise_batchnorm(model: nn.Module) -> None:
-    # Each layer is converted in its place, so that ``model`` remains the same object.
-    for name, layer in model.named_children():
-        setattr(model, name, nn.SyncBatchNorm.convert_sync_batchnorm(layer))
 
 
 def join_world() -> World:

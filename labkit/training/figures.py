@@ -9,17 +9,12 @@ from typing import Any, cast
 import torch
 from matplotlib.figure import Figure
 from torch import Tensor, nn
-from torch.nn.utils.rnn import PackedSequence, pack_sequence, pad_packed_sequence
+from torch.nn.utils.rnn import pack_sequence, unpack_sequence
 from torch.utils.data import DataLoader
 
 from labkit.base import LabError
 from labkit.decoding import attention_weights
 from labkit.figures import plot_attention, plot_posteriors
-
-
-def _first(packed: PackedSequence) -> torch.Tensor:
-    padded, lengths = pad_packed_sequence(packed)
-    return padded[: lengths[0], 0]
 
 
 def first_clips(loader: DataLoader, n: int) -> Iterator[tuple[str, Tensor, int]]:
@@ -36,13 +31,9 @@ def first_clips(loader: DataLoader, n: int) -> Iterator[tuple[str, Tensor, int]]
 def plot_first(
     model: nn.Module, loader: DataLoader, device: torch.device, win_step: float
 ) -> dict[str, Figure]:
-    """Plot what a network makes of the first utterance of a fold.
+    """Plot what a network, put into evaluation mode, makes of a fold's first utterance.
 
-    Args:
-        model: The network; it is put into evaluation mode.
-        loader: The fold.
-        device: Where the network is.
-        win_step: Seconds from one frame T to the next.
+    ``win_step`` seconds pass from one frame T to the next.
 
     Returns:
         The posteriors of CTC and, where there is an attention decoder, the attention
@@ -50,18 +41,18 @@ def plot_first(
     """
     network = cast(Any, model.eval())
     minibatch = next(batch for batch in loader if batch is not None)
-    spectrogram, transcript = map(_first, minibatch)  # (T, M), (U,)
+    both = (unpack_sequence(packed)[0] for packed in minibatch)
+    spectrogram, transcript = both  # (T, M), (U,)
     encoding = network.encode(pack_sequence([spectrogram.to(device)]))
     probabilities = encoding.ctc_scores.data.softmax(dim=1)  # (T', V), one utterance
-    charmap = network.charmap
-    title = charmap.decode(transcript.tolist())
+    charmap, symbols = network.charmap, transcript.tolist()
+    title = charmap.decode(symbols)
     figures = {
         "posteriors": plot_posteriors(
             spectrogram, probabilities, charmap.idx2char, win_step, title
         )
     }
     if encoding.memory is not None:
-        symbols = transcript.tolist()
         weights = attention_weights(network, encoding, symbols[1:])  # (U - 1, T')
         names = [charmap.idx2char[k] for k in symbols[1:]]
         seconds = len(spectrogram) * win_step

@@ -13,8 +13,6 @@ from torch.nn.utils import get_total_norm
 from labkit.base import LabError, unwritten_exercise
 
 _MOST_IN_A_ROW = 5
-DIVERGED = "diverged"
-DOES_NOT_FIT = "does not fit"
 
 
 class UpdateGuard:
@@ -52,14 +50,6 @@ class UpdateGuard:
         if not self.passed:
             for buffer, before in zip(self.model.buffers(), self._buffers):
                 buffer.copy_(before)
-
-    def reason(self, losses: Tensor, scores: Tensor) -> str:
-        """Say why the last update was skipped, from losses (B,); "" if it was not."""
-        if self.passed:
-            return ""
-        # Finite scores with an infinite loss: no path of the transcript fits.
-        short = losses.isinf().any() and scores.isfinite().all()
-        return DOES_NOT_FIT if short else DIVERGED
 
 
 @dataclass
@@ -125,17 +115,16 @@ def checked_penalty(model: nn.Module) -> Callable[[], Tensor]:
             raise
         print(f"penalty() is not written yet ({exercise}): training goes on without")
         return nothing
-    remedy = "return a 0-dimensional tensor computed from self.parameters()"
     if not isinstance(value, Tensor) or value.dim() != 0:
         shape = tuple(value.shape) if isinstance(value, Tensor) else ""
-        raise LabError(
-            f"penalty() returns a {type(value).__name__}{shape}, not a scalar tensor",
-            remedy,
-        )
-    if not value.requires_grad:
-        raise LabError("penalty() does not depend on the weights", remedy)
-    if not value.isfinite():
-        raise LabError(f"penalty() returns {value.item()}", remedy)
-    # Zero times the norm of all weights is zero, but computing it takes time.
-    off = value == 0 and getattr(model, "l1", None) == 0
-    return nothing if off else penalty
+        wrong = f"returns a {type(value).__name__}{shape}, not a scalar tensor"
+    elif not value.requires_grad:
+        wrong = "does not depend on the weights"
+    elif not value.isfinite():
+        wrong = f"returns {value.item()}"
+    else:
+        # Zero times the norm of all weights is zero, but computing it takes time.
+        off = value == 0 and getattr(model, "l1", None) == 0
+        return nothing if off else penalty
+    remedy = "return a 0-dimensional tensor computed from self.parameters()"
+    raise LabError(f"penalty() {wrong}", remedy)

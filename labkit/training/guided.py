@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.nn.utils.rnn import PackedSequence, pad_packed_sequence
+from torch.nn.utils.rnn import PackedSequence, unpack_sequence
 
 from labkit.decoding import NoPathError, align, log_posteriors
 
@@ -66,15 +66,13 @@ def find_frames(
     """
     log_probs, n_frames = log_posteriors(scores)  # (T', B, V), (B,)
     log_probs = log_probs.detach().cpu()
-    targets, n_symbols = pad_packed_sequence(transcripts, batch_first=True)
     found = []
-    for b, (length, n) in enumerate(zip(n_frames.tolist(), n_symbols.tolist())):
+    for b, symbols in enumerate(unpack_sequence(transcripts)):
+        own = log_probs[: n_frames[b], b]  # (T', V)
         try:
-            spans = align(log_probs[:length, b], targets[b, :n].tolist(), blank).spans
+            found.append(align(own, symbols.tolist(), blank).spans[1:])
         except NoPathError:
             found.append([])
-        else:
-            found.append(spans[1:])
     return found
 
 

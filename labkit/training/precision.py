@@ -22,12 +22,8 @@ def use_bfloat16(model: nn.Module, device: torch.device) -> None:
     Recurrent layers compute in float32 (on a GPU in TF32): autocast on CUDA would
     run them in float16, whatever type is asked for, since its rule for cuDNN's
     recurrent layers names that type, and float16 overflows without a loss scaler.
-    The scores come out as float32, for the softmax and the loss.
-
-    Args:
-        model: A network from packed sequences to packed scores; changed in place, its
-            ``state_dict`` is not.
-        device: Where it computes.
+    The scores come out as float32, for the softmax and the loss. The network is changed
+    in place, its ``state_dict`` is not.
     """
     if device.type == "cuda":
         torch.backends.cudnn.allow_tf32 = True

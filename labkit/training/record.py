@@ -127,13 +127,12 @@ class Record:
         # Otherwise it draws after epochs 1, 2, 4, 8, ...
         drawn = dev.perfect if debug else epoch & (epoch - 1) == 0
         with uninterrupted():
-            self.folder.log(row)
-            curves = {
-                "learning_rate": learning_rate,
-                "gradient_norm": train.gradient_norm,
-                "share_of_blanks": train.share_of_blanks,
-            }
-            self.folder.log_curves(epoch, curves)
+            self.folder.log(
+                row,
+                learning_rate=learning_rate,
+                gradient_norm=train.gradient_norm,
+                share_of_blanks=train.share_of_blanks,
+            )
             if self._first and epoch == 1:
                 for name, waveform, rate in first_clips(dev_loader, _CLIPS):
                     self.folder.log_audio(name, waveform, rate)
@@ -174,9 +173,12 @@ class Record:
     def end(self, score: FoldScore) -> None:
         """Write the result of the run, and mark the run as finished."""
         with uninterrupted():
-            self.folder.write_result(f"test fold, best network: {score}")
             best = {"best_dev_cer": self.best[0]} if self.best else {}
-            self.folder.log_result(self._options, {**score.row("test"), **best})
+            self.folder.write_result(
+                f"test fold, best network: {score}",
+                self._options,
+                {**score.row("test"), **best},
+            )
             if self._first:
                 if self.average:
                     self.average.remove()

@@ -15,13 +15,12 @@ from torch import Tensor, nn
 from torch.nn.utils.rnn import PackedSequence
 from torch.utils.data import DataLoader
 
-from labkit.base import draw_seed
+from labkit.base import draw_seed, progress
 from labkit.metrics import FoldScore
 from labkit.training.averaging import EpochWeights, refresh_batchnorm
 from labkit.training.checkpoint import load_checkpoint, load_weights
 from labkit.training.distributed import World
-from labkit.training.guard import DIVERGED, SkippedUpdates, UpdateGuard, checked_penalty
-from labkit.training.minibatches import Minibatch, count_utterances, on_device
+from labkit.training.guard import SkippedUpdates, UpdateGuard, checked_penalty
 from labkit.training.precision import fuse_updates
 from labkit.training.record import DEBUG_HEADER, HEADER, Record
 from labkit.training.schedules import make_scheduler, step_epoch
@@ -38,6 +37,7 @@ from labkit.training.state import (
 
 _COMPARED = 500  # about so many training utterances are decoded for an epoch's CER
 
+Minibatch = tuple[PackedSequence, PackedSequence]  # log-mels (T, B, M), targets (U, B)
 # Maps scores and a minibatch to the reference and the hypothesis of each utterance.
 Transcribe = Callable[[Any, Minibatch], Sequence[tuple[str, str]]]
 Evaluate = Callable[[Any, Iterable[Minibatch]], FoldScore]
@@ -60,7 +60,7 @@ class Run:
     best network on the dev fold is kept.
 
     Args:
-        args: The options, as ``begin`` changed them.
+        args: The options, as ``open_network`` changed them.
         model: The network, on its device.
         optimizer: Its optimiser.
         loaders: The loaders of the training, dev and test folds.
@@ -70,6 +70,7 @@ class Run:
     Attributes:
         network: The module to call in training; ``model`` keeps the weights.
         penalty: Returns the scalar that is added to the loss.
+        guard: Skips an update that would destroy the weights.
         record: Writes the output of the run.
     """
 
@@ -94,7 +95,7 @@ class Run:
         for loader in loaders:
             loader.worker_init_fn = leave_stops_to_the_parent
         fuse_updates(optimizer, args.device)
-        self._guard = UpdateGuard(model, optimizer)
+        self.guard = UpdateGuard(model, optimizer)
         self._blank = cast(Any, model).charmap.blankid
         # Measured here: training changes the length of the loader in each epoch.
         n_updates = args.num_epochs * len(self._train_loader)
@@ -110,7 +111,6 @@ class Run:
         self._weight = 1.0  # of this process' minibatch among those of all processes
         self._epoch = 1  # the current epoch, or the next
         self._done = 0  # minibatches of it
-        self._resumed = False
         self._score = FoldScore()  # of the epoch, in this process
         self._solved = False  # --debug: no errors are left
         self._start = time.perf_counter()
@@ -134,8 +134,7 @@ class Run:
         args = self.args
         print(DEBUG_HEADER if args.debug else HEADER)
         with nullcontext() if args.debug else self._stop:
-            if not self._resumed:
-                self._save_state()
+            self._save_state()
             while self._epoch <= args.num_epochs and not self._is_over():
                 yield self._epoch
                 self._epoch, self._done = self._epoch + 1, 0
@@ -144,17 +143,18 @@ class Run:
                     self._start = time.perf_counter()
                 self._save_state()
                 self._save_or_stop()
-        if args.debug and not self._solved:
-            raise unsolved(args, len(self._batches.utterances))
+        if args.debug:
+            n_clips = len(self._batches.utterances)
+            if not self._solved:
+                raise unsolved(args, n_clips)
+            print(f"all {n_clips} clips are transcribed without a mistake")
 
     def _is_over(self) -> bool:
-        if self._solved:
-            n_clips = len(self._batches.utterances)
-            print(f"all {n_clips} clips are transcribed without a mistake")
-        elif self.args.patience and self.record.stale >= self.args.patience:
-            print(f"no improvement in {self.record.stale} epochs: training ends here")
-            return True
-        return self._solved
+        stale, patience = self.record.stale, self.args.patience
+        if not patience or stale < patience:
+            return self._solved
+        print(f"no improvement in {stale} epochs: training ends here")
+        return True
 
     def minibatches(self, epoch: int) -> Iterator[Minibatch]:
         """Yield the minibatches of an epoch, the network in training mode.
@@ -162,18 +162,18 @@ class Run:
         Between two of them the state is saved if it is time, and the run stops if it
         is asked to.
         """
-        begun, loader = self._done, self._train_loader
+        begun = self._done
         self._batches.set_epoch(epoch, begun)
         self.model.train()
-        quiet = self.args.debug or not self.world.first
-        batches = on_device(loader, self.args.device, f"epoch {epoch}", quiet, begun)
+        batches = self._on_device(self._train_loader, f"epoch {epoch}", begun)
         for batch, minibatch in enumerate(batches, begun):
-            self._weight = self._save_or_stop(count_utterances(minibatch))
+            n_utterances = int(minibatch[0].batch_sizes[0]) if minibatch else 0
+            self._weight = self._save_or_stop(n_utterances)
             if minibatch and self._weight:
                 # Dropout draws the same numbers, however often the run was resumed.
                 drawn = batch * self.world.size + self.world.rank
                 torch.manual_seed(draw_seed(self.args.seed, epoch, drawn))
-                with self._guard:
+                with self.guard:
                     yield minibatch
             if self._scheduler:
                 self._scheduler.step()
@@ -182,32 +182,28 @@ class Run:
     def weighted(
         self, compute_losses: Callable[[Any, PackedSequence], Tensor]
     ) -> Callable[[Any, PackedSequence], Tensor]:
-        """Weight losses so that the mean over all processes is that of all utterances.
-
-        Alone, the weight is 1.
-        """
+        """Weight losses: their mean over all processes is that of all utterances."""
         return lambda scores, targets: self._weight * compute_losses(scores, targets)
 
     def count(self, step: tuple[Tensor, Tensor, Any], minibatch: Minibatch) -> None:
-        """Add the result of a training step, unless its update was skipped.
+        """Add the result of ``train_step``, unless its update was skipped.
 
-        Args:
-            step: What ``train_step`` returned: losses (B,), penalty, scores.
-            minibatch: The minibatch of the step.
+        A ``step`` is its losses (B,), penalty and scores.
 
         Raises:
             LabError: The loss is not finite, several times in a row.
         """
         losses, penalty, scores = step
         losses = losses.detach() / self._weight
-        reason = self._guard.reason(losses, scores.data)
-        if reason:
-            (diverged,) = self.world.total([reason == DIVERGED])
+        if not self.guard.passed:
+            # Finite scores with an infinite loss: no path of the transcript fits.
+            too_long = losses.isinf().any() and scores.data.isfinite().all()
+            (diverged,) = self.world.total([not too_long])
             self.skipped.refused(diverged > 0, self._epoch, self.record.saved)
             return
         self.skipped.accepted()
         self._score.add(losses, penalty.item())
-        self._score.watch(self._guard.norm, scores.data, self._blank)
+        self._score.watch(self.guard.norm, scores.data, self._blank)
         # Decoding takes time, most of all on a GPU; a sample is enough for the CER.
         if self._done % max(1, len(self._batches.utterances) // _COMPARED) == 0:
             self._score.compare(self.transcribe(scores, minibatch))
@@ -219,26 +215,32 @@ class Run:
         correctly in training mode; then they are those of the training fold.
         """
         if self.args.debug:
-            train = FoldScore.joined(self.world.gather(self._score))
+            train = self._join(self._score)
             if not train.perfect and self._epoch < self.args.num_epochs:
                 return
         loader = self._train_loader if self.args.debug else self._dev_loader
         for minibatch in self._evaluation(loader, "dev"):
             self._save_or_stop()
-            if minibatch is not None:
+            if minibatch:
                 yield minibatch
 
     def _evaluation(self, loader: DataLoader, title: str) -> Iterator[Minibatch | None]:
         self.world.share_buffers(self.model)
         self.model.eval()
-        yield from on_device(loader, self.args.device, title, not self.world.first)
+        yield from self._on_device(loader, title)
+
+    def _on_device(
+        self, loader: DataLoader, title: str, done: int = 0
+    ) -> Iterator[Minibatch | None]:
+        """Yield minibatches on the device; None where no utterance is usable."""
+        quiet, device = self.args.debug or not self.world.first, self.args.device
+        for batch in progress(loader, title, quiet, done):
+            yield batch and tuple(part.to(device, non_blocking=True) for part in batch)
 
     def finish(self, epoch: int, score: FoldScore) -> None:
         """End an epoch: write its metrics and figures, keep the best network.
 
-        Args:
-            epoch: Its number.
-            score: The score of ``dev()`` in this process.
+        ``score`` is that of ``dev()`` in this process.
 
         Raises:
             LabError: The dev loss is not finite, and no network has been kept.
@@ -251,11 +253,7 @@ class Run:
         step_epoch(self._scheduler, dev.cer.rate)
 
     def report(self, evaluate: Evaluate) -> None:
-        """End the run: average weights if asked for, score the best network on test.
-
-        Args:
-            evaluate: Scores a network on minibatches.
-        """
+        """End the run: average weights if asked for, score the best network on test."""
         record = self.record
         if not self.args.debug:
             if self.skipped.total:
@@ -267,15 +265,17 @@ class Run:
             load_weights(self.model, best, record.folder.path)
             record.end(self._score_fold(evaluate, self._test_loader, "test"))
         print(f"best network: {record.folder.best_model}")
+        record.folder.close()
 
     def _try_average(self, average: EpochWeights, evaluate: Evaluate) -> None:
         """Keep the mean of the last epochs' weights if it has the lowest dev CER."""
-        last, loader = self._epoch - 1, self._train_loader
+        last = self._epoch - 1
         self.world.total([0])  # the first has written the weights
         self.model.load_state_dict(average.mean(last))
         self._batches.set_epoch(last)
         torch.manual_seed(self.args.seed)
-        refresh_batchnorm(self.model, loader, self.args.device, self.world)
+        device = self.args.device
+        refresh_batchnorm(self.model, self._train_loader, device, self.world)
         score = self._score_fold(evaluate, self._dev_loader, "dev")
         best = self.record.keep_if_best(score, {"epoch": last, **score.row("dev")})
         n_epochs = min(last, average.n_epochs)
@@ -284,7 +284,7 @@ class Run:
     def _score_fold(
         self, evaluate: Evaluate, loader: DataLoader, title: str
     ) -> FoldScore:
-        minibatches = (m for m in self._evaluation(loader, title) if m is not None)
+        minibatches = filter(None, self._evaluation(loader, title))
         return self._join(evaluate(self.model, minibatches))
 
     def _join(self, score: FoldScore) -> FoldScore:
@@ -321,11 +321,10 @@ class Run:
         if self.args.debug:
             return
         self._due = time.monotonic() + 60 * self.args.checkpoint_minutes
-        score = self._join(self._score)
         state = {
             "epoch": self._epoch,
             "batch": self._done,
-            "score": asdict(score),
+            "score": asdict(self._join(self._score)),
             "seconds": time.perf_counter() - self._start,
             "skipped": vars(self.skipped),
             "clips": self._clips,
@@ -342,9 +341,8 @@ class Run:
             score = FoldScore.from_dict(state["score"])
         except (AttributeError, LookupError, RuntimeError, TypeError, ValueError) as e:
             raise damaged_state(self.record.folder.path) from e
-        self._epoch, self._done, self._resumed = state["epoch"], state["batch"], True
+        self._epoch, self._done = state["epoch"], state["batch"]
         if self.world.first:  # the counts of all processes are restored once
             self._score = score
         self._start = time.perf_counter() - state["seconds"]
-        self._due = time.monotonic() + 60 * self.args.checkpoint_minutes
         print(f"resumed in epoch {self._epoch}, after {self._done} minibatches")

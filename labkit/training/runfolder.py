@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import errno
-import re
 import shlex
 import sys
 from collections.abc import Callable, Mapping, Sequence
@@ -33,17 +32,13 @@ except ImportError:  # on Windows
 
 _SUMMARY = "summary.txt"
 _RESULT = "\n## Result\n"
-_EPOCH_OF_DECODINGS = re.compile(r"^epoch (\d+)$", re.MULTILINE)
 
 
 def lock_folder(folder: Path) -> BinaryIO | None:
     """Keep every other process from training the run of a folder.
 
     The lock ends with the process, however that ends; data workers do not inherit it.
-    A system that has no such locks does without.
-
-    Returns:
-        The file that is locked, which must stay open; None if none is.
+    The file that is returned must stay open. A system without such locks does without.
 
     Raises:
         LabError: Another process trains the run.
@@ -81,58 +76,80 @@ class RunFolder:
         new = resumed_in is None
         self.path = _new_folder(logdir, name) if new else logdir / name
         self.best_model = self.path / "best_model.pt"
-        metrics, decodings = self.path / "metrics.csv", self.path / "decodings.txt"
-        columns = None
+        self._metrics = self.path / "metrics.csv"
+        self._decodings = self.path / "decodings.txt"
         if resumed_in is not None:
-            columns = _forget_metrics(metrics, resumed_in)
-            _forget_decodings(decodings, resumed_in)
+            _forget(self._metrics, self._decodings, resumed_in)
         from torch.utils.tensorboard import SummaryWriter  # here: testing does without
 
         # TensorBoard ignores earlier entries of this epoch and later ones.
         self._board = SummaryWriter(str(self.path), purge_step=resumed_in)
-        self._metrics = metrics.open("a", encoding="utf-8", newline="")
-        self._decodings = decodings.open("a", encoding="utf-8")
-        self._writer = csv.DictWriter(self._metrics, columns) if columns else None
 
     def write_summary(self, model: nn.Module, args: Mapping[str, Any]) -> None:
         """Write ``summary.txt``: the architecture, the command, the arguments."""
         layers = deepcs_module("display").torch_summarize(model)
-        shown = {name: value for name, value in args.items() if name != "given"}
-        arguments = "\n".join(f"{name}: {value}" for name, value in shown.items())
+        arguments = "\n".join(f"{name}: {value}" for name, value in args.items())
+        packages = (torch, torchaudio, numpy)
+        named = (f"{package.__name__} {package.__version__}" for package in packages)
+        versions = f"{', '.join(named)}, Python {sys.version.split()[0]}"
         text = (
             f"## Summary of the model architecture\n{layers}\n\n"
             f"## Executed command\n{shlex.join(sys.argv)}\n\n"
             f"## Arguments\n{arguments}\n\n"
-            f"## Versions\nkit {KIT_VERSION}, {_versions()}\n"
+            f"## Versions\nkit {KIT_VERSION}, {versions}\n"
         )
         (self.path / _SUMMARY).write_text(text, encoding="utf-8")
         self._board.add_text("summary", deepcs_module("display").htmlize(text))
 
-    def log(self, row: Mapping[str, float | int | str]) -> None:
-        """Add the metrics of one epoch; the first row names the columns."""
-        if self._writer is None:
-            self._writer = csv.DictWriter(self._metrics, fieldnames=list(row))
-            self._writer.writeheader()
-        self._writer.writerow(row)
-        self._metrics.flush()
-        for name, value in row.items():
+    def log(self, row: Mapping[str, float | int | str], **curves: float) -> None:
+        """Add the metrics of one epoch; the first row names the columns.
+
+        TensorBoard alone has the ``curves``, which are figures of the training.
+        """
+        with self._metrics.open("a", encoding="utf-8", newline="") as file:
+            writer = csv.DictWriter(file, list(row))
+            if not file.tell():
+                writer.writeheader()
+            writer.writerow(row)
+        curves = {f"train_{name}": value for name, value in curves.items()}
+        for name, value in {**row, **curves}.items():
             if name != "epoch" and not isinstance(value, str):
                 # "train_loss" goes into the group "train" of TensorBoard.
                 self._board.add_scalar(name.replace("_", "/", 1), value, row["epoch"])
-
-    def log_curves(self, epoch: int, curves: Mapping[str, float]) -> None:
-        """Add numbers of an epoch that TensorBoard alone draws."""
-        for name, value in curves.items():
-            self._board.add_scalar(f"train/{name}", value, epoch)
 
     def log_audio(self, name: str, waveform: Tensor, rate: int) -> None:
         """Add a clip (1, samples) at ``rate`` Hz to listen to."""
         self._board.add_audio(name, waveform, sample_rate=rate)
 
-    def log_result(
-        self, options: Mapping[str, Any], metrics: Mapping[str, float]
+    def log_decodings(self, epoch: int, pairs: Sequence[tuple[str, str]]) -> None:
+        """Add a few decodings: a reference and a hypothesis each."""
+        lines = [f"epoch {epoch}"]
+        for reference, hypothesis in pairs:
+            lines += [f"  reference   {reference}", f"  hypothesis  {hypothesis}"]
+        with self._decodings.open("a", encoding="utf-8", newline="\n") as file:
+            file.write("\n".join(lines) + "\n")
+        cells = [" | ".join(t.replace("|", "\\|") for t in pair) for pair in pairs]
+        rows = ["reference | hypothesis", "--- | ---", *cells]
+        table = "\n".join(f"| {row} |" for row in rows)
+        self._board.add_text("decodings", table, epoch)
+
+    def log_figure(self, name: str, figure: Figure, epoch: int) -> None:
+        """Write a figure as ``name.png``, and to TensorBoard."""
+        figure.savefig(self.path / f"{name}.png", dpi=120)
+        self._board.add_figure(name, figure, epoch)  # closes it
+
+    def write_result(
+        self, text: str, options: Mapping[str, Any], metrics: Mapping[str, float]
     ) -> None:
-        """Add options and results, by which TensorBoard compares runs (HParams)."""
+        """Print the result of the run, and put it at the end of ``summary.txt``.
+
+        TensorBoard compares runs by their options and metrics (HParams).
+        """
+        print(text)
+        path = self.path / _SUMMARY
+        before = path.read_text(encoding="utf-8").partition(_RESULT)[0]
+        content = f"{before}{_RESULT}{text}\n".encode()
+        write_atomically(path, lambda new: new.write_bytes(content))
         plain = {k: v for k, v in options.items() if isinstance(v, (int, float, str))}
         results = {f"result/{name}": value for name, value in metrics.items()}
         # add_hparams of the board would write a file of its own.
@@ -144,36 +161,9 @@ class RunFolder:
         for name, value in results.items():
             self._board.add_scalar(name, value)
 
-    def log_decodings(self, epoch: int, pairs: Sequence[tuple[str, str]]) -> None:
-        """Add a few decodings: a reference and a hypothesis each."""
-        lines = [f"epoch {epoch}"]
-        for reference, hypothesis in pairs:
-            lines += [f"  reference   {reference}", f"  hypothesis  {hypothesis}"]
-        text = "\n".join(lines)
-        self._decodings.write(text + "\n")
-        self._decodings.flush()
-        cells = [" | ".join(t.replace("|", "\\|") for t in pair) for pair in pairs]
-        rows = ["reference | hypothesis", "--- | ---", *cells]
-        table = "\n".join(f"| {row} |" for row in rows)
-        self._board.add_text("decodings", table, epoch)
-
-    def log_figure(self, name: str, figure: Figure, epoch: int) -> None:
-        """Write a figure as ``name.png``, and to TensorBoard."""
-        figure.savefig(self.path / f"{name}.png", dpi=120)
-        self._board.add_figure(name, figure, epoch)  # closes it
-
-    def write_result(self, text: str) -> None:
-        """Print the result of the run, and put it at the end of ``summary.txt``."""
-        print(text)
-        path = self.path / _SUMMARY
-        summary = path.read_text(encoding="utf-8").partition(_RESULT)[0]
-        _replace(path, f"{summary}{_RESULT}{text}\n")
-
     def close(self) -> None:
-        """Close the files."""
+        """Close the entries of TensorBoard."""
         with uninterrupted():
-            self._metrics.close()
-            self._decodings.close()
             self._board.close()
 
 
@@ -186,27 +176,21 @@ class SilentRun:
 
     def __getattr__(self, name: str) -> Callable[..., None]:
         """Return a method that does nothing."""
-        return lambda *_: None
+        return lambda *_, **__: None
 
 
-def _replace(path: Path, text: str) -> None:
-    write_atomically(path, lambda temporary: temporary.write_bytes(text.encode()))
-
-
-def _forget_metrics(path: Path, epoch: int) -> list[str] | None:
-    """Cut the rows of ``epoch`` and later ones; return the columns, if any."""
-    text = path.read_bytes().decode("utf-8", "replace") if path.exists() else ""
-    lines = [line for line in text.splitlines(keepends=True) if line.endswith("\n")]
-    kept = lines[:epoch]  # the columns, then a row for each epoch before
-    _replace(path, "".join(kept))
-    return next(csv.reader(kept), None)
-
-
-def _forget_decodings(path: Path, epoch: int) -> None:
-    text = path.read_bytes().decode("utf-8", "replace") if path.exists() else ""
-    starts = (m for m in _EPOCH_OF_DECODINGS.finditer(text) if int(m[1]) >= epoch)
-    first = next(starts, None)
-    _replace(path, text[: first.start()] if first else text)
+def _forget(metrics: Path, decodings: Path, epoch: int) -> None:
+    """Cut what the files of a run say of an epoch and later ones."""
+    if metrics.exists():
+        rows = metrics.read_bytes().splitlines(keepends=True)
+        # The columns, then a row for each epoch before; the last one may be half.
+        kept = b"".join(row for row in rows[:epoch] if row.endswith(b"\n"))
+        write_atomically(metrics, lambda new: new.write_bytes(kept))
+    if decodings.exists():
+        text = b"\n" + decodings.read_bytes()
+        end = text.find(f"\nepoch {epoch}\n".encode())
+        before = text[1 : end + 1] if end >= 0 else text[1:]
+        write_atomically(decodings, lambda new: new.write_bytes(before))
 
 
 def _new_folder(logdir: Path, name: str) -> Path:
@@ -219,9 +203,3 @@ def _new_folder(logdir: Path, name: str) -> Path:
         except FileExistsError:
             if not path.is_dir():  # else another run has just taken the name
                 raise
-
-
-def _versions() -> str:
-    packages = (torch, torchaudio, numpy)
-    named = [f"{package.__name__} {package.__version__}" for package in packages]
-    return ", ".join([*named, f"Python {sys.version.split()[0]}"])

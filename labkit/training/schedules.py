@@ -12,27 +12,6 @@ _PLATEAU_EPOCHS = 2  # without improvement, before the rate is lowered
 _PLATEAU_FACTOR = 0.5
 
 
-def warmup_cosine(optimizer: torch.optim.Optimizer, n_updates: int) -> LambdaLR:
-    """Raise the learning rate linearly, then lower it along half a cosine.
-
-    Args:
-        optimizer: Its learning rate is the highest that is reached.
-        n_updates: Updates of the whole run.
-
-    Returns:
-        A scheduler to step after each update.
-    """
-    warmup = max(1, round(_WARMUP_SHARE * n_updates))
-
-    def factor(update: int) -> float:
-        if update < warmup:
-            return (update + 1) / warmup
-        progress = (update - warmup) / max(1, n_updates - warmup)
-        return 0.5 * (1 + math.cos(math.pi * min(1.0, progress)))
-
-    return LambdaLR(optimizer, factor)
-
-
 class Plateau:
     """A factor of the learning rate, halved when the dev CER stops falling.
 
@@ -61,27 +40,31 @@ class Plateau:
             self.scale, self.stale = self.scale * _PLATEAU_FACTOR, 0
 
 
-def warmup_plateau(optimizer: torch.optim.Optimizer, n_updates: int) -> LambdaLR:
-    """Raise the learning rate linearly, then halve it when the dev CER stops falling.
+def make_scheduler(
+    kind: str | bool, optimizer: torch.optim.Optimizer, n_updates: int
+) -> LambdaLR | None:
+    """Make a schedule: it raises the learning rate linearly, then lowers it.
 
     Args:
+        kind: As ``--scheduler`` has it: True for half a cosine, "plateau" for halves
+            when the dev CER stops falling, False for no schedule.
         optimizer: Its learning rate is the highest that is reached.
         n_updates: Updates of the whole run.
 
     Returns:
         A scheduler to step after each update, and by ``step_epoch`` after each epoch.
     """
-    return LambdaLR(optimizer, Plateau(max(1, round(_WARMUP_SHARE * n_updates))))
+    warmup = max(1, round(_WARMUP_SHARE * n_updates))
 
+    def cosine(update: int) -> float:
+        if update < warmup:
+            return (update + 1) / warmup
+        progress = (update - warmup) / max(1, n_updates - warmup)
+        return 0.5 * (1 + math.cos(math.pi * min(1.0, progress)))
 
-def make_scheduler(
-    kind: str | bool, optimizer: torch.optim.Optimizer, n_updates: int
-) -> LambdaLR | None:
-    """Make the schedule of ``--scheduler``: True is the cosine, False is none."""
     if not kind:
         return None
-    make = warmup_plateau if kind == "plateau" else warmup_cosine
-    return make(optimizer, n_updates)
+    return LambdaLR(optimizer, Plateau(warmup) if kind == "plateau" else cosine)
 
 
 def step_epoch(scheduler: LambdaLR | None, error_rate: float) -> None:

@@ -91,11 +91,12 @@ def load_network(
 def open_network(
     args: argparse.Namespace, make_model: MakeModel[Model], charmap: Characters
 ) -> Model:
-    """Make the network of a program, on its device: the one to test, or to train.
+    """Begin a program, and make its network on its device: to be tested, or trained.
 
     A training starts from a new network, or from that of ``--init_from``. A part with
     an encoder of another part starts, unless told otherwise, from a network of that.
     """
+    begin(args)
     if args.command == "test" or (args.init_from and args.state is None):
         return load_network(args, make_model, charmap, args.init_from)
     before = args.part.encoder

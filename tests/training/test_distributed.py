@@ -81,7 +81,7 @@ def test_two_processes_learn_as_one_with_the_same_batches(
     def work() -> int:
         world, learnt = learn(corpus, tmp_path / "two")
         torch.save(learnt, tmp_path / f"{world.rank}.pt")
-        world.leave()
+        torch.distributed.destroy_process_group()
         return 0
 
     pids = fork_world(work, 2, tmp_path)
@@ -189,11 +189,9 @@ def test_the_score_of_a_fold_is_that_of_its_parts() -> None:
 
 
 def test_batch_normalisation_is_synchronised_in_place() -> None:
-    from labkit.training.distributed import _synchronise_batchnorm
-
     model = small_model()
     before = dict(model.named_parameters())
-    _synchronise_batchnorm(model)
+    assert nn.SyncBatchNorm.convert_sync_batchnorm(model) is model  # as World.wrap does
     kinds = [type(layer) for layer in model.modules()]
     assert kinds.count(nn.SyncBatchNorm) == 2 and nn.BatchNorm2d not in kinds
     after = dict(model.named_parameters())

@@ -31,7 +31,7 @@ from labkit.training.checkpoint import (
     save_checkpoint,
 )
 from labkit.training.distributed import World
-from labkit.training.schedules import warmup_cosine
+from labkit.training.schedules import make_scheduler
 from labkit.training.start import load_network
 from labkit.training.state import read_state, unsolved
 
@@ -281,7 +281,7 @@ def test_the_learning_rate_rises_to_its_highest_then_falls_to_nothing(
     n_updates: int,
 ) -> None:
     optimizer = torch.optim.SGD([torch.zeros(1, requires_grad=True)], lr=0.5)
-    scheduler, rates = warmup_cosine(optimizer, n_updates), []
+    scheduler, rates = make_scheduler(True, optimizer, n_updates), []
     for _ in range(n_updates):
         rates.append(optimizer.param_groups[0]["lr"])
         optimizer.step()

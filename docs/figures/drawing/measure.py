@@ -28,7 +28,7 @@ from labkit.decoding import attention_weights, log_posteriors, partial_decoder
 from labkit.evaluation import FoldReport, Setup
 from labkit.loading import open_corpus
 from labkit.options import CTC, SEQ2SEQ, Part, parse
-from labkit.training import begin, open_network
+from labkit.training import open_network
 
 DATA = Path(__file__).resolve().parents[1] / "data"
 
@@ -70,7 +70,6 @@ def _open(run: Path, part: Part = CTC, make: Callable[..., Any] | None = None) -
     words = ("test", "--modelpath", str(run / "best_model.pt"), "--fold", "dev")
     args = parse(part, None, [*words, "--device", "cpu", "--nthreads", "1"])
     args.datasetroot, args.datasetversion = str(EMBEDDED_CORPORA), "mini"
-    begin(args)
     make = make or (make_ctc if part is CTC else make_seq2seq)
     model = open_network(args, make, CharMap())
     own = BatchCollate(args.nmels, False, args.normalization).processor

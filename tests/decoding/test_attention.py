@@ -441,6 +441,22 @@ def test_everything_uncertain_is_the_beam_search_of_attention(
 
 @both_kinds
 @torch.inference_mode()
+def test_segments_share_the_state_of_their_string(kind: str) -> None:
+    model, inputs = network(kind), encoding(10, (9,))
+    memory, _ = opened(model, inputs)
+    draft = Draft.read_by(model.decoder, memory, [[*[4, 5] * 50, 3]], 2)
+
+    def size_of(n_rows: int) -> int:
+        rows = torch.arange(n_rows).unsqueeze(0)
+        state = draft.read.state.at(rows).rows(rows)
+        return sum(part.untyped_storage().nbytes() for part in state)
+
+    # A row holds a byte for each of the 101 symbols, or one state.
+    assert size_of(90) - size_of(10) <= 80 * 101
+
+
+@both_kinds
+@torch.inference_mode()
 def test_segments_together_are_segments_alone(kind: str) -> None:
     model, inputs = network(kind), encoding(10, (9, 8, 6))
     memory, _ = opened(model, inputs)

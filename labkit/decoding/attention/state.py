@@ -102,15 +102,27 @@ class RecurrentState(NamedTuple):
 class CacheState(NamedTuple):
     """The cached keys and values of a decoder with self-attention.
 
+    A search starts its rows from prefixes of one string. They share its keys and
+    values, each row with a mask of its own; what follows is the row's own.
+
     Attributes:
         keys: Of the symbols of each row, (L, B, R, N, U, D).
         values: Likewise.
-        mask: True for each symbol that the row has read, (B, R, U).
+        shared_keys: Of the string that the rows share, (L, B, N, P, D).
+        shared_values: Likewise.
+        mask: True for each shared symbol that a row starts with, (B, R, P).
     """
 
     keys: Tensor
     values: Tensor
+    shared_keys: Tensor
+    shared_values: Tensor
     mask: Tensor
+
+    @property
+    def n_read(self) -> Tensor:
+        """The symbols that each row has read, (B, R)."""
+        return self.mask.sum(dim=2) + self.keys.shape[4]
 
     def rows(self, index: Tensor) -> CacheState:
         """Return the rows ``index`` (B, R')."""
@@ -118,11 +130,19 @@ class CacheState(NamedTuple):
             pick_rows(kept.movedim(0, 2), index).movedim(2, 0)
             for kept in (self.keys, self.values)
         )
-        return CacheState(keys, values, pick_rows(self.mask, index))
+        mask = pick_rows(self.mask, index)
+        return self._replace(keys=keys, values=values, mask=mask)
 
     def at(self, n_symbols: Tensor) -> CacheState:
         """Return the state after the first ``n_symbols`` (B, R') of a single row."""
-        shape = (-1, -1, n_symbols.shape[1], -1, -1, -1)
+        shape = list(self.keys.shape)
+        shape[2], shape[4] = n_symbols.shape[1], 0
         positions = torch.arange(self.keys.shape[4], device=n_symbols.device)
-        read = positions < n_symbols.unsqueeze(2)  # (B, R', U)
-        return CacheState(self.keys.expand(shape), self.values.expand(shape), read)
+        nothing = self.keys.new_empty(shape)
+        return CacheState(
+            nothing,
+            nothing,
+            self.keys[:, :, 0],
+            self.values[:, :, 0],
+            positions < n_symbols.unsqueeze(2),
+        )

@@ -48,25 +48,44 @@ class _Layer(nn.Module):
         self.dropout = nn.Dropout(dropout)
 
     def look_back(
-        self, x: Tensor, past: tuple[Tensor, Tensor] | None, visible: Tensor
+        self, x: Tensor, past: CacheState | None, layer: int
     ) -> tuple[Tensor, Tensor, Tensor]:
         """Attend to the symbols of the same row, up to the present one.
 
         Args:
             x: (B, R, U, E).
-            past: Keys and values of the symbols before, (B, R, N, P, D).
-            visible: Which symbols each one may attend to, (B, R, U, P + U).
+            past: The cache; None for an empty one.
+            layer: The place of this layer in it.
 
         Returns:
-            What is added to ``x``, and the row's keys and values, (B, R, N, P + U, D).
+            What is added to ``x``, and the row's keys and values, (B, R, N, U', D).
         """
         parts = self.own(self.norms[0](x)).chunk(3, dim=-1)
         query, key, value = (split_heads(part, self.heads) for part in parts)
+        n_new, n_past = x.shape[2], 0
         if past is not None:
-            key, value = torch.cat([past[0], key], 3), torch.cat([past[1], value], 3)
-        scores = query @ key.transpose(-2, -1) / math.sqrt(query.shape[-1])
-        scores = scores.masked_fill(~visible.unsqueeze(2), -math.inf)
-        context = scores.softmax(dim=-1) @ value  # (B, R, N, U, D)
+            n_past = past.keys.shape[4]
+            key = torch.cat([past.keys[layer], key], dim=3)
+            value = torch.cat([past.values[layer], value], dim=3)
+        scores = query @ key.transpose(-2, -1)  # (B, R, N, U, U')
+        visible = torch.ones_like(scores[0, 0, 0], dtype=torch.bool).tril(n_past)
+        scores = scores.masked_fill(~visible, -math.inf)
+        shared = None
+        if past is not None and past.mask.shape[2]:
+            # All rows of an utterance against the keys that they share, in one product.
+            shared = past.shared_values[layer]
+            flat = query.transpose(1, 2).flatten(2, 3)  # (B, N, R U, D)
+            there = flat @ past.shared_keys[layer].transpose(-2, -1)  # (B, N, R U, P)
+            there = there.unflatten(2, (-1, n_new)).transpose(1, 2)  # (B, R, N, U, P)
+            hidden = ~past.mask[:, :, None, None]
+            scores = torch.cat([there.masked_fill(hidden, -math.inf), scores], dim=-1)
+        weights = (scores / math.sqrt(query.shape[-1])).softmax(dim=-1)
+        context = weights[..., -key.shape[3] :] @ value  # (B, R, N, U, D)
+        if shared is not None:
+            there = weights[..., : shared.shape[2]].transpose(1, 2).flatten(2, 3)
+            context = context + (there @ shared).unflatten(2, (-1, n_new)).transpose(
+                1, 2
+            )
         return self.own_output(join_heads(context)), key, value
 
     def look_up(
@@ -87,14 +106,16 @@ class _Layer(nn.Module):
     def forward(
         self,
         x: Tensor,
-        memory: tuple[Tensor, Tensor, Tensor],
-        past: tuple[Tensor, Tensor] | None,
-        visible: Tensor,
+        memory: Memory,
+        past: CacheState | None,
+        layer: int,
     ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        """Apply the layer to (B, R, U, E); see ``look_back`` and ``look_up``."""
-        added, key, value = self.look_back(x, past, visible)
+        """Apply the layer to (B, R, U, E)."""
+        added, key, value = self.look_back(x, past, layer)
         x = x + self.dropout(added)
-        added, weights = self.look_up(x, *memory)
+        added, weights = self.look_up(
+            x, memory.keys[layer], memory.values[layer], memory.mask
+        )
         x = x + self.dropout(added)
         x = x + self.dropout(self.feed_forward(self.norms[2](x)))
         return x, key, value, weights
@@ -149,24 +170,25 @@ class TransformerDecoder(nn.Module):
     ) -> Decoded:
         """Read symbols (B, R, U)."""
         assert state is None or isinstance(state, CacheState)
-        read = symbols.new_ones(symbols.shape, dtype=torch.bool)  # (B, R, U)
+        place = torch.arange(symbols.shape[2], device=symbols.device)
         if state is not None:
-            read = torch.cat([state.mask, read], dim=2)  # (B, R, P + U)
-        n_new, n_past = symbols.shape[2], read.shape[2] - symbols.shape[2]
-        earlier = torch.ones_like(read[0, 0]).expand(n_new, -1).tril(n_past)
-        visible = read.unsqueeze(2) & earlier  # (B, R, U, P + U)
-        places = read.cumsum(dim=2)[:, :, n_past:] - 1  # (B, R, U)
+            place = state.n_read.unsqueeze(2) + place  # (B, R, U)
         x = self.embedding(symbols) * math.sqrt(self.size)
-        x = self.dropout(x + self._positions(places, self.size))
-        kept = []
+        x = self.dropout(x + self._positions(place, self.size))
+        keys, values, weights = [], [], []
         for i, layer in enumerate(self.layers):
-            past = None if state is None else (state.keys[i], state.values[i])
-            own = memory.keys[i], memory.values[i], memory.mask
-            x, key, value, weights = layer(x, own, past, visible)
-            kept.append((key, value))
+            x, *new = layer(x, memory, state, i)
+            for kept, one in zip((keys, values, weights), new):
+                kept.append(one)
         log_probs = self.output(self.norm(x)).log_softmax(dim=-1)
-        keys, values = map(torch.stack, zip(*kept))
-        return Decoded(log_probs, CacheState(keys, values, read), weights)
+        cached = torch.stack(keys), torch.stack(values)
+        if state is None:
+            shared = cached[0][:, :, 0, :, :0]  # nothing is shared
+            mask = torch.ones_like(symbols[:, :, :0], dtype=torch.bool)
+            state = CacheState(*cached, shared, shared, mask)
+        else:
+            state = state._replace(keys=cached[0], values=cached[1])
+        return Decoded(log_probs, state, weights[-1])
 
     @staticmethod
     def _positions(place: Tensor, size: int) -> Tensor:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 
 def draw_seed(seed: int, epoch: int, index: int) -> int:
-    """Mix the run's seed, the epoch and the utterance into one seed.
+    """Mix the run's seed, the epoch and an utterance or minibatch into one seed.
 
     So the draws do not depend on which process makes them, nor on their order.
     """

@@ -114,8 +114,8 @@ def plain_decoder(
     Args:
         prefix_search: ``(log_probs (T', V), beam_size, blank, fusion)`` to the n-best
             list of an utterance.
-        advance: The step of ``prefix_search``, which is tried first, so that an error
-            in it is named.
+        advance: The step of ``prefix_search``, which is tried before each batch, so
+            that an error in it is named.
         recogniser: The network.
         options: The options.
     """
@@ -183,7 +183,8 @@ def beam_search(
         blank_id: The index of the blank.
 
     Returns:
-        The n-best list of each utterance, at most ``beam_size`` long.
+        The n-best list of each utterance, at most ``beam_size`` long: negative log
+        probabilities and texts.
     """
     found = prefix_beam_search(*log_posteriors(scores), beam_size, blank_id)
     return [

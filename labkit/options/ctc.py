@@ -21,7 +21,7 @@ from labkit.options.searching import (
     refuse_searches,
 )
 
-# The only place where decoders are named for the command line; decoding.py makes them.
+# What --decoder and --compare take; decoding.py makes the decoders.
 DECODERS = (
     Decoder("greedy", "the best symbol of each frame", takes_lm=False),
     Decoder("prefix", "prefix beam search in plain Python: the exercises E23 to E25"),

@@ -41,15 +41,15 @@ class Gradients(NamedTuple):
     """What a backward pass finds.
 
     Attributes:
-        inputs: Of what the inputs add to the gates, (D, T B, G H).
-        weight: Of the recurrent weights, (D, G H, H).
-        bias: Of their biases, (D, 1, G H).
+        gates: Of what the inputs add to the gates, (D, T B, G H).
+        state_weight: Of the recurrent weights, (D, G H, H).
+        state_bias: Of their biases, (D, 1, G H).
         first: Of the states before the first frame, (D, B, H) each.
     """
 
-    inputs: Tensor
-    weight: Tensor
-    bias: Tensor
+    gates: Tensor
+    state_weight: Tensor
+    state_bias: Tensor
     first: list[Tensor]
 
 
@@ -131,13 +131,13 @@ class GRU:
         (states,), (d_states,) = kept.states, given
         # In this order both n r z of the state and r z n of the inputs are one piece.
         changes = kept.gates.new_empty(*kept.gates.shape[:3], 4 * hidden)
-        of_states, of_inputs = changes[..., : 3 * hidden], changes[..., hidden:]
+        by_states, by_inputs = changes[..., : 3 * hidden], changes[..., hidden:]
         weight = weight.roll(hidden, dims=1)  # r z n to n r z
         part = torch.empty_like(states[:, 0])
         values = *kept.gates.split(hidden, dim=3), kept.extra, states[:, :-1]
         steps = zip(
             _frames_back(*values),
-            _frames_back(*changes.split(hidden, dim=3), of_states),
+            _frames_back(*changes.split(hidden, dim=3), by_states),
             _frames_back(d_states[:, 1:], d_states[:, :-1]),
         )
         for (r, z, n, u, before), (d_u, d_r, d_z, d_n, d_gates), (
@@ -155,13 +155,13 @@ class GRU:
             part *= after
             _back_sigmoid(part, z, grad_input=d_z)
             earlier.baddbmm_(d_gates, weight)
-        of_weight, of_bias = weight_gradients(
-            of_states.flatten(1, 2), states[:, :-1].flatten(1, 2)
+        d_weight, d_bias = weight_gradients(
+            by_states.flatten(1, 2), states[:, :-1].flatten(1, 2)
         )
         return Gradients(
-            of_inputs.flatten(1, 2),
-            of_weight.roll(-hidden, dims=1),
-            of_bias.roll(-hidden, dims=2),
+            by_inputs.flatten(1, 2),
+            d_weight.roll(-hidden, dims=1),
+            d_bias.roll(-hidden, dims=2),
             [d_states[:, 0]],
         )
 

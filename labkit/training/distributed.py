@@ -62,6 +62,10 @@ class World:
         dist.all_reduce(summed)
         return summed.tolist()
 
+    def wait(self) -> None:
+        """Wait until every process is here."""
+        self.total([0])
+
     def gather(self, value: Any) -> list:  # noqa: ANN401
         """Give every process the values of all, in the order of their ranks."""
         if self.size == 1:

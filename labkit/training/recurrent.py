@@ -90,10 +90,10 @@ class _Layer(Function):
         cell: Cell,
         at: Places,
         data: Tensor,
-        of_input: Tensor,
-        of_state: Tensor,
-        bias_of_input: Tensor,
-        bias_of_state: Tensor,
+        input_weight: Tensor,
+        state_weight: Tensor,
+        input_bias: Tensor,
+        state_bias: Tensor,
         *first: Tensor,
     ) -> tuple[Tensor, ...]:
         """Run the layer.
@@ -103,10 +103,10 @@ class _Layer(Function):
             cell: The layer's.
             at: Where the frames stand.
             data: Packed frames, (N, F).
-            of_input: Weights, (D, G H, F).
-            of_state: Recurrent weights, (D, G H, H).
-            bias_of_input: (D, 1, G H).
-            bias_of_state: (D, 1, G H).
+            input_weight: Weights, (D, G H, F).
+            state_weight: Recurrent weights, (D, G H, H).
+            input_bias: (D, 1, G H).
+            state_bias: (D, 1, G H).
             first: Initial states, (D, B, H) each.
 
         Returns:
@@ -116,11 +116,11 @@ class _Layer(Function):
         padded = data.index_select(0, at.rows.flatten()).view(
             shape[0], -1, data.shape[1]
         )
-        gates = torch.baddbmm(bias_of_input, padded, of_input.transpose(1, 2))
-        kept = cell.forward(gates.view(*shape, -1), of_state, bias_of_state, first)
+        gates = torch.baddbmm(input_bias, padded, input_weight.transpose(1, 2))
+        kept = cell.forward(gates.view(*shape, -1), state_weight, state_bias, first)
         ctx.cell, ctx.at = cell, at
         ctx.save_for_backward(
-            padded, of_input, of_state, kept.gates, kept.extra, *kept.states
+            padded, input_weight, state_weight, kept.gates, kept.extra, *kept.states
         )
         outputs = kept.states[0][:, 1:].flatten(0, 2)  # (D T B, H)
         outputs = outputs.index_select(0, at.places.flatten()).view(len(data), -1)
@@ -129,25 +129,25 @@ class _Layer(Function):
     @staticmethod
     @once_differentiable
     def backward(
-        ctx: Context, of_outputs: Tensor, *of_ends: Tensor
+        ctx: Context, d_outputs: Tensor, *d_ends: Tensor
     ) -> tuple[Tensor | None, ...]:
         """Return the gradients of what ``forward`` takes, from those of its results."""
-        padded, of_input, of_state, gates, extra, *states = ctx.saved_tensors
+        padded, input_weight, state_weight, gates, extra, *states = ctx.saved_tensors
         at: Places = ctx.at
         given = [torch.zeros_like(state) for state in states]  # (D, T + 1, B, H) each
-        rows = of_outputs.reshape(-1, of_state.shape[2])  # (N D, H)
+        rows = d_outputs.reshape(-1, state_weight.shape[2])  # (N D, H)
         given[0][:, 1:] = rows.index_select(0, at.outputs).view(*at.rows.shape, -1)
         if at.inside is not None:
             given[0][:, 1:] *= at.inside
-        for gradient, of_end in zip(given, of_ends):
-            gradient[at.ends] += of_end
-        found = ctx.cell.backward(Kept(gates, extra, states), of_state, given)
-        of_padded = torch.bmm(found.inputs, of_input).flatten(0, 1)  # (D T B, F)
-        of_data = of_padded.index_select(0, at.places.flatten())  # (N D, F)
-        of_data = of_data.view(*at.places.shape, -1).sum(dim=1)
-        weight, bias = weight_gradients(found.inputs, padded)
-        of_weights = weight, found.weight, bias, found.bias
-        return (None, None, of_data, *of_weights, *found.first)
+        for gradient, d_end in zip(given, d_ends):
+            gradient[at.ends] += d_end
+        found = ctx.cell.backward(Kept(gates, extra, states), state_weight, given)
+        d_padded = torch.bmm(found.gates, input_weight).flatten(0, 1)  # (D T B, F)
+        d_data = d_padded.index_select(0, at.places.flatten())  # (N D, F)
+        d_data = d_data.view(*at.places.shape, -1).sum(dim=1)
+        d_weight, d_bias = weight_gradients(found.gates, padded)
+        d_weights = d_weight, found.state_weight, d_bias, found.state_bias
+        return (None, None, d_data, *d_weights, *found.first)
 
 
 class DenseForward:
@@ -235,6 +235,8 @@ class DenseForward:
 
 def run_densely(model: nn.Module) -> None:
     """Let the recurrent layers of ``model`` be trained densely on a CPU.
+
+    Layers with ``batch_first`` or ``proj_size``, and other classes, stay as they are.
 
     Args:
         model: Any network; changed in place, its ``state_dict`` is not.

@@ -48,9 +48,10 @@ class Run:
 
     The loop is the script's; this is what it loops over::
 
+        compute_losses = run.weighted(...)
         for epoch in run.epochs():
             for minibatch in run.minibatches(epoch):
-                run.count(train_step(...), minibatch)
+                run.count(train_step(..., compute_losses, ...), minibatch)
             run.finish(epoch, evaluate(model, run.dev()))
         run.report(evaluate)
 
@@ -188,7 +189,7 @@ class Run:
     def count(self, step: tuple[Tensor, Tensor, Any], minibatch: Minibatch) -> None:
         """Add the result of ``train_step``, unless its update was skipped.
 
-        A ``step`` is its losses (B,), penalty and scores.
+        A ``step`` is its losses (B,), of what ``weighted`` returned; penalty; scores.
 
         Raises:
             LabError: The loss is not finite, several times in a row.
@@ -211,8 +212,8 @@ class Run:
     def dev(self) -> Iterator[Minibatch]:
         """Yield the minibatches of the dev fold, the network in evaluation mode.
 
-        With ``--debug``, there is none until every training utterance is transcribed
-        correctly in training mode; then they are those of the training fold.
+        With ``--debug``, they are those of the training fold, and there is none before
+        the last epoch until every utterance is transcribed correctly in training mode.
         """
         if self.args.debug:
             train = self._join(self._score)
@@ -260,7 +261,7 @@ class Run:
                 print(f"minibatches skipped: {self.skipped.total}")
             if record.average:
                 self._try_average(record.average, evaluate)
-            self.world.total([0])  # the first has written the best network
+            self.world.wait()  # until the first has written the best network
             best = load_checkpoint(record.folder.best_model)["weights"]
             load_weights(self.model, best, record.folder.path)
             record.end(self._score_fold(evaluate, self._test_loader, "test"))
@@ -270,7 +271,7 @@ class Run:
     def _try_average(self, average: EpochWeights, evaluate: Evaluate) -> None:
         """Keep the mean of the last epochs' weights if it has the lowest dev CER."""
         last = self._epoch - 1
-        self.world.total([0])  # the first has written the weights
+        self.world.wait()  # until the first has written the weights
         self.model.load_state_dict(average.mean(last))
         self._batches.set_epoch(last)
         torch.manual_seed(self.args.seed)

@@ -400,11 +400,14 @@ MOVE = """async ([id, value]) => {
 def test_answers_come_at_once(chromium: Any, tmp_path: Path) -> None:  # noqa: ANN401 (Playwright is not always there)
     write_network(tmp_path / "run_0", "seq2seq", size=())
     samples, rate = soundfile.read(CLIP)
-    clip = write_wav(tmp_path / "5s.wav", np.tile(samples, 2)[: 5 * rate], rate)
     with serving(tmp_path) as page, opened(chromium, page.server.url) as tab:
         choose(tab)  # the language model is loaded by now
-        for network in ("run_0", "pretrained/fr.pt"):
+        for number, network in enumerate(("run_0", "pretrained/fr.pt")):
+            # Not twice the same file, which would be no change.
+            clip = tmp_path / f"{number}.wav"
+            clip = write_wav(clip, np.tile(samples, 2)[: 5 * rate], rate)
             tab.select_option("#network", network)
+            tab.wait_for_timeout(300)
             wait(tab)
             start = time.perf_counter()
             with tab.expect_response("**/api/decode"):

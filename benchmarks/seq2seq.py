@@ -4,7 +4,7 @@
 
 One thread, batches of 16: the longest clips of the embedded corpus' test fold. The
 decoders take turns, round after round, and the least time of each counts; so only
-ratios are meaningful. The threshold of ``par`` is the one with the lowest WER on the
+ratios are meaningful. The threshold of ``par`` is the one with the lowest CER on the
 dev fold. Prefix scores are timed on made-up posteriors, beside SpeechBrain's if Python
 finds it: ``pip install --no-deps --target FOLDER speechbrain hyperpyyaml ruamel.yaml
 pyyaml huggingface_hub sentencepiece scipy``, and set PYTHONPATH.
@@ -64,14 +64,14 @@ def open_setup() -> tuple[Setup, tuple]:
 
 
 def choose_threshold(setup: Setup, dev: list[EncodedBatch]) -> float:
-    """Choose the threshold with the lowest WER on the dev fold."""
+    """Choose the threshold with the lowest CER on the dev fold."""
     rates = {}
     for threshold in THRESHOLDS:
         report = FoldReport()
         search = setup.make_search("par", None, par_threshold=threshold)
         for batch in dev:
             setup.score(report, search, batch)
-        rates[threshold] = (report.wer.rate, report.cer.rate)
+        rates[threshold] = (report.cer.rate, report.wer.rate)
     return min(rates, key=lambda threshold: rates[threshold])
 
 

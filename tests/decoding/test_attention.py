@@ -18,7 +18,6 @@ from torch.nn.utils.rnn import PackedSequence, pack_sequence, pad_packed_sequenc
 
 from labkit.base import LabError
 from labkit.decoding.attention.beam import search_segments, whole_transcripts
-from labkit.decoding.attention.decoders import score_strings
 from labkit.decoding.attention.joint import (
     PrefixState,
     empty_prefix,
@@ -26,6 +25,7 @@ from labkit.decoding.attention.joint import (
     pad_frames,
     prefix_scores,
 )
+from labkit.decoding.attention.network import score_strings
 from labkit.decoding.attention.segments import Draft, find_replacements
 from labkit.decoding.beam import prefix_beam_search
 from labkit.decoding.encoding import Encoding

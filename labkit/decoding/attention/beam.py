@@ -194,7 +194,9 @@ def search_segments(
     beams = _Beams(segments, beam_size, excluded)
     n_segments = segments.stop.shape[1]
     first = torch.arange(n_segments, device=segments.stop.device)[:, None]  # (S, 1)
-    # The row of ``state`` that each place of the beams continues, (B, S K).
+    # The utterances that are still read, and the row of ``state`` that each place of
+    # the beams continues, (B, S K).
+    read = torch.arange(len(segments.stop), device=first.device)
     row = first.expand(*beams.score.shape).flatten(1)
     state = segments.state
     log_probs = segments.log_probs.unsqueeze(2).expand(*beams.score.shape, -1)
@@ -208,21 +210,19 @@ def search_segments(
         if scorer:
             scorer.move(origin, symbol)
         # Only what goes on is read: those places come first in each utterance.
-        places = going.int().argsort(dim=1, descending=True, stable=True)[:, :n_rows]
-        origin = (origin + first * beam_size).flatten(1)
-        state = state.rows(row.gather(1, origin.gather(1, places)))
-        symbols = symbol.flatten(1).gather(1, places)  # (B, R)
-        read = decoder(symbols.unsqueeze(2), memory, state)
-        state = read.state
+        left = going[read].any(dim=1).nonzero()[:, 0]
+        if len(left) < len(read):
+            read, memory, state = read[left], memory.of(left), state.of(left)
+        places = going[read].int().argsort(dim=1, descending=True, stable=True)
+        at = read.unsqueeze(1), places[:, :n_rows]  # (B', 1), (B', R)
+        origin = (origin + first * beam_size).flatten(1)[at]
+        state = state.rows(row[at[0], origin])
+        decoded = decoder(symbol.flatten(1)[at].unsqueeze(2), memory, state)
+        state = decoded.state
         log_probs = torch.zeros_like(log_probs)
-        log_probs.flatten(1, 2).scatter_(
-            1,
-            places.unsqueeze(2).expand(-1, -1, log_probs.shape[3]),
-            read.log_probs[:, :, 0],
-        )
-        row = torch.zeros_like(row).scatter_(
-            1, places, torch.arange(n_rows, device=row.device).expand_as(places)
-        )
+        log_probs.flatten(1, 2)[at] = decoded.log_probs[:, :, 0]
+        row = torch.zeros_like(row)
+        row[at] = torch.arange(n_rows, device=row.device)
     return beams.collect()
 
 

@@ -1,7 +1,7 @@
 """Searches over whole transcripts: attention, both heads in one pass, rescoring.
 
 What students write is handed to them as functions. Axis letters: T' frames, B
-utterances, R strings of each, V symbols, U symbols of a string.
+utterances, V symbols.
 """
 
 from __future__ import annotations
@@ -9,7 +9,6 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 
-import torch
 from torch import Tensor
 
 from labkit.decoding.alignment import ctc_log_probs
@@ -21,8 +20,12 @@ from labkit.decoding.attention.joint import (
     JointScorer,
     pad_frames,
 )
-from labkit.decoding.attention.network import AttentionRecogniser, Marks, open_memory
-from labkit.decoding.attention.state import Decoder, Memory
+from labkit.decoding.attention.network import (
+    AttentionRecogniser,
+    Marks,
+    open_memory,
+    score_strings,
+)
 from labkit.decoding.check import check_beam_size
 from labkit.decoding.encoding import Encoding, log_posteriors
 from labkit.decoding.fusion.ngram import Fusion
@@ -165,46 +168,10 @@ def rescoring_decoder(
     def search(encoding: Encoding) -> list[list[Hypothesis]]:
         lists = beam.search_all(encoding)
         memory, _ = open_memory(recogniser, encoding)
-        scores = score_strings(
-            recogniser.decoder,
-            memory,
-            [[marks.string(one.indices) for one in nbest] for nbest in lists],
-            marks.start,
-        )
+        strings = [[marks.string(one.indices) for one in nbest] for nbest in lists]
+        scores = score_strings(recogniser.decoder, memory, strings, marks.start)
         return [
             rescore(nbest, own, options.ctc_weight) for nbest, own in zip(lists, scores)
         ]
 
     return search
-
-
-def score_strings(
-    decoder: Decoder, memory: Memory, strings: list[list[list[int]]], start: int
-) -> list[list[float]]:
-    """Score the strings of each utterance in one call of the decoder.
-
-    Args:
-        decoder: The decoder.
-        memory: The encoder's frames of each utterance.
-        strings: Strings of each utterance, which end with the end symbol.
-        start: The symbol that starts a transcript.
-
-    Returns:
-        The log probability of each string.
-    """
-    n_rows = max(len(own) for own in strings)
-    longest = max(len(string) for own in strings for string in own)
-    targets = torch.zeros(len(strings), n_rows, longest, dtype=torch.long)
-    inside = torch.zeros_like(targets, dtype=torch.bool)
-    for b, own in enumerate(strings):
-        for r, string in enumerate(own):
-            targets[b, r, : len(string)] = torch.tensor(string)
-            inside[b, r, : len(string)] = True
-    targets, inside = targets.to(memory.mask.device), inside.to(memory.mask.device)
-    inputs = torch.cat(
-        [torch.full_like(targets[..., :1], start), targets[..., :-1]], dim=2
-    )
-    log_probs = decoder(inputs, memory).log_probs  # (B, R, U, V)
-    own_probs = log_probs.gather(3, targets.unsqueeze(3)).squeeze(3)
-    totals = own_probs.masked_fill(~inside, 0.0).double().sum(dim=2).tolist()
-    return [row[: len(own)] for row, own in zip(totals, strings)]

@@ -8,11 +8,13 @@ from typing import Protocol
 
 import torch
 from torch import Tensor
-from torch.nn.utils.rnn import pad_packed_sequence
+from torch.nn.utils.rnn import pad_packed_sequence, pad_sequence
 
-from labkit.decoding.attention.state import Decoder, Memory
+from labkit.decoding.attention.state import Decoder, DecoderState, Memory
 from labkit.decoding.encoding import Encoding, Recogniser
 from labkit.text import Alphabet
+
+_NOTHING = -1  # in the place of a symbol: the string had ended before
 
 
 class AttentionRecogniser(Recogniser, Protocol):
@@ -59,6 +61,39 @@ def open_memory(
     """Return the memory of a batch, and the frames T' of each utterance."""
     frames, lengths = pad_packed_sequence(encoding.attended)  # (T', B, 2H), (B,)
     return recogniser.decoder.read(frames, lengths), lengths
+
+
+def score_strings(
+    decoder: Decoder,
+    memory: Memory,
+    strings: Sequence[Sequence[list[int]]],
+    before: Tensor | int,
+    state: DecoderState | None = None,
+) -> list[list[float]]:
+    """Score strings of each utterance in one call of the decoder.
+
+    Args:
+        decoder: The decoder.
+        memory: The encoder's frames of each utterance.
+        strings: R strings of each utterance, or fewer.
+        before: The symbol before each of them, (B, R), or before all of them.
+        state: The state before that, rows (B, R); None if it is the first.
+
+    Returns:
+        The log probability of each string.
+    """
+    n_rows = max(map(len, strings))
+    filled = [[*own, *[[]] * (n_rows - len(own))] for own in strings]
+    rows = [torch.tensor(text, dtype=torch.long) for own in filled for text in own]
+    targets = pad_sequence(rows, batch_first=True, padding_value=_NOTHING)
+    targets = targets.unflatten(0, (-1, n_rows)).to(memory.mask.device)  # (B, R, U)
+    index = targets.clamp(min=0)
+    first = torch.as_tensor(before, device=index.device).expand(targets.shape[:2])
+    inputs = torch.cat([first.unsqueeze(2), index[..., :-1]], dim=2)
+    log_probs = decoder(inputs, memory, state).log_probs  # (B, R, U, V)
+    own_probs = log_probs.gather(3, index.unsqueeze(3)).squeeze(3).double()
+    totals = own_probs.masked_fill(targets == _NOTHING, 0.0).sum(dim=2).tolist()
+    return [row[: len(own)] for row, own in zip(totals, strings)]
 
 
 def attention_weights(

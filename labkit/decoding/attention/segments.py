@@ -20,11 +20,12 @@ from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
 from labkit.decoding.attention.beam import Found, Segments, search_segments
+from labkit.decoding.attention.network import score_strings
 from labkit.decoding.attention.state import Decoded, Decoder, Memory, pick_rows
 
 _LOOK_AHEAD = 4  # symbols after a segment that judge its best hypotheses
 _JUDGED = 2  # hypotheses of a segment that they judge
-_MARGIN = 4.0  # nats below the best where a hypothesis of a segment is given up
+_MARGIN = 2.0  # nats below the best where a hypothesis of a segment is given up
 
 Segment = tuple[int, int]  # its first symbol, and the one after its last
 
@@ -150,7 +151,7 @@ def _look_ahead(
     scores what comes next, for all of them.
     """
     # The rows of each utterance: a segment, its first symbol, and what is to be read.
-    judged: list[list[tuple[int, int, Tensor]]] = [[] for _ in segments]
+    judged: dict[int, list[tuple[int, int, list[int]]]] = {}
     for b, (string, own) in enumerate(zip(draft.strings, segments)):
         for s, (begin, after) in enumerate(own):
             least = found[b][s][0].score - _MARGIN
@@ -158,29 +159,23 @@ def _look_ahead(
             if after >= len(string) - 1 or len(near) < 2:
                 continue  # nothing follows, or there is no other hypothesis
             ahead = string[after + 1 : after + 1 + _LOOK_AHEAD]
-            for one in near:
-                judged[b].append((s, begin, torch.tensor([*one.symbols, *ahead])))
-    n_rows = max(map(len, judged))
-    if not n_rows:
+            rows = judged.setdefault(b, [])
+            rows += ((s, begin, [*one.symbols, *ahead]) for one in near)
+    if not judged:
         return
-    longest = max(len(text) for own in judged for *_, text in own)
-    read = torch.zeros(len(segments), n_rows, longest, dtype=torch.long)  # (B, R, U)
-    lengths, begins = (torch.zeros(len(segments), n_rows).long() for _ in range(2))
-    for b, own in enumerate(judged):
-        for r, (_, begin, text) in enumerate(own):
-            read[b, r, : len(text)] = text
-            lengths[b, r], begins[b, r] = len(text), begin
-    before = draft.inputs.cpu().gather(1, begins)
     device = draft.inputs.device
-    inputs = torch.cat([before.unsqueeze(2), read[..., :-1]], dim=2).to(device)
-    state = draft.read.state.at(begins.to(device))
-    log_probs = draft.decoder(inputs, draft.memory, state).log_probs.cpu()
-    own_probs = log_probs.gather(3, read.unsqueeze(3)).squeeze(3)  # (B, R, U)
-    inside = torch.arange(longest) < lengths.unsqueeze(2)
-    totals = (own_probs * inside).sum(dim=2).tolist()
-    for b, own in enumerate(judged):
-        rows = zip(own, totals[b])
-        for s, of_one in groupby(rows, key=lambda row: row[0][0]):
+    utterances = torch.tensor([*judged], device=device)
+    begins = [torch.tensor([begin for _, begin, _ in own]) for own in judged.values()]
+    places = pad_sequence(begins, batch_first=True).to(device)  # (B', R)
+    totals = score_strings(
+        draft.decoder,
+        draft.memory.of(utterances),
+        [[text for *_, text in own] for own in judged.values()],
+        draft.inputs[utterances].gather(1, places),
+        draft.read.state.of(utterances).at(places),
+    )
+    for (b, own), total_of in zip(judged.items(), totals):
+        for s, of_one in groupby(zip(own, total_of), key=lambda row: row[0][0]):
             scores = [total for _, total in of_one]
             pairs = sorted(zip(scores, found[b][s]), key=lambda pair: -pair[0])
             found[b][s][: len(scores)] = [one for _, one in pairs]

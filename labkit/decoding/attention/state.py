@@ -27,9 +27,19 @@ class Memory(NamedTuple):
     values: Tensor
     mask: Tensor
 
+    def of(self, utterances: Tensor) -> Memory:
+        """Return the memory of some utterances (B',)."""
+        return Memory(
+            self.keys[:, utterances], self.values[:, utterances], self.mask[utterances]
+        )
+
 
 class DecoderState(Protocol):
     """What a decoder knows of the symbols that it has read, (B, R) rows."""
+
+    def of(self, utterances: Tensor) -> DecoderState:
+        """Return the state of some utterances (B',)."""
+        ...
 
     def rows(self, index: Tensor) -> DecoderState:
         """Return the rows ``index`` (B, R'), of each utterance its own."""
@@ -88,6 +98,10 @@ class RecurrentState(NamedTuple):
         """The hidden state after the last symbol, as ``nn.GRU`` takes it."""
         return self.hidden[:, :, -1].flatten(0, 1).unsqueeze(0).contiguous()  # (1,BR,H)
 
+    def of(self, utterances: Tensor) -> RecurrentState:
+        """Return the state of some utterances (B',)."""
+        return RecurrentState(self.hidden[utterances])
+
     def rows(self, index: Tensor) -> RecurrentState:
         """Return the rows ``index`` (B, R')."""
         return RecurrentState(pick_rows(self.hidden[:, :, -1:], index))
@@ -123,6 +137,12 @@ class CacheState(NamedTuple):
     def n_read(self) -> Tensor:
         """The symbols that each row has read, (B, R)."""
         return self.mask.sum(dim=2) + self.keys.shape[4]
+
+    def of(self, utterances: Tensor) -> CacheState:
+        """Return the state of some utterances (B',)."""
+        *cached, mask = self
+        cached = (kept[:, utterances] for kept in cached)
+        return CacheState(*cached, mask=mask[utterances])
 
     def rows(self, index: Tensor) -> CacheState:
         """Return the rows ``index`` (B, R')."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import random
-from dataclasses import dataclass
 from typing import Union
 
 import torch
@@ -17,72 +16,22 @@ _SMALLEST_STD = 1.0  # dB; what varies less holds no speech, and is not amplifie
 
 _PLAIN_BANDS, _PLAIN_SECONDS = 5, 0.1  # of one mask
 # Strong masks: about a third of what the network reads.
-_STRONG_SHARE = 0.3  # of the bands, in one of two masks
+_STRONG_SHARE = 0.3  # of the bands, in each of two masks
 _STRONG_SECONDS = 0.35  # of one mask of frames
 _SECONDS_FOR_A_MASK = 1.5
 
 
-@dataclass(frozen=True)
-class SpecAugment:
-    """Masks runs of bands and of frames; a mask holds 0 (Park et al. 2019).
-
-    The draws are those of torchaudio's FrequencyMasking and TimeMasking, without a
-    tensor for each of four numbers, in a tenth of the time.
-
-    Attributes:
-        max_bands: Bands of a mask, fewer than this.
-        max_frames: Frames of a mask, fewer than this.
-        n_band_masks: Masks of bands.
-        frames_for_a_mask: An utterance has a mask of frames for each so many of its
-            frames, at least one; None for one only.
-    """
-
-    max_bands: int
-    max_frames: int
-    n_band_masks: int = 1
-    frames_for_a_mask: int | None = None
-
-    @classmethod
-    def strong(cls, n_mels: int, win_step: float) -> SpecAugment:
-        """Make more and wider masks, for long training on real speech."""
-        return cls(
-            max(1, round(_STRONG_SHARE * n_mels)),
-            round(_STRONG_SECONDS / win_step),
-            n_band_masks=2,
-            frames_for_a_mask=round(_SECONDS_FOR_A_MASK / win_step),
-        )
-
-    def __call__(self, log_mel: Tensor, seed: int | None = None) -> Tensor:
-        """Mask one utterance.
-
-        Args:
-            log_mel: (T, M), normalised: 0 is the mean.
-            seed: Decides the masks; None draws one from torch's own generator.
-
-        Returns:
-            A masked copy, (T, M).
-        """
-        if seed is None:
-            seed = int(torch.randint(1 << 62, ()))
-        draw = random.Random(seed).random
-        masked = log_mel.clone()
-        n_frame_masks = max(1, len(masked) // (self.frames_for_a_mask or len(masked)))
-        masks = [(1, self.max_bands)] * self.n_band_masks
-        masks += [(0, self.max_frames)] * n_frame_masks
-        for axis, most in masks:
-            length = masked.shape[axis]
-            width = draw() * min(most, length)
-            first = int(draw() * (length - width))
-            masked.narrow(axis, first, int(width)).zero_()
-        return masked
-
-
 class NormalizeAndMask:
-    """Normalises log-mels and, in training, masks them.
+    """Normalises log-mels and, in training, masks runs of their bands and frames.
+
+    A mask holds 0 (SpecAugment, Park et al. 2019). The draws are those of torchaudio's
+    FrequencyMasking and TimeMasking, without a tensor for each of four numbers, in a
+    tenth of the time.
 
     Args:
         normalization: See ``normalize_log_mel``.
-        augment: Whether to mask (SpecAugment); "strong" for more and wider masks.
+        augment: Whether to mask; "strong" for more and wider masks, for long training
+            on real speech.
         n_mels: Mel bands M.
         win_step: Seconds from one frame to the next.
     """
@@ -95,14 +44,41 @@ class NormalizeAndMask:
         win_step: float,
     ) -> None:
         self.normalization = normalization
-        plain = SpecAugment(_PLAIN_BANDS, round(_PLAIN_SECONDS / win_step))
-        strong = SpecAugment.strong(n_mels, win_step)
-        self.mask = (strong if augment == "strong" else plain) if augment else None
+        self._augment = bool(augment)
+        # Each mask: its axis, and how many bands or frames it is shorter than.
+        self._band_masks = [(1, _PLAIN_BANDS)]
+        self._frame_mask = (0, round(_PLAIN_SECONDS / win_step))
+        self._frames_for_a_mask = 0  # one mask of frames, however many there are
+        if augment == "strong":
+            self._band_masks = [(1, max(1, round(_STRONG_SHARE * n_mels)))] * 2
+            self._frame_mask = (0, round(_STRONG_SECONDS / win_step))
+            self._frames_for_a_mask = round(_SECONDS_FOR_A_MASK / win_step)
 
     def __call__(self, log_mel: Tensor, seed: int | None = None) -> Tensor:
-        """Finish one utterance (T, M) in dB; ``seed`` decides the masks."""
+        """Finish one utterance.
+
+        Args:
+            log_mel: (T, M), in dB.
+            seed: Decides the masks; None draws one from torch's own generator.
+
+        Returns:
+            Its copy, normalised and masked, (T, M); itself if nothing is to be done.
+        """
         log_mel = normalize_log_mel(log_mel, self.normalization)
-        return self.mask(log_mel, seed) if self.mask else log_mel
+        return self._mask(log_mel, seed) if self._augment else log_mel
+
+    def _mask(self, log_mel: Tensor, seed: int | None) -> Tensor:
+        if seed is None:
+            seed = int(torch.randint(1 << 62, ()))
+        draw = random.Random(seed).random
+        masked = log_mel.clone()
+        n_frame_masks = max(1, len(masked) // (self._frames_for_a_mask or len(masked)))
+        for axis, most in self._band_masks + [self._frame_mask] * n_frame_masks:
+            length = masked.shape[axis]
+            width = draw() * min(most, length)
+            first = int(draw() * (length - width))
+            masked.narrow(axis, first, int(width)).zero_()
+        return masked
 
 
 def normalize_log_mel(log_mel: Tensor, normalization: Normalization) -> Tensor:

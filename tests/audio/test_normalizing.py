@@ -9,7 +9,8 @@ import torch
 from data import BatchCollate, WaveformProcessor, unpack_minibatch
 from shared import REFERENCE, Run
 
-from labkit.audio.finishing import SpecAugment, normalize_log_mel
+from labkit.audio import NormalizeAndMask
+from labkit.audio.finishing import normalize_log_mel
 from labkit.loading import Utterance
 from labkit.options import CTC, parse
 from labkit.training.checkpoint import load_checkpoint
@@ -84,8 +85,8 @@ def test_strong_masks_are_more_and_wider() -> None:
 
 @pytest.mark.parametrize("n_frames", [1, 5, 149, 150])
 def test_an_utterance_may_be_shorter_than_strong_masks(n_frames: int) -> None:
-    masks = SpecAugment.strong(20, 0.01)
-    masked = [masks(torch.ones(n_frames, 20), seed) for seed in range(50)]
+    finish = NormalizeAndMask(None, "strong", 20, 0.01)
+    masked = [finish(torch.ones(n_frames, 20), seed) for seed in range(50)]
     assert all(one.shape == (n_frames, 20) for one in masked)
     gone = sum(int((one == 0).all(dim=1).sum()) for one in masked)  # frames
     assert (gone > 0) == (n_frames > 1)  # a mask is shorter than the utterance

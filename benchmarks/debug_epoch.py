@@ -76,7 +76,7 @@ def measure(layers: int, hidden: int, logdir: Path) -> tuple[float, float]:
         bare_step(model, run, minibatch)
         epochs.append(middle - start)
         steps.append(time.perf_counter() - middle)
-    run.record.folder.close()
+    run.record.close()
     return statistics.median(epochs[WARM_UP:]), statistics.median(steps[WARM_UP:])
 
 

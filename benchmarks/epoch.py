@@ -147,7 +147,7 @@ def main(args: argparse.Namespace) -> None:
                 f"{''.join(shares)} {total:7.2f} {trained:7.2f} {trained / total:4.2f}"
                 f" {memory(args.device):5.0f} MB"
             )
-        run.record.folder.close()
+        run.record.close()
 
 
 if __name__ == "__main__":

@@ -16,7 +16,7 @@ from labkit.metrics import FoldScore
 from labkit.training.averaging import EpochWeights
 from labkit.training.checkpoint import checkpoint_content, save_checkpoint
 from labkit.training.figures import first_clips, plot_first
-from labkit.training.runfolder import RunFolder, SilentRun, lock_folder
+from labkit.training.runfolder import RunFolder, lock_folder
 from labkit.training.state import (
     NO_OPTIONS,
     State,
@@ -38,7 +38,8 @@ class Record:
     seconds pass from one frame T to the next.
 
     Attributes:
-        folder: The folder of the run.
+        path: The folder of the run.
+        best_model: Where the best network is kept.
         average: The weights of the last epochs, if they are averaged.
         best: CER and loss of the best network so far.
         stale: Epochs since the best one.
@@ -55,32 +56,31 @@ class Record:
         self._args = args
         self._model = model
         self._win_step = win_step
-        self._first = args.world.first
         self._options = options_of(args)
-        self.folder = self._open_folder()
-        self.average = args.average and EpochWeights(self.folder.path, args.average)
+        self._folder = self._open_folder() if args.world.first else None
+        self.path: Path = args.world.from_first(self._folder and self._folder.path)
+        self.best_model = self.path / "best_model.pt"
+        watch = shlex.join(["tensorboard", "--logdir", str(self.path.parent)])
+        print(f"run: {self.path}   (watch it: {watch})")
+        self.average = args.average and EpochWeights(self.path, args.average)
         self.best: tuple[float, float] | None = None
         self.stale = 0
 
-    def _open_folder(self) -> RunFolder | SilentRun:
-        args, folder = self._args, None
-        if self._first and args.state:
-            folder = RunFolder(args.run.parent, args.run.name, args.state["epoch"])
-        elif self._first:
-            prefix = DEBUG_PREFIX if args.debug else ""
-            folder = RunFolder(Path(args.baselogdir), prefix + args.logname)
-            shown = {n: v for n, v in vars(args).items() if n not in NO_OPTIONS}
-            folder.write_summary(self._model, shown)
-            args.lock = lock_folder(folder.path)
-        path = args.world.from_first(folder and folder.path)
-        watch = shlex.join(["tensorboard", "--logdir", str(path.parent)])
-        print(f"run: {path}   (watch it: {watch})")
-        return folder or SilentRun(path)
+    def _open_folder(self) -> RunFolder:
+        args = self._args
+        if args.state:
+            return RunFolder(args.run.parent, args.run.name, args.state["epoch"])
+        prefix = DEBUG_PREFIX if args.debug else ""
+        folder = RunFolder(Path(args.baselogdir), prefix + args.logname)
+        shown = {n: v for n, v in vars(args).items() if n not in NO_OPTIONS}
+        folder.write_summary(self._model, shown)
+        args.lock = lock_folder(folder.path)
+        return folder
 
     @property
     def saved(self) -> str:
         """Say what the run keeps if it ends now."""
-        kept = self.folder.best_model
+        kept = self.best_model
         return f"{kept} is usable" if kept.exists() else "no network is kept"
 
     def keep_if_best(self, score: FoldScore, row: dict[str, Any]) -> bool:
@@ -93,12 +93,12 @@ class Record:
         if not math.isfinite(score.loss) or (self.best and rank >= self.best):
             return False
         self.best, self.stale = rank, 0
-        if self._first:
+        if self._folder:
             args = self._args
             alphabet = cast(Any, self._model).charmap.idx2char
             content = checkpoint_content(args, alphabet, args.normalization)
             content["metrics"] = row
-            save_checkpoint(self.folder.best_model, self._model, content)
+            save_checkpoint(self.best_model, self._model, content)
         return True
 
     def write_epoch(
@@ -122,28 +122,28 @@ class Record:
         row = {"epoch": epoch, **train.row("train"), **dev.row("dev")}
         if not scored:
             row.update(dict.fromkeys(dev.row("dev"), ""))
-        row["train_penalty"] = round(train.penalty, 6)
-        row["seconds"] = round(seconds, 2)
+        row.update(train_penalty=round(train.penalty, 6), seconds=round(seconds, 2))
         # Otherwise it draws after epochs 1, 2, 4, 8, ...
         drawn = dev.perfect if debug else epoch & (epoch - 1) == 0
+        folder, device = self._folder, self._args.device
         with uninterrupted():
-            self.folder.log(
-                row,
-                learning_rate=learning_rate,
-                gradient_norm=train.gradient_norm,
-                share_of_blanks=train.share_of_blanks,
-            )
-            if self._first and epoch == 1:
-                for name, waveform, rate in first_clips(dev_loader, _CLIPS):
-                    self.folder.log_audio(name, waveform, rate)
             best = scored and self.keep_if_best(dev, row)
-            if scored:
-                self.folder.log_decodings(epoch, dev.shown)
-            if self._first and (drawn or epoch == self._args.num_epochs):
-                device = self._args.device
+            if folder:
+                folder.log(
+                    row,
+                    learning_rate=learning_rate,
+                    gradient_norm=train.gradient_norm,
+                    share_of_blanks=train.share_of_blanks,
+                )
+                if scored:
+                    folder.log_decodings(epoch, dev.shown)
+            if folder and epoch == 1:
+                for name, waveform, rate in first_clips(dev_loader, _CLIPS):
+                    folder.log_audio(name, waveform, rate)
+            if folder and (drawn or epoch == self._args.num_epochs):
                 figures = plot_first(self._model, dev_loader, device, self._win_step)
                 for name, figure in figures.items():
-                    self.folder.log_figure(name, figure, epoch)
+                    folder.log_figure(name, figure, epoch)
         line = f"{epoch:5d} {train.loss:11.2f} {train.cer!s:>7} {train.wer!s:>7} "
         if debug:
             # The statistics of batch normalisation follow the weights with a delay.
@@ -163,26 +163,32 @@ class Record:
 
     def write_state(self, state: State) -> None:
         """Write the state that is needed to continue the run."""
-        if not self._first:
+        if not self._folder:
             return
         with uninterrupted():
             if self.average and state["batch"] == 0 and state["epoch"] > 1:
                 self.average.keep(state["epoch"] - 1, self._model)
-            write_state(self.folder.path, {"options": self._options, **state})
+            write_state(self.path, {"options": self._options, **state})
 
     def end(self, score: FoldScore) -> None:
         """Write the result of the run, and mark the run as finished."""
+        if not self._folder:
+            return
         with uninterrupted():
             best = {"best_dev_cer": self.best[0]} if self.best else {}
-            self.folder.write_result(
+            self._folder.write_result(
                 f"test fold, best network: {score}",
                 self._options,
                 {**score.row("test"), **best},
             )
-            if self._first:
-                if self.average:
-                    self.average.remove()
-                remove_states(self.folder.path)
+            if self.average:
+                self.average.remove()
+            remove_states(self.path)
+
+    def close(self) -> None:
+        """Close the folder of the run."""
+        if self._folder:
+            self._folder.close()
 
     def state_dict(self) -> dict[str, Any]:
         """Return the state of the record, for a resumed run."""

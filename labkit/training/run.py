@@ -262,11 +262,11 @@ class Run:
             if record.average:
                 self._try_average(record.average, evaluate)
             self.world.wait()  # until the first has written the best network
-            best = load_checkpoint(record.folder.best_model)["weights"]
-            load_weights(self.model, best, record.folder.path)
+            best = load_checkpoint(record.best_model)["weights"]
+            load_weights(self.model, best, record.path)
             record.end(self._score_fold(evaluate, self._test_loader, "test"))
-        print(f"best network: {record.folder.best_model}")
-        record.folder.close()
+        print(f"best network: {record.best_model}")
+        record.close()
 
     def _try_average(self, average: EpochWeights, evaluate: Evaluate) -> None:
         """Keep the mean of the last epochs' weights if it has the lowest dev CER."""
@@ -309,7 +309,7 @@ class Run:
         if stop or due:
             self._save_state()
         if stop:
-            raise stopped(self._stop.signal, self._epoch, self.record.folder.path)
+            raise stopped(self._stop.signal, self._epoch, self.record.path)
         return 0.0 if n_empty else n_utterances * self.world.size / total
 
     def _stateful(self) -> dict[str, Any]:
@@ -341,7 +341,7 @@ class Run:
             self.skipped = SkippedUpdates(**state["skipped"])
             score = FoldScore.from_dict(state["score"])
         except (AttributeError, LookupError, RuntimeError, TypeError, ValueError) as e:
-            raise damaged_state(self.record.folder.path) from e
+            raise damaged_state(self.record.path) from e
         self._epoch, self._done = state["epoch"], state["batch"]
         if self.world.first:  # the counts of all processes are restored once
             self._score = score

@@ -6,7 +6,7 @@ import csv
 import errno
 import shlex
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, BinaryIO, cast
 
@@ -75,7 +75,6 @@ class RunFolder:
         logdir.mkdir(parents=True, exist_ok=True)
         new = resumed_in is None
         self.path = _new_folder(logdir, name) if new else logdir / name
-        self.best_model = self.path / "best_model.pt"
         self._metrics = self.path / "metrics.csv"
         self._decodings = self.path / "decodings.txt"
         if resumed_in is not None:
@@ -165,18 +164,6 @@ class RunFolder:
         """Close the entries of TensorBoard."""
         with uninterrupted():
             self._board.close()
-
-
-class SilentRun:
-    """Replaces the folder of a run in the processes that do not write to it."""
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        self.best_model = path / "best_model.pt"
-
-    def __getattr__(self, name: str) -> Callable[..., None]:
-        """Return a method that does nothing."""
-        return lambda *_, **__: None
 
 
 def _forget(metrics: Path, decodings: Path, epoch: int) -> None:

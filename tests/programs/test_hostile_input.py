@@ -116,7 +116,7 @@ def test_a_network_whose_dev_loss_is_nan_is_never_kept(tmp_path: Path) -> None:
     assert not record.keep_if_best(broken, {"epoch": 1})
     assert record.keep_if_best(good, {"epoch": 2})
     assert not record.keep_if_best(broken, {"epoch": 3})
-    assert load_checkpoint(record.folder.best_model)["metrics"] == {"epoch": 2}
+    assert load_checkpoint(record.best_model)["metrics"] == {"epoch": 2}
 
 
 def test_weights_that_hold_nan_are_refused(tmp_path: Path) -> None:

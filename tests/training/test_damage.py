@@ -182,7 +182,7 @@ def begun(tmp_path_factory: pytest.TempPathFactory) -> Path:
     run = run_on([one_utterance()], logs, "--scheduler", "--seed", 3)
     run._save_state()
     run.args.lock.close()
-    return run.record.folder.path
+    return run.record.path
 
 
 def resume(folder: Path) -> None:
@@ -246,7 +246,7 @@ def test_a_state_that_is_none_is_damaged(content: object, begun: Path) -> None:
 def test_a_run_that_is_being_trained_is_resumed_by_nobody_else(tmp_path: Path) -> None:
     run = run_on([one_utterance()], tmp_path)
     run._save_state()
-    folder, output = run.record.folder.path, tmp_path / "output.txt"
+    folder, output = run.record.path, tmp_path / "output.txt"
     left = folder / ".x.tmp"  # the other must not take it for what a killed one left
     left.touch()
     words = ("train", "--resume", folder, "--device", "cpu", "--nthreads", 1)
@@ -279,7 +279,7 @@ def test_a_run_is_not_resumed_on_other_clips(
     run = run_on_corpus(args, CTCModel(CHARMAP, 20, 8, 1, "GRU", 0.0))
     run._save_state()
     run.args.lock.close()
-    folder = run.record.folder.path
+    folder = run.record.path
     replace_in(corpus / "v/fr" / f"{fold}.tsv", before, after)
     metrics = folder / "metrics.csv"
     metrics.write_text("kept\nkept\n", encoding="utf-8")

@@ -174,7 +174,7 @@ def test_a_resumed_run_remembers_what_it_had_reached(tmp_path: Path) -> None:
     run.skipped.refused(True, 1, "")
     run._epoch, run._done, run._score = 3, 7, good
     run._save_state()
-    state = read_state(record.folder.path)
+    state = read_state(record.path)
     for rank, begun in ((0, good), (1, FoldScore())):
         again = run_on([one_utterance()], tmp_path / str(rank))
         again.world = World(rank, 2)
@@ -205,7 +205,7 @@ def test_the_network_that_is_kept_has_the_lowest_error_rate_then_loss(
     run = run_on([one_utterance()], tmp_path, *options, transcribe=script.transcribe)
     script.fit(run)
     assert best_epochs(capsys.readouterr().out) == [1, 4, 5, 7]
-    path = run.record.folder.best_model
+    path = run.record.best_model
     assert load_checkpoint(path)["metrics"]["epoch"] == 7
 
 
@@ -218,7 +218,7 @@ def test_overfitting_ends_only_when_evaluation_makes_no_mistake(
     options = ("--debug", "--num_epochs", 6)
     run = run_on([one_utterance()], tmp_path, *options, transcribe=script.transcribe)
     script.fit(run)
-    kept = load_checkpoint(run.record.folder.best_model)
+    kept = load_checkpoint(run.record.best_model)
     assert script.n_steps == 5 and kept["metrics"]["epoch"] == 5
     epochs = [
         li for li in capsys.readouterr().out.splitlines() if li[:5].strip().isdigit()

@@ -4,8 +4,8 @@ from labkit.audio.finishing import Normalization, NormalizeAndMask
 from labkit.audio.reading import (
     AudioError,
     duration_of,
-    is_silent,
     read_audio,
+    read_speech,
     resample,
     why_inaudible,
     why_partial,

@@ -127,14 +127,14 @@ def _level(waveform: Tensor) -> Tensor:
     return (waveform - waveform.median()).abs()
 
 
-def is_silent(waveform: Tensor) -> bool:
+def _is_silent(waveform: Tensor) -> bool:
     """Whether a waveform holds digital silence, or next to it, but for a click."""
     return (_level(waveform) >= _SILENT).sum().item() < _CLICK
 
 
 def why_inaudible(waveform: Tensor) -> str | None:
     """Say why a waveform cannot be understood; None where it is loud enough."""
-    if is_silent(waveform):
+    if _is_silent(waveform):
         return "the clip is silent"
     peak = _level(waveform).max().item()
     level = f"the clip is too quiet (peak {20 * math.log10(peak):.0f} dB)"
@@ -195,6 +195,16 @@ def read_audio(path: str | Path) -> tuple[Tensor, int]:
     if len(samples) < _MIN_SECONDS * rate:
         raise _unreadable(path, f"it lasts {1000 * len(samples) / rate:.0f} ms")
     return _mix(samples).unsqueeze(0), rate  # (1, samples)
+
+
+def read_speech(path: str | Path) -> tuple[Tensor, int]:
+    """Do as ``read_audio``; AudioError also if the clip is silent or a part missing."""
+    waveform, rate = read_audio(path)
+    silent = "the clip is silent" if _is_silent(waveform) else None
+    fault = silent or why_partial(path, waveform.shape[1] / rate)
+    if fault:
+        raise AudioError(f"{path}: {fault}", "record or download it again")
+    return waveform, rate
 
 
 def _promised(path: Path) -> float | None:

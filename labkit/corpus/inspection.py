@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 from matplotlib.figure import Figure
 
-from labkit.audio import is_silent, read_audio, why_partial
+from labkit.audio import read_speech
 from labkit.base import LabError, map_in_threads, progress, silent_stderr
 from labkit.corpus.commonvoice import SHARES, CommonVoice
 from labkit.corpus.durations import durations_of
@@ -110,15 +110,10 @@ def read_clips(folder: Path, seconds: dict[str, float], every: bool) -> Audio:
 
     def read(name: str) -> int | str:
         try:
-            waveform, rate = read_audio(folder / name)
+            waveform, rate = read_speech(folder / name)
         except LabError as error:
             return error.cause.replace(f"{folder}{os.sep}", "")
-        if is_silent(waveform):
-            return f"{name}: the clip is silent"
         length = waveform.shape[1] / rate
-        missing = why_partial(folder / name, length)
-        if missing:
-            return f"{name}: {missing}"
         if length < seconds[name] - _TOLERANCE:
             return f"{name}: {length:.1f} s of {seconds[name]:.1f} s are there"
         return rate

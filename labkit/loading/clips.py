@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader
 
-from labkit.audio import AudioError, is_silent, why_partial
+from labkit.audio import AudioError, read_speech
 from labkit.corpus import DatasetFilter
 
 PLAIN = 1.0  # the speed of a clip as it is
@@ -80,15 +80,9 @@ class ClipReader:
         times as high: tempo and pitch change together.
         """
         try:
-            waveform, rate, _ = self.dataset[index]
+            waveform, rate = read_speech(self.dataset.clip_path(index))
         except AudioError as error:
             return error.cause
-        path = self.dataset.clip_path(index)
-        if is_silent(waveform):
-            return f"{path}: the clip is silent"
-        missing = why_partial(path, waveform.shape[1] / rate)
-        if missing:
-            return f"{path}: {missing}"
         return [self.to_log_mel(waveform, round(rate * speed)) for speed in speeds]
 
     def read_all(

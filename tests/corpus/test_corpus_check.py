@@ -148,13 +148,13 @@ def test_of_many_clips_a_sample_is_read_unless_all_are_wanted(
     check: Check, corpus: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     read: list[str] = []
-    read_audio = inspection.read_audio
+    read_speech = inspection.read_speech
 
     def note(path: Path) -> tuple:
         read.append(path.name)
-        return read_audio(path)
+        return read_speech(path)
 
-    monkeypatch.setattr(inspection, "read_audio", note)
+    monkeypatch.setattr(inspection, "read_speech", note)
     monkeypatch.setattr(inspection, "_SAMPLE", 5)
     samples = []
     for _ in range(2):

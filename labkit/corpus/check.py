@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from labkit.base import LabError, LabParser, run_program
+from labkit.corpus.commonvoice import find_tables
 
 if TYPE_CHECKING:
     from labkit.corpus.inspection import Audio, Fold
@@ -35,9 +36,6 @@ def locate(folder: Path, lang: str | None) -> Path:
     Raises:
         LabError: There is no corpus, or there are several.
     """
-    # Here, as in ``check``: --help needs no torch.
-    from labkit.corpus.commonvoice import find_tables
-
     folder = folder.resolve()
     if not folder.is_dir():
         packed = folder.is_file() and ".tar" in folder.name
@@ -117,6 +115,7 @@ def check(args: argparse.Namespace) -> None:
     Raises:
         LabError: The corpus cannot be trained on.
     """
+    # Here: --help answers without torch.
     from labkit.corpus import report
     from labkit.corpus.inspection import (
         list_clips,

@@ -13,13 +13,13 @@ from array import array
 from collections.abc import Mapping, Sequence
 from itertools import combinations
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from torch import Tensor
-from torch.utils.data import Dataset
-
-from labkit.audio import read_audio
 from labkit.base import EMBEDDED_CORPORA, LabError, Table, read_table
 from labkit.corpus.durations import durations_of
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 EMBEDDED_VERSION = "mini"
 ROOT_VARIABLE = "COMMONVOICE_ROOT"
@@ -150,7 +150,7 @@ def repeated_clips(folds: Mapping[str, Sequence[str]]) -> list[str]:
     return found
 
 
-class CommonVoice(Dataset):
+class CommonVoice:
     """One fold of a corpus; items are ``(waveform (1, samples), rate, row)``.
 
     The fold is "train", "dev" or "test", or the name of another tsv file.
@@ -186,10 +186,12 @@ class CommonVoice(Dataset):
 
     def __getitem__(self, index: int) -> tuple[Tensor, int, dict[str, str]]:
         """Read one clip; AudioError if it is missing, empty or broken."""
+        from labkit.audio import read_audio  # here: the check's --help needs no torch
+
         return *read_audio(self.clip_path(index)), self.row(index)
 
 
-class DatasetFilter(Dataset):
+class DatasetFilter:
     """The clips of a fold whose duration lies within bounds, in seconds.
 
     Durations come from the corpus's own table where it has one, else from the

@@ -14,7 +14,6 @@ from array import array
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from labkit.audio import duration_of
 from labkit.base import (
     MISSING,
     LabError,
@@ -75,6 +74,8 @@ def _unchanged(clip: Path, stamp: list[str]) -> bool:
 
 def _measure(folder: Path, names: Sequence[str]) -> dict[str, float]:
     """Read durations from the headers of clips, and keep them beside the corpus."""
+    from labkit.audio import duration_of  # here: the check's --help needs no torch
+
     n_clips, few = len(names), len(names) < _WORTH_SAYING
     if not few and not sys.stderr.isatty():
         print(f"reading the lengths of {n_clips:,} clips", file=sys.stderr)

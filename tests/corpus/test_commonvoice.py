@@ -22,6 +22,7 @@ from shared import REFERENCE, ROOT
 from torch import Tensor
 from torch.utils.data import DataLoader
 
+from labkit import audio
 from labkit.base.errors import LabError
 from labkit.corpus import durations
 from labkit.corpus.commonvoice import (
@@ -304,11 +305,11 @@ def test_durations_are_measured_once_and_kept_beside(
 ) -> None:
     asked: list[str] = []
 
-    def ask(path: str, duration_of: Callable = durations.duration_of) -> float:
+    def ask(path: str, duration_of: Callable = audio.duration_of) -> float:
         asked.append(Path(path).name)
         return duration_of(path)
 
-    monkeypatch.setattr(durations, "duration_of", ask)
+    monkeypatch.setattr(audio, "duration_of", ask)
     first = DatasetFilter(short_clips, 1, 5)
     assert list(first.durations) == [2.0, 0, 0]  # those that are no clips are kept
     assert sorted(asked) == sorted(short_clips.clip_names())
@@ -362,13 +363,13 @@ def test_what_was_measured_outlives_an_interruption(
             raise RuntimeError
         return 3.0
 
-    monkeypatch.setattr(durations, "duration_of", interrupted)
+    monkeypatch.setattr(audio, "duration_of", interrupted)
     with pytest.raises(RuntimeError):
         DatasetFilter(clips, 1, 5)
     kept = (clips.folder / durations.MEASURED).read_text().splitlines()[1:]
     assert 1000 < len(kept) <= 2000
     assert {line.split("\t")[1] for line in kept} == {"3000"}
-    monkeypatch.setattr(durations, "duration_of", lambda path: 2.0)
+    monkeypatch.setattr(audio, "duration_of", lambda path: 2.0)
     assert {*DatasetFilter(clips, 1, 5).durations} == {2.0, 3.0}
 
 
@@ -381,7 +382,7 @@ def test_the_index_of_a_release_opens_no_clip_and_is_small(
     (tmp_path / "v/fr/clips").mkdir()
     monkeypatch.setattr(soundfile, "info", never)
     monkeypatch.setattr(soundfile, "read", never)
-    monkeypatch.setattr(durations, "duration_of", never)
+    monkeypatch.setattr(audio, "duration_of", never)
     tracemalloc.start()
     clips = CommonVoice("train", str(tmp_path), "v", "fr")
     kept = DatasetFilter(clips, 1, 5)

@@ -304,6 +304,16 @@ def test_the_program_runs_from_anywhere(corpus: Path, tmp_path: Path) -> None:
     assert done.stdout.splitlines()[-1].startswith("ready: python main_ctc.py train")
 
 
+def test_help_answers_without_torch() -> None:
+    command = [sys.executable, "-X", "importtime", "-m", "labkit.corpus", "check"]
+    done = subprocess.run(
+        [*command, "--help"], cwd=ROOT, capture_output=True, encoding="utf-8"
+    )
+    assert done.returncode == 0 and "--max_duration" in done.stdout
+    assert re.search(r"\| +labkit\.corpus\.check$", done.stderr, re.M)
+    assert not re.search(r"\| +(torch|numpy|matplotlib)\b", done.stderr)
+
+
 def test_clips_in_folders_of_their_own_are_there(check: Check, corpus: Path) -> None:
     folder = corpus / "v/fr"
     for fold in ("train", "dev", "test"):

@@ -9,6 +9,7 @@ from pathlib import Path
 from types import MappingProxyType
 
 from labkit.base import LabError
+from labkit.decoding import Hypothesis
 from labkit.evaluation.timed import TimedHypothesis
 from labkit.metrics import (
     ErrorRate,
@@ -42,14 +43,14 @@ def print_nbest(
         weights: The weights of the parts of the scores that have one.
         bonuses: Names of the bonuses in the scores.
     """
-    fused = bool(bonuses or (hypotheses and len(hypotheses[0].parts) > 1))
+    fused = bool(bonuses or (hypotheses and len(hypotheses[0].found.parts) > 1))
     meaning = "minus the whole score" if fused else "the negative log probability"
     print(f"{name}   (log prob: a cost, {meaning} in nats; the lower the better)")
     print("Log prob    Sequence")
     for one in hypotheses:
-        print(f"{_cost(one.score):8.2f}    {one.shown}")
+        print(f"{_cost(one.found.score):8.2f}    {one.shown}")
     if hypotheses and fused:
-        _print_parts(hypotheses, weights, bonuses)
+        _print_parts([one.found for one in hypotheses], weights, bonuses)
     words = hypotheses[0].words if hypotheses else []
     width = max([8, *(len(word.text) for word in words)])
     if words:
@@ -62,7 +63,7 @@ def print_nbest(
 
 
 def _print_parts(
-    hypotheses: Sequence[TimedHypothesis],
+    hypotheses: Sequence[Hypothesis],
     weights: Mapping[str, float],
     bonuses: Sequence[str],
 ) -> None:
@@ -88,7 +89,7 @@ def _print_parts(
         print(f"{rank:8d}{''.join(cells)}")
 
 
-def _bonus(one: TimedHypothesis, weights: Mapping[str, float]) -> float:
+def _bonus(one: Hypothesis, weights: Mapping[str, float]) -> float:
     """Return what a score has besides its weighted parts."""
     return one.score - sum(weights.get(k, 1.0) * part for k, part in one.parts.items())
 

@@ -46,21 +46,13 @@ class Word(NamedTuple):
 
 @dataclass(frozen=True)
 class TimedHypothesis:
-    """A transcript that a decoder proposes; every score is in nats."""
+    """A transcript that a decoder proposes, and when it was said."""
 
+    found: Hypothesis
     text: str  # its symbols, those of start and end included
-    tokens: list[int]
-    score: float  # the score that the decoder ranks by
-    parts: dict[str, float]  # as in Hypothesis
+    shown: str  # as it is printed: with the words of a lexicon, if there is one
     characters: list[Character]  # empty if no path spells the hypothesis
     words: list[Word]  # of ``plain``; empty likewise
-    written: str | None = None  # the text with the words of a lexicon, if there is one
-    frames: Sequence[int] = ()  # as in Hypothesis
-
-    @property
-    def shown(self) -> str:
-        """The text as it is printed."""
-        return self.text if self.written is None else self.written
 
     @property
     def plain(self) -> str:
@@ -73,14 +65,15 @@ class TimedHypothesis:
         Of the parts, ``acoustic`` (that of the CTC layer) and ``lm`` have keys of
         their own too.
         """
-        parts = {name: _rounded(part) for name, part in self.parts.items()}
-        frames = {"decoder_frames": list(self.frames)} if self.frames else {}
+        found = self.found
+        parts = {name: rounded(part) for name, part in found.parts.items()}
+        frames = {"decoder_frames": list(found.frames)} if found.frames else {}
         return {
             "text": self.plain,
             "sequence": self.text,
-            "tokens": list(self.tokens),
+            "tokens": list(found.indices),
             **frames,
-            "score": _rounded(self.score),
+            "score": rounded(found.score),
             "acoustic": parts.get("ctc"),
             "lm": parts.get("lm", 0.0),
             "parts": parts,
@@ -89,8 +82,9 @@ class TimedHypothesis:
         }
 
 
-def _rounded(number: float) -> float | None:
-    return round(number, 4) if math.isfinite(number) else None
+def rounded(score: float, digits: int = 4) -> float | None:
+    """Round a score for JSON; one that is not finite becomes None."""
+    return round(score, digits) if math.isfinite(score) else None
 
 
 def _as_dict(timed: Word | Character) -> dict[str, Any]:
@@ -127,18 +121,8 @@ def describe(
         seconds = frame_seconds, duration
         timed = _time(one.indices, log_probs, alphabet, *seconds, aligner)
         words = _group_words(timed, one.labels if timed else ())
-        described.append(
-            TimedHypothesis(
-                alphabet.decode(one.indices),
-                one.indices,
-                one.score,
-                one.parts,
-                timed,
-                words,
-                one.text(alphabet) if one.labels else None,
-                one.frames,
-            )
-        )
+        texts = alphabet.decode(one.indices), one.text(alphabet)
+        described.append(TimedHypothesis(one, *texts, timed, words))
     return described
 
 

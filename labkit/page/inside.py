@@ -6,7 +6,6 @@ Matrices are bytes, for the page to draw.
 from __future__ import annotations
 
 import base64
-import math
 from typing import Any, cast
 
 import torch
@@ -22,7 +21,7 @@ from labkit.decoding import (
     SearchOptions,
     partial_decoder,
 )
-from labkit.evaluation import Setup
+from labkit.evaluation import Setup, rounded
 
 _MOST_FRAMES = 400
 _LEVELS = 255
@@ -52,16 +51,12 @@ def probability_picture(probabilities: Tensor) -> dict[str, Any]:
 
 def scored(one: Hypothesis, setup: Setup) -> dict[str, Any]:
     """Give plain types for JSON; a score that is not finite becomes None."""
-
-    def rounded(score: float) -> float | None:
-        return round(score, 3) if math.isfinite(score) else None
-
     sequence = setup.alphabet.decode(one.indices)
     return {
         "text": setup.alphabet.plain(sequence),
         "sequence": sequence,
-        "score": rounded(one.score),
-        "parts": {name: rounded(part) for name, part in one.parts.items()},
+        "score": rounded(one.score, 3),
+        "parts": {name: rounded(part, 3) for name, part in one.parts.items()},
     }
 
 

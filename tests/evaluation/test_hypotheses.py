@@ -61,8 +61,8 @@ def test_words_and_characters_are_where_they_were_built() -> None:
     parts = {"ctc": -2.0, "lm": -1.5}
     one = describe_one(Hypothesis(-3.0, found(TEXT).indices, parts), spoken(BUILT, 24))
     assert (one.text, one.plain) == ("¶l'a mme.¦", "l'a mme.")
-    assert (one.score, one.parts) == (-3.0, parts)
-    assert CHARMAP.decode(one.tokens) == TEXT
+    assert (one.found.score, one.found.parts) == (-3.0, parts)
+    assert CHARMAP.decode(one.found.indices) == TEXT
     assert [(c.text, c.first, c.stop) for c in one.characters] == BUILT
     assert frames(one) == [(first, end) for _, first, end in BUILT]
     for character in one.characters:
@@ -132,9 +132,9 @@ def test_time_runs_forward_and_ends_with_the_clip() -> None:
             assert times == sorted(times)
             assert times[0] >= 0 and times[-1] <= duration
             assert all(0 <= part.confidence <= 1 for part in timed)
-        assert len(frames(one)) == len(one.tokens)
+        assert len(frames(one)) == len(one.found.indices)
         assert all(a[1] <= b[0] for a, b in zip(frames(one), frames(one)[1:]))
-        tokens = [CHARMAP.char2idx["¶"], *one.tokens, CHARMAP.char2idx["¦"]]
+        tokens = [CHARMAP.char2idx["¶"], *one.found.indices, CHARMAP.char2idx["¦"]]
         whole = describe_one(Hypothesis(-1, tokens), log_probs, duration)
         assert frames(whole) == align(log_probs, tokens, 0).spans
 
@@ -149,7 +149,7 @@ def test_an_n_best_list_keeps_its_order_and_each_has_times_of_its_own() -> None:
     nbest = [found("ab", -1.0), found("", -2.0), found("b", -3.0)]
     log_probs = spoken([("a", 1, 2), ("b", 4, 5)], 6)
     described = describe(nbest, log_probs, CHARMAP.alphabet, STEP, 1.0)
-    assert [(one.text, one.score) for one in described] == [
+    assert [(one.text, one.found.score) for one in described] == [
         ("ab", -1.0),
         ("", -2.0),
         ("b", -3.0),
@@ -163,7 +163,7 @@ def test_what_no_path_spells_keeps_its_text_and_has_no_times() -> None:
     impossible[:, 0] = 0
     for text, log_probs in (("abcde", torch.zeros(4, 44)), ("ab", impossible)):
         one = describe_one(found(text), log_probs)
-        assert (one.text, one.score) == (text, -1.0)
+        assert (one.text, one.found.score) == (text, -1.0)
         assert (one.words, one.characters, frames(one)) == ([], [], [])
 
 

@@ -15,6 +15,7 @@ import pytest
 import torch
 
 from labkit.base.errors import LabError
+from labkit.decoding.hypothesis import Hypothesis
 from labkit.evaluation.figures import plot_alignment
 from labkit.evaluation.tables import (
     FoldReport,
@@ -28,7 +29,8 @@ from labkit.evaluation.timed import Character, TimedHypothesis, Word
 def hypothesis(
     text: str, words: Sequence[Word] = (), score: float = -1.0
 ) -> TimedHypothesis:
-    return TimedHypothesis(f"¶{text}¦", [16, 2], score, {"ctc": score}, [], list(words))
+    found, text = Hypothesis(score, [16, 2], {"ctc": score}), f"¶{text}¦"
+    return TimedHypothesis(found, text, text, [], list(words))
 
 
 def distance(one: Sequence[str], other: Sequence[str]) -> int:
@@ -209,8 +211,11 @@ def test_the_parts_of_a_score_add_up_to_it(
         return {"ctc": ctc} if weight is None else {"ctc": ctc, "lm": lm}
 
     nbest = [
-        TimedHypothesis("¶a¦", [16, 18, 2], 2.5, parts(-4.25, -7.125), [], []),
-        TimedHypothesis("¶b¦", [16, 19, 2], -9.0, parts(-8.0, -6.0), [], []),
+        TimedHypothesis(Hypothesis(score, [16, 2], own), text, text, [], [])
+        for text, score, own in (
+            ("¶a¦", 2.5, parts(-4.25, -7.125)),
+            ("¶b¦", -9.0, parts(-8.0, -6.0)),
+        )
     ]
     bonuses = ["word bonus"] * (weight is not None) + ["hot words"] * hotwords
     print_nbest("a.mp3", nbest, {"lm": weight}, bonuses)

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from labkit.decoding.hypothesis import Hypothesis
 from labkit.evaluation.timed import TimedHypothesis, Word
 from labkit.evaluation.transcripts import (
     Names,
@@ -24,7 +25,8 @@ Cue = tuple[float, float, list[str]]  # start and end in s, lines
 def hypothesis(
     text: str, words: Sequence[Word] = (), score: float = -1.0
 ) -> TimedHypothesis:
-    return TimedHypothesis(f"¶{text}¦", [16, 2], score, {"ctc": score}, [], list(words))
+    found, text = Hypothesis(score, [16, 2], {"ctc": score}), f"¶{text}¦"
+    return TimedHypothesis(found, text, text, [], list(words))
 
 
 def transcript(

@@ -20,6 +20,14 @@ class Label(NamedTuple):
     stop: int  # the symbol after its last
 
 
+class Spliced(NamedTuple):
+    """What partially autoregressive decoding has put together."""
+
+    symbols: list[int]  # what CTC has written; the last is the end
+    segments: list[tuple[int, int]]  # first symbol, and the one after its last
+    replacements: list[list[int]]  # what each became, and the symbol that stops it
+
+
 @dataclass(frozen=True)
 class Hypothesis:
     """One transcript that a search has found; every score is in nats.
@@ -35,6 +43,7 @@ class Hypothesis:
         labels: The words that a search with a lexicon has found.
         frames: The frame at which each symbol starts on the decoder's own best path;
             empty if the decoder does not keep it.
+        spliced: What it was put together from; None if it is of one piece.
     """
 
     score: float
@@ -43,6 +52,7 @@ class Hypothesis:
     cut: bool = False
     labels: Sequence[Label] = ()
     frames: Sequence[int] = ()
+    spliced: Spliced | None = None
 
     def text(self, alphabet: Alphabet) -> str:
         """Return the transcript, its words as the lexicon writes them.

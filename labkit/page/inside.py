@@ -6,21 +6,14 @@ Matrices are bytes, for the page to draw.
 from __future__ import annotations
 
 import base64
-from typing import Any, cast
+from typing import Any
 
 import torch
 from torch import Tensor
 from torch.nn.utils.rnn import pack_padded_sequence
 
 from labkit.base import LabError
-from labkit.decoding import (
-    Encoding,
-    Hypothesis,
-    Recogniser,
-    Search,
-    SearchOptions,
-    partial_decoder,
-)
+from labkit.decoding import Encoding, Hypothesis, Search
 from labkit.evaluation import Setup, rounded
 
 _MOST_FRAMES = 400
@@ -90,51 +83,23 @@ def beam_by_frame(
     return [[scored(one, setup) for one in beam] for beam in found]
 
 
-class Redecoding:
-    """Partially autoregressive decoding that notes what it decodes again.
+def decoded_again(one: Hypothesis, setup: Setup) -> list[dict[str, Any]]:
+    """List the segments of a hypothesis that were decoded again.
 
-    Args:
-        hybrid: The script with ``confidences``, ``find_segments`` and ``splice``.
+    Returns:
+        For each, the place of its first character, that after its last, and the
+        text that CTC had written; empty if all is as CTC wrote it.
     """
-
-    def __init__(self, hybrid: Any) -> None:  # noqa: ANN401 (a module of the desk)
-        self._hybrid = hybrid
-        # By the string that came of it: that of CTC, its segments, what they became.
-        self._noted: dict[tuple[int, ...], tuple[Any, Any, Any]] = {}
-
-    def make_search(self, recogniser: Recogniser, options: SearchOptions) -> Search:
-        """Make the search, as the table of decoders does."""
-        hybrid = self._hybrid
-
-        def splice(symbols: Any, segments: Any, replacements: Any) -> list[int]:  # noqa: ANN401 (as the desk has it)
-            found = hybrid.splice(symbols, segments, replacements)
-            self._noted.setdefault(tuple(found), (symbols, segments, replacements))
-            return found
-
-        return partial_decoder(
-            cast(Any, recogniser),
-            options,
-            hybrid.confidences,
-            hybrid.find_segments,
-            splice,
-        )
-
-    def segments(self, one: Hypothesis, setup: Setup) -> list[dict[str, Any]]:
-        """List the segments of a hypothesis, and what CTC had written there.
-
-        Returns:
-            For each, the place of its first character, that after its last, and the
-            text that CTC had written; empty if all is as CTC wrote it.
-        """
-        alphabet, string = setup.alphabet, one.indices[1:]  # without the start
-        text = alphabet.decode(string)
-        shift = len(text.lstrip()) - len(text)
-        found = []
-        symbols, segments, replacements = self._noted.get(tuple(string), ([], [], []))
-        for (begin, stop), replacement in zip(segments, replacements):
-            size = len(replacement) - 1  # its last symbol is the stop
-            was = alphabet.decode(symbols[begin:stop]).replace(alphabet.end, "")
-            place = max(begin + shift, 0)
-            found.append({"begin": place, "end": begin + shift + size, "was": was})
-            shift += size - (stop - begin)
-        return found
+    if one.spliced is None:
+        return []
+    alphabet = setup.alphabet
+    text = alphabet.decode(one.indices[1:])  # without the start
+    shift = len(text.lstrip()) - len(text)
+    found, symbols = [], one.spliced.symbols
+    for (begin, stop), new in zip(one.spliced.segments, one.spliced.replacements):
+        size = len(new) - 1  # its last symbol is the stop
+        was = alphabet.decode(symbols[begin:stop]).replace(alphabet.end, "")
+        place = max(begin + shift, 0)
+        found.append({"begin": place, "end": begin + shift + size, "was": was})
+        shift += size - (stop - begin)
+    return found

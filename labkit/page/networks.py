@@ -14,8 +14,8 @@ from labkit.evaluation import Setup
 from labkit.options import CTC, PARTS, Part, parse
 from labkit.training import load_checkpoint, open_network
 
-# Gives a script of the lab. Of main_ctc and main_seq2seq, the names
-# make_model, CharMap, BatchCollate and DECODERS are used; of hybrid, those of PAR.
+# Gives main_ctc or main_seq2seq: of these, make_model, CharMap, BatchCollate and
+# DECODERS are used.
 Desk = Callable[[str], Any]
 
 

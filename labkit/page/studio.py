@@ -34,8 +34,8 @@ from labkit.page.clips import (
     to_samples,
 )
 from labkit.page.inside import (
-    Redecoding,
     beam_by_frame,
+    decoded_again,
     mel_picture,
     probability_picture,
     scored,
@@ -241,11 +241,7 @@ class Studio:
 
     def decode(self, asked: Mapping[str, Any]) -> dict[str, Any]:
         """Decode a clip: the n-best list, and the times of one hypothesis of it."""
-        (setup, heard, wish), redecoding = self._wished(asked), None
-        if wish.decoder == "par":
-            redecoding = Redecoding(self._desk("hybrid"))
-            decoders = {**setup.decoders, "par": redecoding.make_search}
-            setup = replace(setup, decoders=decoders)
+        setup, heard, wish = self._wished(asked)
         start = time.perf_counter()
         found, n_calls = self._find(setup, heard, wish)
         seconds = time.perf_counter() - start
@@ -261,7 +257,7 @@ class Studio:
             "nbest": nbest,
             "chosen": chosen,
             "shown": timed.as_dict(),
-            "again": redecoding.segments(one, setup) if redecoding else [],
+            "again": decoded_again(one, setup),
             "errors": _errors(reference, nbest[chosen]["text"], setup),
         }
 

@@ -15,7 +15,7 @@ from typing import Any
 import torch
 from data import BatchCollate, CharMap, get_dataloaders
 from decoding import DECODERS as CTC_DECODERS
-from hybrid import DECODERS, confidences, find_segments, splice
+from hybrid import DECODERS, confidences
 from main_ctc import make_model as make_ctc
 from main_seq2seq import make_model as make_seq2seq
 from torch import Tensor
@@ -24,7 +24,7 @@ from drawing import stride2
 from drawing.runs import RUNS, train
 from drawing.sound import CLIP, read
 from labkit.base import EMBEDDED_CORPORA
-from labkit.decoding import attention_weights, log_posteriors, partial_decoder
+from labkit.decoding import attention_weights, log_posteriors
 from labkit.evaluation import FoldReport, Setup
 from labkit.loading import open_corpus
 from labkit.options import CTC, SEQ2SEQ, Part, parse
@@ -161,16 +161,9 @@ def measure_segments(runs: Runs) -> dict[str, Any]:
     log_probs = log_posteriors(encoding.ctc_scores)[0][:, 0]  # (T', V)
     best, path = (x.tolist() for x in log_probs.max(dim=1))
     symbols, sure = confidences(best, path, alphabet.blank_id)
-    spliced: list[Any] = []  # the arguments of each call, the best hypothesis first
-
-    def note(*given: Any) -> list[int]:
-        spliced.append(given)
-        return splice(*given)
-
-    options = setup.options(None, par_threshold=THRESHOLD)
-    search = partial_decoder(setup.model, options, confidences, find_segments, note)
+    search = setup.make_search("par", None, par_threshold=THRESHOLD)
     ((found, *_),) = search(encoding)
-    string, segments, replacements = spliced[0]
+    string, segments, replacements = found.spliced
     decode = alphabet.decode
     return {
         "threshold": THRESHOLD,

@@ -20,7 +20,7 @@ from labkit.decoding.attention.segments import (
 )
 from labkit.decoding.check import check_beam_size
 from labkit.decoding.encoding import Encoding, log_posteriors
-from labkit.decoding.hypothesis import Hypothesis
+from labkit.decoding.hypothesis import Hypothesis, Spliced
 from labkit.decoding.options import SearchOptions
 from labkit.decoding.search import Search
 
@@ -131,9 +131,10 @@ def _spliced(
     ]
     hypotheses: dict[tuple[int, ...], Hypothesis] = {}
     for chosen in choices:
-        string = splice(greedy.string, segments, [one.symbols for one in chosen])
-        score = sum(one.attention for one in chosen)
-        one = Hypothesis(score, [marks.start, *string], {"attention": score})
+        given = Spliced(greedy.string, segments, [one.symbols for one in chosen])
+        string, score = splice(*given), sum(one.attention for one in chosen)
+        indices, parts = [marks.start, *string], {"attention": score}
+        one = Hypothesis(score, indices, parts, spliced=given)
         hypotheses.setdefault(tuple(string), one)
     first, *others = hypotheses.values()
     # Look-ahead may prefer a string with a lower score: it stays first.

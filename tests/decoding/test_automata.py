@@ -11,7 +11,7 @@ from itertools import product
 import pytest
 import torch
 from data import CharMap
-from helpers.language import score
+from helpers.language import gain_so_far, score
 
 from labkit.base.errors import LabError
 from labkit.decoding.fusion.hotwords import compile_hotwords
@@ -89,12 +89,12 @@ def test_an_automaton_gives_a_text_what_its_model_gives(
         assert_close(automaton.total(encode(text)), wanted)
         # The end of a transcript costs the same, whether it is written or not.
         assert_close(automaton.total(encode(text + "¦")), wanted)
-        assert_close(automaton.total(encode(text + "¦"), finish=False), wanted)
+        assert_close(gain_so_far(automaton, encode(text + "¦")), wanted)
         open_end = sum(
             model.log_prob([START, *as_symbols(text)[:i]], symbol)
             for i, symbol in enumerate(as_symbols(text))
         )
-        assert_close(automaton.total(encode(text), finish=False), open_end)
+        assert_close(gain_so_far(automaton, encode(text)), open_end)
 
 
 def test_what_follows_the_end_is_unknown() -> None:
@@ -102,7 +102,7 @@ def test_what_follows_the_end_is_unknown() -> None:
     automaton = compile_ngram(model, CHARMAP.alphabet)
     unknown = model.log_prob([START], UNKNOWN)
     for symbol in "a ¶¦❌":
-        longer = automaton.total(encode(f"il¦{symbol}"), finish=False)
+        longer = gain_so_far(automaton, encode(f"il¦{symbol}"))
         assert_close(longer - automaton.total(encode("il¦")), unknown)
 
 
@@ -191,14 +191,14 @@ def test_hot_words_are_found_wherever_they_stand() -> None:
 
 def test_a_hot_word_earns_letter_by_letter_and_gives_all_back() -> None:
     automaton = compile_hotwords(HOTWORDS, CHARMAP.alphabet, WEIGHT)
-    earned = [automaton.total(encode("pierrot"[:n]), False) for n in range(8)]
+    earned = [gain_so_far(automaton, encode("pierrot"[:n])) for n in range(8)]
     assert earned[0] == 0 and earned == sorted(set(earned))
     assert_close(earned[-1], WEIGHT, 1e-5)
     for n in range(1, 7):
-        assert_close(automaton.total(encode("pierrot"[:n] + "x"), False), 0, 1e-5)
+        assert_close(gain_so_far(automaton, encode("pierrot"[:n] + "x")), 0, 1e-5)
         assert_close(automaton.total(encode("pierrot"[:n])), 0, 1e-5)
     # What is sure is kept when the longer hot word is not said.
-    kept = automaton.total(encode("saint pierre et moi"), False)
+    kept = gain_so_far(automaton, encode("saint pierre et moi"))
     assert_close(kept, 2 * WEIGHT, 1e-5)
 
 
@@ -209,7 +209,7 @@ def test_the_order_of_hot_words_does_not_matter() -> None:
     )
     for n in range(8):
         start = encode("pierrot"[:n])
-        assert one.total(start, False) == other.total(start, False)
+        assert gain_so_far(one, start) == gain_so_far(other, start)
 
 
 def test_a_model_of_words_is_refused_with_what_can_use_it() -> None:

@@ -11,11 +11,13 @@ import pytest
 import torch
 from data import CharMap
 from decoding import prefix_search
+from helpers.language import gain_so_far
 from torch import Tensor
 from torch.nn.utils.rnn import pack_sequence
 
 from labkit.base.errors import LabError
 from labkit.decoding.encoding import Encoding
+from labkit.decoding.fusion.automaton import Scorer
 from labkit.decoding.fusion.ngram import Fusion, compile_ngram
 from labkit.decoding.fusion.script import ScriptAutomaton
 from labkit.decoding.search import SearchOptions, beam_decoder, flashlight_decoder
@@ -88,9 +90,9 @@ def test_every_transcript_gains_what_the_ngrams_give(french: str) -> None:
     tables = compile_ngram(read_arpa(Path(arpa_of(french))), ALPHABET)
     for text in ("¶la mer.¦", "il y a", "¶¶la¦¦m", "❌a", "", "¶¦¦"):
         indices = [ALPHABET.index[c] for c in text]
-        for finish in (True, False):
-            wanted = tables.total(indices, finish)
-            assert math.isclose(script.total(indices, finish), wanted, abs_tol=1e-4)
+        for gain in (Scorer.total, gain_so_far):
+            wanted = gain(tables, indices)
+            assert math.isclose(gain(script, indices), wanted, abs_tol=1e-4)
 
 
 @pytest.mark.parametrize("hotwords", [(), ("mer",)])

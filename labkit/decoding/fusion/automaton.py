@@ -54,13 +54,13 @@ class Scorer(ABC):
         ends = [self.end(one) for one in state.flatten().tolist()]
         return torch.tensor(ends, device=state.device).view(state.shape)
 
-    def total(self, indices: Sequence[int], finish: bool = True) -> float:
-        """Return what a transcript gains, with its end unless it may continue."""
+    def total(self, indices: Sequence[int]) -> float:
+        """Return what a transcript gains, with its end."""
         total, state = 0.0, self.start
         for symbol in indices:
             gain, state = self.step(state, symbol)
             total += gain
-        return total + self.end(state) if finish else total
+        return total + self.end(state)
 
     def to(self, device: torch.device) -> Scorer:
         """Return the same with its tables, if any, on ``device``."""

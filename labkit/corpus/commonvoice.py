@@ -122,13 +122,11 @@ def _share(folder: Path, fold: str) -> Table:
             "unpack the corpus again; if these are all the clips there are, move "
             "the other folds away, so that all three are made again",
         )
-    total = sum(SHARES[name] for name in missing)
-    parts, start = {}, 0
-    for name in reversed(missing):  # the first fold comes last: it takes the rest
-        end = start + max(1, round(len(free) * SHARES[name] / total))
-        parts[name] = free[start : None if name == missing[0] else end]
-        start = end
-    mine = {*parts[fold]}
+    total, parts, rest = sum(SHARES[name] for name in missing), {}, free
+    for name in missing[:0:-1]:  # all but the first, which takes the rest
+        size = max(1, round(len(free) * SHARES[name] / total))
+        parts[name], rest = rest[:size], rest[size:]
+    mine = {*parts.get(fold, rest)}
     return pool.select(i for i, who in enumerate(speakers) if who in mine)
 
 

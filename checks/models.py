@@ -80,17 +80,17 @@ class OutputLengths(Check):
 
     @staticmethod
     def judge(inputs: Values, result: Values) -> None:
-        why = "floor((T + 2 padding - kernel) / stride) + 1, layer after layer"
         cases = ("lab", 1, LAB_CONVOLUTIONS), ("others", 4, inputs["others"])
+        why = OutputLengths.mistake(cases, result)
         for name, first, geometries in cases:
             got = result[name]
             period = geometries[0][1][0] * geometries[1][1][0]
             cases_of = [(T, 0) for T in range(first, 201)]
             cases_of += [(T, OutputLengths.FAR // period) for T in range(192, 201)]
-            kernels, strides, paddings = (
-                tuple(geometry[i][0] for geometry in geometries) for i in range(3)
+            layers = " then ".join(
+                "Conv2d(kernel={}, stride={}, padding={})".format(*geometry)
+                for geometry in geometries
             )
-            layers = f"kernels {kernels}, strides {strides}, paddings {paddings}"
             size = tuple(got.shape)
             expect(
                 f"output_lengths, {name}: shape",
@@ -98,15 +98,44 @@ class OutputLengths(Check):
                 (len(cases_of),),
                 "one for each clip",
             )
-            for (T, periods), length in zip(cases_of, got.tolist()):
-                features = torch.zeros(1, 1, T, 11)
+            given = [T + periods * period for T, periods in cases_of]
+            for (T, _), first, length in zip(cases_of, given, got.tolist()):
+                features, steps, more = torch.zeros(1, 1, T, 11), [first], first - T
                 for kernel, stride, padding in geometries:
                     features = nn.Conv2d(1, 1, kernel, stride, padding)(features)
-                call = f"output_lengths({T + periods * period}) of Conv2d {layers}"
-                expect(call, length, features.shape[2] + periods, why)
+                    more //= stride[0]
+                    steps.append(features.shape[2] + more)
+                wanted = steps[-1]
+                text = f"{wanted}, as T goes {' -> '.join(map(str, steps))}"
+                same = type(length) is int and length == wanted
+                call = f"output_lengths({first}) of {layers}"
+                expect_that(same, call, text, length, why)
         call = "output_lengths(1, ..., 200): its argument, afterwards"
         why = "the caller's tensor must stay as it was: no += or other change in place"
         expect(call, result["given"], torch.arange(1, 201), why)
+
+    @staticmethod
+    def mistake(cases: tuple, result: Values) -> str:
+        """Say which law was broken, if it is a usual mistake."""
+        others = {
+            "of each pair, (time, bands), that of time is entry 0": (
+                lambda layers: [[pair[::-1] for pair in layer] for layer in layers]
+            ),
+            "each convolution changes T, the last one too": lambda layers: layers[:1],
+            "T / stride, rounded up, holds for some layers only: kernel? padding?": (
+                lambda layers: [((1, 1), stride, (0, 0)) for _, stride, _ in layers]
+            ),
+        }
+        for why, turned_into in others.items():
+            same = True
+            for name, first, layers in cases:
+                lengths = torch.arange(first, first + 99)
+                for kernel, stride, padding in turned_into(layers):
+                    lengths = (lengths + 2 * padding[0] - kernel[0]) // stride[0] + 1
+                same = same and result[name].tolist()[:99] == lengths.tolist()
+            if same:
+                return why
+        return "floor((T + 2 padding - kernel) / stride) + 1, layer after layer"
 
 
 class RequiredFrames(Check):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from itertools import product
 
 import torch
@@ -28,6 +29,28 @@ BARRED = (
 )
 
 
+# Probabilities of « ¬ a b » at each frame, the transcript, the sum of its paths.
+BY_HAND = (
+    (((0.4, 0.6), (0.3, 0.7)), "a", "aa 0.42 + a¬ 0.18 + ¬a 0.28 = 0.88"),
+    (((0.2, 0.3, 0.5),) * 2, "ab", "ab 0.3 * 0.5 = 0.15"),
+    (((0.5, 0.5),) * 3, "aa", "a¬a 0.5 * 0.5 * 0.5 = 0.125"),
+)
+# What a usual mistake of the first of these gives for it.
+SLIPS = {
+    0.28: "the start: a path may start in the first blank or in the first symbol",
+    0.6: "the start: a path may start in the first blank or in the first symbol",
+    0.18: "the end: a path may end in the last symbol or in the blank after it",
+    0.7: "the end: a path may end in the last symbol or in the blank after it",
+    0.42: "the sum over all paths, not the best one alone",
+    1.0: "¬¬ does not spell a: no path starts in the third state or leaves the a out",
+}
+LAWS = (
+    "each path starts in one of the first two states and ends in one of the last two",
+    "the skip: between two different symbols, a path may leave the blank out",
+    "the skip: between two equal symbols, no path may leave the blank out",
+)
+
+
 def drawn_cases(generator: Generator) -> list[Values]:
     """Draw scores (T', V) of the small cases; -inf where a symbol is impossible."""
     cases = []
@@ -39,16 +62,19 @@ def drawn_cases(generator: Generator) -> list[Values]:
     return cases
 
 
-def paths_of(log_probs: Tensor, transcript: list[int], blank: int) -> Tensor:
-    """Compute the log probability of every possible path of a transcript, (N,)."""
-    frames = torch.arange(len(log_probs))
-    masses = [
-        log_probs[frames, torch.tensor(path)].sum()
-        for path in product(range(log_probs.shape[1]), repeat=len(log_probs))
-        if collapsed(path, blank) == tuple(transcript)
-    ]
-    kept = [mass for mass in masses if mass > -torch.inf]
-    return torch.stack(kept) if kept else log_probs.new_empty(0)
+def mass_of(log_probs: Tensor, path: Sequence[int]) -> Tensor:
+    """Compute the log probability of a path of T' indices."""
+    return log_probs[torch.arange(len(log_probs)), torch.tensor(path)].sum()
+
+
+def paths_of(
+    log_probs: Tensor, transcript: list[int], blank: int
+) -> list[tuple[Tensor, list[int]]]:
+    """List every possible path of a transcript, with its log probability."""
+    paths = product(range(log_probs.shape[1]), repeat=len(log_probs))
+    spelt = [list(p) for p in paths if collapsed(p, blank) == tuple(transcript)]
+    pairs = [(mass_of(log_probs, path), path) for path in spelt]
+    return [pair for pair in pairs if pair[0] > -torch.inf]
 
 
 def name_of(case: Values) -> str:
@@ -70,10 +96,23 @@ class ForwardLoss(Check):
         scores[:, 5] += 25  # leaves so little for the others that products become 0
         return {
             "cases": [
+                *ForwardLoss.cases_by_hand(),
                 *drawn_cases(generator),
                 {"scores": scores, "transcript": long, "blank": 0},
             ]
         }
+
+    @staticmethod
+    def cases_by_hand() -> list[Values]:
+        """Make cases of which a student can list all paths."""
+        return [
+            {
+                "scores": torch.tensor(frames).log(),
+                "transcript": ["¬ab".index(symbol) for symbol in text],
+                "blank": 0,
+            }
+            for frames, text, _ in BY_HAND
+        ]
 
     @staticmethod
     def probe(lab: Lab, inputs: Values) -> Values:
@@ -99,7 +138,7 @@ class ForwardLoss(Check):
     @staticmethod
     def judge(inputs: Values, result: Values) -> None:
         given = zip(inputs["cases"], result["losses"], result["slopes"])
-        for case, loss, slope in given:
+        for n, (case, loss, slope) in enumerate(given):
             transcript, blank = case["transcript"], case["blank"]
             scores = case["scores"].double().requires_grad_()
             log_probs = scores.log_softmax(1)
@@ -108,20 +147,27 @@ class ForwardLoss(Check):
             tolerance = 1e-2 if many else 1e-4  # a long sum is inexact in float32
             why = "-log of the sum over all paths that collapse to the transcript"
             if many:
-                why += ", in log space: their probabilities are too small for a float"
+                why = (
+                    "-log of the sum over all paths, in log space: their probabilities "
+                )
+                why += "are too small for a float"
                 sizes = torch.tensor([len(scores)]), torch.tensor([len(transcript)])
                 target = torch.tensor([transcript])
                 wanted = F.ctc_loss(
                     log_probs.unsqueeze(1), target, *sizes, blank, reduction="sum"
                 )
             else:
-                wanted = -paths_of(log_probs, transcript, blank).logsumexp(0)
+                masses = [mass for mass, _ in paths_of(log_probs, transcript, blank)]
+                none = torch.tensor(-torch.inf, dtype=torch.float64)
+                wanted = -torch.stack([none, *masses]).logsumexp(0)
             possible = bool(wanted.isfinite())
             is_scalar = isinstance(loss, Tensor) and loss.dim() == 0
             text = "a tensor without dimensions"
             expect_that(is_scalar, f"{call}: result", text, loss, "training needs one")
             with part("the loss"):
-                if possible:
+                if n < len(BY_HAND):
+                    ForwardLoss.compare_by_hand(n, loss.item())
+                elif possible:
                     expect_close(call, loss, wanted.detach(), why, tolerance)
                 else:
                     why = "no path: probability 0, whose -log is infinite"
@@ -138,6 +184,23 @@ class ForwardLoss(Check):
                     why = "that of the loss: each state passes it on to all its ways"
                 expect_close(f"{call}: gradient", slope, want, why, tolerance)
 
+    @staticmethod
+    def compare_by_hand(n: int, loss: float) -> None:
+        """Require the loss of a case of which all paths are shown."""
+        frames, text, paths = BY_HAND[n]
+        columns = (", ".join(f"{p:g}" for p in column) for column in zip(*frames))
+        of_each = (f"p({k}) = {one}" for k, one in zip("¬ab", columns))
+        call = f"forward_loss of « {text} » in {len(frames)} frames: "
+        wanted, got = float(paths.split()[-1]), torch.tensor(-loss).exp().item()
+        slips = [why for p, why in SLIPS.items() if n == 0 and abs(got - p) < 1e-4]
+        expect_that(
+            abs(got - wanted) < 1e-4,
+            call + "; ".join(of_each),
+            f"{-math.log(wanted):.5g} = -ln p, p = {paths}",
+            f"{loss:.5g}, which is p = {got:.5g}",
+            slips[0] if slips else LAWS[n],
+        )
+
 
 class Alignment(Check):
     """The best path: of all where they are few, else the one that was put in."""
@@ -145,6 +208,9 @@ class Alignment(Check):
     @staticmethod
     def inputs(generator: Generator) -> Values:
         cases = drawn_cases(generator)
+        # The best is aab; back from the wrong end, or not turned round, another path.
+        easy = torch.tensor([[0.1, 0.8, 0.1], [0.2, 0.5, 0.3], [0.1, 0.2, 0.7]])
+        first = {"scores": easy.log(), "transcript": [1, 2], "blank": 0}
         tie = {"scores": torch.zeros(4, 4), "transcript": [3, 1], "blank": 0}
         # One path more likely than any other at each frame: « ¬ 5 5 ¬ 5 ¬ 7 7 ... ».
         order = torch.randint(1, 16, (40,), generator=generator).tolist()
@@ -154,7 +220,7 @@ class Alignment(Check):
         scores = torch.zeros(len(path), 16)
         scores[torch.arange(len(path)), torch.tensor(path)] = 0.5
         long = {"scores": scores, "transcript": order, "blank": 0}
-        return {"cases": [*cases, tie, long]}
+        return {"cases": [first, *cases, tie, long]}
 
     @staticmethod
     def probe(lab: Lab, inputs: Values) -> Values:
@@ -174,16 +240,17 @@ class Alignment(Check):
     @staticmethod
     def judge(inputs: Values, result: Values) -> None:
         for case, (kind, log_prob, path) in zip(inputs["cases"], result["found"]):
-            transcript, blank = case["transcript"], case["blank"]
+            case_of = transcript, blank = case["transcript"], case["blank"]
             log_probs = case["scores"].double().log_softmax(1)
             call, many = f"viterbi of {name_of(case)}", len(log_probs) > 5
             why = "log probability and path, as plain numbers: .item(), .tolist()"
             expect(f"{call}: types", tuple(kind), ("float", "list"), why)
             if many:
-                best = log_probs.max(dim=1).values.sum().item()
+                best_path = log_probs.argmax(dim=1).tolist()
+                best = mass_of(log_probs, best_path).item()
             else:
-                every = paths_of(log_probs, transcript, blank)
-                best = max(every.tolist(), default=-math.inf)
+                every = [(m.item(), p) for m, p in paths_of(log_probs, *case_of)]
+                best, best_path = max(every, default=(-math.inf, []))
             if best == -math.inf:
                 got, want = (log_prob, path), (-math.inf, [])
                 why = "none of the paths that are possible collapses to the transcript"
@@ -191,22 +258,34 @@ class Alignment(Check):
                 continue
             frames = len(log_probs)
             expect(f"{call}: length", len(path), frames, "one index a frame")
+            tolerance = 1e-2 if many else 1e-4
+            of_paths = [path, path[::-1]]
+            right = [
+                list(collapsed(tuple(one), blank)) == transcript
+                and abs(mass_of(log_probs, one).item() - best) < tolerance
+                for one in of_paths
+            ]
+            turned = "the path runs from the first frame to the last, not backwards"
+            turned = turned if right == [False, True] else ""
             spelt = list(collapsed(tuple(path), blank))
             why = f"the path {path} has to collapse to the transcript"
             why = "the path has to collapse to the transcript" if many else why
-            expect(f"{call}: collapsed", spelt, transcript, why)
-            chosen = log_probs[torch.arange(frames), torch.tensor(path)].sum().item()
-            tolerance = 1e-2 if many else 1e-4
+            expect(f"{call}: collapsed", spelt, transcript, turned or why)
             with part("the path"):
                 why = "no path of the transcript is more probable: a maximum, no sum; "
                 why += "back-pointers lead from the better end to the start"
-                got, want = torch.tensor(chosen), torch.tensor(best)
+                chosen = mass_of(log_probs, path).item()
+                wanted, found = (
+                    f"{log_p:.5g}" + ("" if many else f", of {one}")
+                    for log_p, one in ((best, best_path), (chosen, path))
+                )
+                close = abs(chosen - best) <= tolerance
                 of_path = f"{call}: log probability of its path"
-                expect_close(of_path, got, want, why, tolerance)
+                expect_that(close, of_path, wanted, found, turned or why)
             with part("its probability"):
                 why = "the sum of the log-probabilities along the path"
-                got = torch.tensor(log_prob)
-                expect_close(f"{call}: log_prob", got, want, why, tolerance)
+                got, of_path = torch.tensor(log_prob), torch.tensor(best)
+                expect_close(f"{call}: log_prob", got, of_path, why, tolerance)
 
 
 class EditDistance(Check):

@@ -42,7 +42,7 @@ return lengths // 4
 
 @E11 wrong ceil-hard-coded
 @mistake knows the strides of the lab's layers by heart
-@mentions of Conv2d kernels
+@mentions ) then Conv2d(kernel=(2, 3)
 return (lengths + 3) // 4
 
 @E11 wrong off-by-one
@@ -56,6 +56,7 @@ return lengths
 
 @E11 wrong axis-of-the-bands
 @mistake reads the geometry of the bands
+@mentions that of time is entry 0
 for layer in layers:
     if isinstance(layer, nn.Conv2d):
         k, s, p = layer.kernel_size[1], layer.stride[1], layer.padding[1]
@@ -64,7 +65,7 @@ return lengths
 
 @E11 wrong strides-alone
 @mistake reads the strides, and forgets kernel and padding
-@mentions of Conv2d kernels
+@mentions rounded up, holds for some layers only
 for layer in layers:
     if isinstance(layer, nn.Conv2d):
         lengths = -(-lengths // layer.stride[0])
@@ -72,6 +73,7 @@ return lengths
 
 @E11 wrong first-layer-only
 @mistake returns inside the loop
+@mentions the last one too
 for layer in layers:
     if isinstance(layer, nn.Conv2d):
         margin = 2 * layer.padding[0] - layer.kernel_size[0]

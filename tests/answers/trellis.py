@@ -3,7 +3,7 @@
 SHEET = """
 @E09 wrong skips-between-equal-symbols
 @mistake leaves the blank out between two equal symbols too
-@mentions all paths that collapse to the transcript
+@mentions the skip: between two equal symbols
 states = torch.tensor(with_blanks(transcript, blank))
 alpha = torch.full((len(states),), -math.inf)
 alpha[:2] = log_probs[0, states[:2]]
@@ -16,7 +16,7 @@ return -log_sum(alpha[-2:])
 
 @E09 wrong never-skips
 @mistake passes through every blank
-@mentions all paths that collapse to the transcript
+@mentions the skip: between two different symbols
 states = torch.tensor(with_blanks(transcript, blank))
 alpha = torch.full((len(states),), -math.inf)
 alpha[:2] = log_probs[0, states[:2]]
@@ -27,7 +27,7 @@ return -log_sum(alpha[-2:])
 
 @E09 wrong starts-with-a-blank
 @mistake every path starts in the first state
-@mentions all paths that collapse to the transcript
+@mentions the start: a path may start in
 states = torch.tensor(with_blanks(transcript, blank))
 skips = torch.zeros(len(states), dtype=torch.bool)
 skips[2:] = states[2:] != states[:-2]
@@ -41,7 +41,7 @@ return -log_sum(alpha[-2:])
 
 @E09 wrong ends-with-a-blank
 @mistake every path ends in the last state
-@mentions all paths that collapse to the transcript
+@mentions the end: a path may end in
 states = torch.tensor(with_blanks(transcript, blank))
 skips = torch.zeros(len(states), dtype=torch.bool)
 skips[2:] = states[2:] != states[:-2]
@@ -244,6 +244,29 @@ for came_from in reversed(pointers):
     path.append(states[state])
 possible = ends and ends[-1] >= len(states) - 2
 return (best[state], path[::-1]) if possible else (-math.inf, [])
+
+@E27 wrong from-the-last-frame-to-the-first
+@mistake forgets to turn the path round
+@mentions from the first frame to the last
+states, frames = with_blanks(transcript, blank), log_probs.tolist()
+best = [frames[0][k] if s < 2 else -math.inf for s, k in enumerate(states)]
+pointers = []
+for frame in frames[1:]:
+    came_from = [
+        max(
+            range(max(0, s - 1 - (s > 1 and k != states[s - 2])), s + 1),
+            key=lambda way: best[way],
+        )
+        for s, k in enumerate(states)
+    ]
+    best = [best[way] + frame[k] for way, k in zip(came_from, states)]
+    pointers.append(came_from)
+state = max(range(max(0, len(states) - 2), len(states)), key=lambda s: best[s])
+log_prob, path = best[state], [states[state]]
+for came_from in reversed(pointers):
+    state = came_from[state]
+    path.append(states[state])
+return (log_prob, path) if log_prob > -math.inf else (log_prob, [])
 
 @E27 wrong symbols-without-blanks
 @mistake returns the symbols, not the path

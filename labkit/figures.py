@@ -37,9 +37,9 @@ _ON_IMAGE = {
 _SEEN = 0.1  # a symbol whose probability never exceeds this is left out
 
 
-def stack_axes(n_rows: int, width: float = WIDTH) -> tuple[Figure, list[Axes]]:
-    """Make a figure of ``n_rows`` axes under one another, ``width`` in inches."""
-    size = (width, ROW_HEIGHT * n_rows)
+def stack_axes(n_rows: int) -> tuple[Figure, list[Axes]]:
+    """Make a figure of ``n_rows`` axes under one another."""
+    size = (WIDTH, ROW_HEIGHT * n_rows)
     figure, axes = plt.subplots(
         n_rows, figsize=size, squeeze=False, layout="constrained"
     )

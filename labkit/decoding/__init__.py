@@ -6,6 +6,7 @@ from labkit.decoding.alignment import (
     Viterbi,
     align,
     choose_aligner,
+    ctc_log_probs,
 )
 from labkit.decoding.attention.decoders import (
     attention_decoder,

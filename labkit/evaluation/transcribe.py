@@ -5,7 +5,6 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-import torch
 from torch import Tensor
 
 from labkit.base import (
@@ -22,6 +21,7 @@ from labkit.decoding import (
     FlashlightDecoder,
     Hypothesis,
     align,
+    ctc_log_probs,
     log_posteriors,
 )
 from labkit.evaluation.figures import plot_alignment
@@ -163,19 +163,12 @@ def score_text(
             USAGE,
         )
     aligner(log_probs, indices, alphabet.blank_id)  # raises if it does not fit
-    loss = torch.nn.functional.ctc_loss(
-        log_probs.unsqueeze(1),  # (T', 1, V)
-        torch.tensor([indices]),
-        torch.tensor([len(log_probs)]),
-        torch.tensor([len(indices)]),
-        alphabet.blank_id,
-        reduction="sum",
-    )
-    cost = loss.item() + log_probs.max(dim=1).values.sum().item()
+    (score,) = ctc_log_probs([indices], log_probs, alphabet.blank_id)
+    cost = log_probs.max(dim=1).values.sum().item() - score
     if cost > _DOUBTFUL * len(indices):
         print(
             "warning: this may not be all that is said; if so, do not trust its "
             f"times ({cost / len(indices):.1f} nats a symbol above the best)",
             file=sys.stderr,
         )
-    return Hypothesis(-loss.item(), indices, {"ctc": -loss.item()})
+    return Hypothesis(score, indices, {"ctc": score})

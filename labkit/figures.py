@@ -11,6 +11,7 @@ from pathlib import Path
 import matplotlib
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.image import AxesImage
 from torch import Tensor
 
 _SCREENS = ("DISPLAY", "WAYLAND_DISPLAY")
@@ -20,8 +21,6 @@ import matplotlib.pyplot as plt  # noqa: E402 (its screen is chosen above)
 
 WIDTH = 10.0  # inches
 ROW_HEIGHT = 2.2  # inches
-# matplotlib's own font has no glyph for the mark of unknown characters.
-_NAMES = {" ": "space", "❌": "?"}
 _ATTENTION_LEGEND = (
     "a diagonal: each symbol is found where it is said.  one column: all symbols look "
     "at the same frames, nothing is learnt yet.\na diagonal that stops: the rest is "
@@ -62,20 +61,32 @@ def save_figure(figure: Figure, path: Path) -> None:
     plt.close(figure)
 
 
-def draw_spectrogram(
-    axes: Axes, spectrogram: Tensor, win_step: float, unit: str
-) -> None:
-    """Draw a spectrogram (T, M) in ``unit``, ``win_step`` seconds a frame."""
-    seconds = len(spectrogram) * win_step
-    image = axes.imshow(
-        spectrogram.T.cpu(),
-        extent=(0, seconds, 0, spectrogram.shape[1]),
+def drawable(text: str) -> str:
+    """Replace the mark of unknown characters: matplotlib's font has no glyph for it."""
+    return text.replace("❌", "?")
+
+
+def draw_frames(
+    axes: Axes, frames: Tensor, start: float, end: float, **colours: float
+) -> AxesImage:
+    """Draw the frames (T, M) of a spectrogram from ``start`` to ``end``, in seconds."""
+    axes.set_ylabel("mel band")
+    return axes.imshow(
+        frames.T.cpu(),
+        extent=(start, end, 0, frames.shape[1]),
         aspect="auto",
         cmap="magma",
         origin="lower",
+        **colours,
     )
+
+
+def _draw_spectrogram(
+    axes: Axes, spectrogram: Tensor, win_step: float, unit: str
+) -> None:
+    """Draw a spectrogram (T, M) in ``unit``, ``win_step`` seconds a frame."""
+    image = draw_frames(axes, spectrogram, 0, len(spectrogram) * win_step)
     axes.set_xlabel("time (s)")
-    axes.set_ylabel("mel band")
     axes.figure.colorbar(image, ax=axes, pad=0.01, label=unit)
 
 
@@ -85,7 +96,7 @@ def plot_spectrograms(
     """Plot spectrograms (T, M) in ``unit`` under one another, each with its title."""
     figure, rows = stack_axes(len(spectrograms))
     for axes, spectrogram, title in zip(rows, spectrograms, titles):
-        draw_spectrogram(axes, spectrogram, win_step, unit)
+        _draw_spectrogram(axes, spectrogram, win_step, unit)
         axes.set_title(title)
     return figure
 
@@ -108,7 +119,8 @@ def _draw_symbols(
         vmax=highest,
         interpolation="nearest",
     )
-    axes.set_yticks(range(len(symbols)), [_NAMES.get(s, s) for s in symbols])
+    names = ["space" if s == " " else drawable(s) for s in symbols]
+    axes.set_yticks(range(len(symbols)), names)
     axes.tick_params(axis="y", labelsize=7)
     axes.set_xlabel("time (s)")
     axes.figure.colorbar(image, ax=axes, pad=0.01, label=label)
@@ -124,8 +136,7 @@ def _write_best_path(
         length = len(list(run))
         if symbol != blank:
             middle = (frame + length / 2) * seconds / len(best)
-            name = symbols[symbol]
-            text = "_" if name == " " else _NAMES.get(name, name)
+            text = drawable(symbols[symbol].replace(" ", "_"))
             axes.text(middle, 0.5, text, color="w", ha="center", **_ON_IMAGE)
         frame += length
 
@@ -145,7 +156,7 @@ def plot_posteriors(
     figure, (above, below) = plt.subplots(
         2, figsize=(WIDTH, 3 * ROW_HEIGHT), height_ratios=(1, 2), layout="constrained"
     )
-    draw_spectrogram(above, spectrogram, win_step, "standard deviations")
+    _draw_spectrogram(above, spectrogram, win_step, "standard deviations")
     seconds = len(spectrogram) * win_step
     _write_best_path(above, probabilities, symbols, seconds)
     likely = (probabilities.amax(dim=0) > _SEEN).tolist()

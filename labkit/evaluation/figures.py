@@ -15,8 +15,7 @@ from torch import Tensor
 
 from labkit.evaluation.tables import FoldReport
 from labkit.evaluation.timed import Character, Word
-from labkit.figures import ROW_HEIGHT, WIDTH
-from labkit.text import ALPHABET
+from labkit.figures import ROW_HEIGHT, WIDTH, draw_frames, drawable
 
 _ROW_SECONDS = 5.0  # length of a row of an alignment: its characters just fit
 _MAX_SECONDS = 30.0  # of an alignment; the rest is not drawn
@@ -38,11 +37,6 @@ def _cut_rows(words: Sequence[Word], seconds: float) -> list[tuple[float, float]
     return list(zip(cuts, [*cuts[1:], seconds]))
 
 
-def _drawable(text: str) -> str:
-    """Replace the mark of unknown characters: matplotlib's font has no glyph for it."""
-    return text.replace(ALPHABET.unknown, "?")
-
-
 def _draw_spans(
     axes: Axes, spans: Sequence[Word | Character], bottom: float, size: float
 ) -> None:
@@ -52,7 +46,7 @@ def _draw_spans(
         shade = (*_SPAN_COLOUR, 0.1 + 0.5 * one.confidence)
         corner, middle = (one.start, bottom), (one.start + width / 2, bottom + 0.4)
         axes.add_patch(Rectangle(corner, width, 0.8, facecolor=shade, edgecolor="w"))
-        text = _drawable(one.text.replace(" ", "_"))
+        text = drawable(one.text.replace(" ", "_"))
         axes.text(*middle, text, size=size, ha="center", va="center", parse_math=False)
 
 
@@ -81,16 +75,7 @@ def plot_alignment(
     span = max(end - start for start, end in rows)
     for (start, end), above, below in zip(rows, grid[::2, 0], grid[1::2, 0]):
         part = spectrogram[round(start / win_step) : round(end / win_step)]
-        above.imshow(
-            part.T.cpu(),
-            extent=(start, end, 0, part.shape[1]),
-            aspect="auto",
-            cmap="magma",
-            origin="lower",
-            vmin=low,
-            vmax=high,
-        )
-        above.set_ylabel("mel band")
+        draw_frames(above, part, start, end, vmin=low, vmax=high)
         above.tick_params(labelbottom=False)
         _draw_spans(below, [c for c in characters if start <= c.start < end], 1, 7)
         _draw_spans(below, [w for w in words if start <= w.start < end], 0, 9)
@@ -101,7 +86,7 @@ def plot_alignment(
             axes.set_xlim(start, start + span)
             axes.spines[["top", "right"]].set_visible(False)
     grid[0, 0].set_title(
-        textwrap.fill(_drawable(title), _TITLE, max_lines=_TITLE_LINES),
+        textwrap.fill(drawable(title), _TITLE, max_lines=_TITLE_LINES),
         fontsize=11,
         parse_math=False,
     )

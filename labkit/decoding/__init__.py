@@ -43,5 +43,5 @@ from labkit.decoding.search import (
     flashlight_decoder,
     plain_decoder,
 )
-from labkit.decoding.stream import BeamStream, Stream
+from labkit.decoding.stream import BeamStream
 from labkit.decoding.trace import print_beams

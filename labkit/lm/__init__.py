@@ -1,7 +1,6 @@
 """Language models: n-grams, word pieces, models in Python; those of the kit."""
 
 from labkit.lm.arpa import (
-    SHIPPED,
     is_kenlm_binary,
     load_language_model,
     model_path,

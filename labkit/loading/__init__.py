@@ -1,7 +1,6 @@
 """From the clips of a corpus to minibatches."""
 
 from labkit.loading.loaders import (
-    Loaders,
     Loading,
     batches_of,
     clips_folder,

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from data import get_dataloaders
 
-from labkit.loading import Loaders, Loading
+from labkit.loading.loaders import Loaders, Loading
 
 
 def loaders_of(root: str | Path, version: str = "v", **options: object) -> Loaders:

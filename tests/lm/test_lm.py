@@ -18,9 +18,9 @@ from shared import ROOT
 from test_ngram import SENTENCES, total
 
 from labkit.base.errors import LabError
-from labkit.lm import SHIPPED, load_language_model, model_path
 from labkit.lm import __main__ as lm_program
-from labkit.lm.arpa import read_arpa
+from labkit.lm import load_language_model, model_path
+from labkit.lm.arpa import SHIPPED, read_arpa
 from labkit.lm.ngram import END, START, UNKNOWN, estimate, symbols_of
 
 

@@ -15,6 +15,7 @@ from __future__ import annotations
 import argparse
 import os
 import sys
+import tempfile
 from pathlib import Path
 
 os.environ["OMP_NUM_THREADS"] = "1"  # before torch: the tensors are tiny
@@ -27,6 +28,7 @@ sys.path[:0] = [str(ROOT), str(HERE)]
 from autograder.sandbox import ENVIRONMENT  # noqa: E402 (needs the path)
 
 from labkit.base import (  # noqa: E402 (needs the path)
+    EXERCISE_ID,
     LabError,
     LabParser,
     run_program,
@@ -63,6 +65,14 @@ def _add_limits(parser: LabParser) -> None:
     )
 
 
+def _exercise(text: str) -> str:
+    if not EXERCISE_ID.fullmatch(text):
+        raise argparse.ArgumentTypeError(
+            f"{text} is no exercise, such as E05 (the submissions come before --given)"
+        )
+    return text
+
+
 def parse(arguments: list[str]) -> argparse.Namespace:
     """Read the command line."""
     parser = LabParser(
@@ -73,7 +83,12 @@ def parse(arguments: list[str]) -> argparse.Namespace:
     parser.add_argument(
         "submissions", type=Path, help="folder or zip: of all, or of one student"
     )
-    parser.add_argument("-o", "--output", type=Path, default=Path("results"))
+    parser.add_argument(
+        "-o",
+        "--output",
+        type=Path,
+        help="folder of what is written (default: results; with --format: nothing is)",
+    )
     parser.add_argument(
         "-j",
         "--jobs",
@@ -98,6 +113,8 @@ def parse(arguments: list[str]) -> argparse.Namespace:
     parser.add_argument(
         "--given",
         nargs="+",
+        action="extend",
+        type=_exercise,
         default=[],
         metavar="E05",
         help="exercises that were handed out solved: they give no points",
@@ -127,7 +144,10 @@ def main(arguments: list[str]) -> None:
             "python test_implementation.py --doctor says what to install",
             ENVIRONMENT,
         ) from error
-    grade(options, ROOT)
+    with tempfile.TemporaryDirectory() as nowhere:
+        written = nowhere if options.format else "results"
+        options.output = options.output or Path(written)
+        grade(options, ROOT)
 
 
 if __name__ == "__main__":

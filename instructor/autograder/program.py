@@ -49,7 +49,13 @@ from autograder.output import (
 from autograder.records import SubmissionRecord
 from autograder.sandbox import Limits, Sandbox
 from labkit.base import USAGE, LabError, write_atomically
-from labkit.exercises import ANSWERS, SEED_VARIABLE, lowest_cer, match_answers
+from labkit.exercises import (
+    ANSWERS,
+    SEED_VARIABLE,
+    lowest_cer,
+    match_answers,
+    questions_of,
+)
 
 _SECRET_BITS = 48
 
@@ -213,7 +219,8 @@ def grade(options: argparse.Namespace, root: Path) -> None:
         sandbox.close()
         grader.close()
     template = root / ANSWERS
-    questions = template.read_text(encoding="utf-8") if template.is_file() else ""
+    text = template.read_text(encoding="utf-8") if template.is_file() else ""
+    questions = questions_of(text, options.part)
     records = [
         replace(
             record,

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 
 from starter import REFERENCE, generate, given, load, read_source
 
-from labkit.base import PARTS, LabError
+from labkit.base import PARTS, USAGE, LabError
+from labkit.exercises import ANSWERS, questions_of
 
 README = "README.md"
 NEEDED_FILES = (
@@ -25,7 +26,7 @@ ONLY_PYTHON = (
 )  # only the Python files of these folders, and the page
 PAGE = "labkit/page/files/"  # what a browser reads is no Python
 NEEDED_FOLDERS = ("labkit", "corpora")
-OPTIONAL = ("LICENSE", "answers.md", "checks", "docs", "pretrained")
+OPTIONAL = ("LICENSE", ANSWERS, "checks", "docs", "pretrained")
 NOT_FOR_STUDENTS = (  # beginnings of paths
     "docs/instructors",
     "docs/maintainers",
@@ -102,15 +103,17 @@ def of_later_parts(part: int) -> set[str]:
     return {f"{name}.py" for own in later for name in own}
 
 
-def collect(root: Path, part: int = 0) -> dict[str, bytes]:
+def collect(root: Path, part: int = 0, keep: Collection[str] = ()) -> dict[str, bytes]:
     """Map the path of each file in the archive to its content.
 
     Args:
         root: The repository.
         part: The last part of the lab that is handed out; 0 for all.
+        keep: Exercises that are handed out solved.
 
     Raises:
-        LabError: A needed file is missing, or the reference or README is wrong.
+        LabError: A needed file is missing, the reference or README is wrong, or there
+            is no exercise to keep.
     """
     missing = [name for name in NEEDED_FILES if not (root / name).is_file()]
     missing += [f"{name}/" for name in NEEDED_FOLDERS if not any(walk(root, name))]
@@ -124,8 +127,14 @@ def collect(root: Path, part: int = 0) -> dict[str, bytes]:
     }
     readme = root / README
     files[README] = cut_regions(read_source(readme), str(readme)).encode()
+    if ANSWERS in files:
+        files[ANSWERS] = questions_of(files[ANSWERS].decode(), part).encode()
     exercises = load(root / REFERENCE)
-    scripts = {**generate(exercises, exercises), **given(root / REFERENCE)}
+    if unknown := " ".join(sorted({*keep} - {*exercises})):
+        known = " ".join(sorted(exercises))
+        raise LabError(f"no exercise {unknown}", f"the exercises are: {known}", USAGE)
+    cut = {*exercises} - {*keep}
+    scripts = {**generate(exercises, cut), **given(root / REFERENCE)}
     for name, text in scripts.items():
         if name not in of_later_parts(part):
             files[name] = text.encode()

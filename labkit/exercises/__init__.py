@@ -1,6 +1,11 @@
 """Exercises: their registry, checks and verdicts, and their output in pytest."""
 
-from labkit.exercises.answers import ANSWERS, count_answered, match_answers
+from labkit.exercises.answers import (
+    ANSWERS,
+    count_answered,
+    match_answers,
+    questions_of,
+)
 from labkit.exercises.code import find_bindings, is_unwritten, own_modules
 from labkit.exercises.exchange import from_bytes, to_bytes
 from labkit.exercises.expect import expect, expect_close, expect_that, part

@@ -8,6 +8,8 @@ from labkit.exercises import phrases
 
 ANSWERS = "answers.md"
 
+_OF_PART_TWO = "(part two)"  # at the end of a question's title
+
 _QUESTION = re.compile(r"^## +(Q\d+.*?) *$", re.MULTILINE)
 _MARK = re.compile(r"^[*_#> ]*answer\b[*_:. ]*", re.MULTILINE | re.IGNORECASE)
 
@@ -24,6 +26,17 @@ def read_answers(text: str) -> dict[str, str]:
         mark = _MARK.search(body)
         answers[title] = body[mark.end() if mark else 0 :].strip()
     return answers
+
+
+def questions_of(template: str, part: int) -> str:
+    """Leave the questions of one part of the lab in a template; with 0, all."""
+    head, *sections = re.split(r"^(?=## )", template, flags=re.MULTILINE)
+    kept = [
+        section
+        for section in sections
+        if not part or (_OF_PART_TWO in section.partition("\n")[0]) == (part == 2)
+    ]
+    return head + "".join(kept)
 
 
 def match_answers(template: str, text: str) -> dict[str, str]:

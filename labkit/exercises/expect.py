@@ -76,11 +76,15 @@ def expect(called: str, got: object, expected: object, why: str) -> None:
             phrases.OF_TYPE.format(type=v.dtype) if isinstance(v, Tensor) else ""
             for v in (expected, got)
         ]
+        want, have = shown(expected), shown(got)
         if kinds[0] == kinds[1]:
             kinds = ["", ""]
-        raise MismatchError(
-            called, shown(expected) + kinds[0], shown(got) + kinds[1], why
-        )
+            if want == have:  # 44 and "44"
+                kinds = [
+                    phrases.OF_TYPE.format(type=type(v).__name__)
+                    for v in (expected, got)
+                ]
+        raise MismatchError(called, want + kinds[0], have + kinds[1], why)
 
 
 def expect_that(holds: bool, called: str, expected: str, got: object, why: str) -> None:

@@ -86,7 +86,7 @@ def _judge_exception(exercise: Exercise, outcome: Values) -> Verdict:
         return failure(exercise, phrases.A_RESULT, got, phrases.DELETE_THE_RAISE)
     if outcome["blocked_by"]:
         return Verdict(BLOCKED, waits_for=outcome["blocked_by"])
-    got = shown(f"{outcome['raised']}: {outcome['message']}")
+    got = shown(f"{outcome['raised']}: {outcome['message']}".rstrip(": "))
     why = phrases.NOT_IN_A_SCRIPT.format(function=exercise.function)
     if outcome["place"].strip("?"):
         why = phrases.RAISED_AT.format(place=outcome["place"])

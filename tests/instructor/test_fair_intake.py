@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import struct
 import zipfile
 from pathlib import Path
@@ -143,6 +144,24 @@ def test_a_name_of_an_old_windows_is_read_as_before(tmp_path: Path) -> None:
 def one(given: Path) -> Any:  # noqa: ANN401
     """Read the submission of one student."""
     return find_one(given, FILES, TABLE)
+
+
+def test_a_zip_that_cannot_be_read_is_no_empty_upload(tmp_path: Path) -> None:
+    whole = tmp_path / "whole.zip"
+    with zipfile.ZipFile(whole, "w") as archive:
+        for name, text in SOLVED.items():
+            archive.writestr(name, text)
+    cut = tmp_path / "class" / "Frank.zip"
+    cut.parent.mkdir()
+    cut.write_bytes(whole.read_bytes()[:2000])
+    names = ("Élodie", "Gaël")
+    for name in names:
+        shutil.copytree(hand_in(tmp_path / name, SOLVED), cut.parent / name)
+    found = find_submissions(cut.parent, FILES, TABLE)
+    assert [one.name for one in found] == ["Élodie", "Frank", "Gaël"]
+    for broken in (found[1], one(cut)):
+        (problem,) = broken.problems
+        assert problem.startswith("Frank.zip: unreadable zip")
 
 
 @pytest.mark.parametrize(

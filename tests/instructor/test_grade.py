@@ -361,8 +361,28 @@ def test_what_submit_makes_can_be_graded(tmp_path: Path) -> None:
     assert "1 of 6 questions answered" in text and "Ninety nats." in text
 
 
+def test_one_result_is_printed_and_nothing_written(tmp_path: Path) -> None:
+    lab = hand_in(tmp_path / "lab", {"data.py": SOLVED["data.py"]})
+    (tmp_path / "results").mkdir()
+    command = [sys.executable, str(PROGRAM), str(lab), "--format", "vpl"]
+    command += ["--given", "E01", "--given", "E02", "--part", "1"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, encoding="utf-8")
+    assert done.returncode == 0, done.stderr
+    own = [e for e in EXERCISES.values() if e.file == "data.py"]
+    points = sum(e.points for e in own if e.id not in ("E01", "E02"))
+    assert f"Grade :=>> {points}" in done.stdout.replace(".0", "")
+    assert not [*(tmp_path / "results").iterdir()]
+
+
 @pytest.mark.parametrize(
-    "options", [["--jobs", "0"], ["--format", "pdf"], ["nowhere"], ["--seed", "x"]]
+    "options",
+    [
+        ["--given", "nowhere"],
+        ["--jobs", "0"],
+        ["--format", "pdf"],
+        ["nowhere"],
+        ["--seed", "x"],
+    ],
 )
 def test_wrong_use_is_two_lines_and_exit_code_2(
     tmp_path: Path, options: list[str]

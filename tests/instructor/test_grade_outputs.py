@@ -20,6 +20,9 @@ from autograder.output.text import number_text
 from autograder.records import SubmissionRecord, read_record, write_record
 from helpers import gradings
 from helpers.gradings import NASTY, SECRET, STATES, exercise, submission
+from jinja2 import FileSystemLoader
+
+from labkit.base import LabError
 
 VOID = {"meta", "col", "img", "br"}
 LOADING = {"src", "href", "action", "data", "srcset", "poster", "background"}
@@ -128,7 +131,8 @@ def test_answers_in_words_are_shown_and_counted_and_earn_nothing(
     "states, words",
     [
         (("done", "todo", "fail"), "E03, title of E03"),
-        (("done", "fail", "crash"), "E03, title of E03"),
+        (("done", "fail", "crash"), "E02, title of E02"),
+        (("done", "crash", "fail"), "E02, title of E02"),
         (("done", "blocked", "todo"), "E03, title of E03"),
         (("done", "done"), phrases.ALL_DONE),
         ((), phrases.NOTHING_GRADED),
@@ -138,6 +142,20 @@ def test_page_ends_with_what_to_look_at_next(states: tuple, words: str) -> None:
     markdown, text = both(submission(states=states))
     assert words in text.partition(phrases.NEXT)[2]
     assert words in markdown.replace("\\", "").partition(phrases.NEXT)[2]
+
+
+def test_a_mistake_in_a_template_is_named_with_its_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    text = "<html>\n{{ page.titel.x }}\n"
+    (tmp_path / "feedback.html.j2").write_text(text, encoding="utf-8")
+    loader = FileSystemLoader(tmp_path)
+    monkeypatch.setattr("autograder.output.html._TEMPLATES.loader", loader)
+    with pytest.raises(LabError, match=r"feedback\.html\.j2:2: .*titel"):
+        feedback.as_html(feedback.collect(submission()))
+    (tmp_path / "feedback.html.j2").write_text("<p>\n\n{% if %}", encoding="utf-8")
+    with pytest.raises(LabError, match=r"feedback\.html\.j2:3: "):
+        feedback.as_html(feedback.collect(submission()))
 
 
 def test_one_unreadable_script_is_shown_once() -> None:

@@ -239,6 +239,28 @@ def test_copies_of_the_lab_are_named_and_nothing_else_is() -> None:
     assert copies(honest, BASE, kit()) == []
 
 
+def test_the_same_words_in_answers_are_seen_and_the_same_thought_is_not() -> None:
+    own = (
+        "An untrained network gives each of the 44 symbols the same probability, so "
+        "one path costs eighty times the logarithm of 44, and all together cost less "
+        "by the logarithm of their number. My run began higher, as weights are random."
+    )
+    other = (
+        "Every frame chooses among 44 symbols without preference; the sum runs over "
+        "all alignments. That gives the start of the curve, and the first row differs "
+        "since the initial outputs are not quite uniform."
+    )
+    asked = "Q1 The first loss, predicted", "Q2 The plateau of blanks"
+    texts = {"a": own, "b": other, "copyist": own.upper()}
+    made = [
+        replace(student(name, {}), answers={asked[0]: text, asked[1]: text[::-1]})
+        for name, text in texts.items()
+    ]
+    (pair,) = pairs(made, BASE)
+    assert (pair.first, pair.second) == (0, 2)
+    assert pair.exercises == (("Q1", 1.0), ("Q2", 1.0))
+
+
 def test_report_names_copies_of_the_lab(tmp_path: Path) -> None:
     reader = student("reader", {"E20": REFERENCE_BODIES["E20"]})
     page = as_html([reader, *independent()[1:]], tmp_path, BASE, kit())

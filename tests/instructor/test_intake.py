@@ -20,7 +20,7 @@ from shared import ROOT
 
 from labkit.base.errors import LabError
 from labkit.exercises.exchange import from_bytes, to_bytes
-from labkit.exercises.expect import expect, part
+from labkit.exercises.expect import MismatchError, expect, part
 from labkit.exercises.verdicts import Verdict, judge_parts
 from test_implementation import EXERCISES
 
@@ -254,6 +254,12 @@ def test_half_an_outcome_is_a_value_error(cut: int) -> None:
     whole = to_bytes({"a": (torch.ones(2, 3), [1, "é", None, float("nan")])})
     with pytest.raises(ValueError):  # noqa: PT011 (of any kind)
         from_bytes(whole[: len(whole) - 1 - cut])
+
+
+def test_what_looks_alike_is_told_apart_by_its_type() -> None:
+    with pytest.raises(MismatchError) as found:
+        expect("question1()", "44", 44, "one output for each symbol")
+    assert (found.value.expected, found.value.got) == ("44 of int", "44 of str")
 
 
 def test_parts_earn_their_share_where_an_instructor_grades() -> None:

@@ -91,13 +91,28 @@ def test_no_line_of_a_solution_leaves_with_the_desk(root: Path) -> None:
 
 
 def test_part_one_is_handed_out_alone(root: Path) -> None:
+    shutil.copy(ROOT / "answers.md", root)
     whole = pack(root)
     archive = root.parent / "one.zip"
     make_handout(root, archive, part=1)
     with zipfile.ZipFile(archive) as source:
         left_out = set(whole) - set(source.namelist())
+        answers = source.read("asr-lab/answers.md").decode()
+    assert "(part two)" in whole["asr-lab/answers.md"].decode()
+    assert "## Q1" in answers and "part two" not in answers
     scripts = ("seq2seq", "hybrid", "main_seq2seq")
     assert left_out == {f"asr-lab/{name}.py" for name in scripts}
+
+
+def test_exercises_may_be_handed_out_solved(root: Path) -> None:
+    archive = root.parent / "some.zip"
+    make_handout(root, archive, keep=["E05"])
+    with zipfile.ZipFile(archive) as source:
+        data = source.read("asr-lab/data.py").decode()
+    assert 'NotImplementedError("E05")' not in data
+    assert 'NotImplementedError("E04")' in data
+    with pytest.raises(LabError, match="no exercise E99"):
+        make_handout(root, archive, keep=["E05", "E99"])
 
 
 def test_the_same_files_give_the_same_bytes(root: Path) -> None:

@@ -11,7 +11,7 @@ from labkit.base import PARTS
 
 MOST_LINES = 350  # of a file
 MOST_LINES_OF_A_FUNCTION = 60  # its docstring counted in
-MOST_LINES_OF_LABKIT = 17_061  # lower it whenever you can
+MOST_LINES_OF_LABKIT = 17_083  # lower it whenever you can
 MOST_NAMES = 35  # that the scripts of one part take from labkit
 
 # Files that may be longer, each with its reason; "file function" for a function.
@@ -48,7 +48,7 @@ def test_files_and_functions_are_short() -> None:
 def test_labkit_as_a_whole_stays_small() -> None:
     files = LABKIT.folder.rglob("*.py")
     lines = sum(len(path.read_text(encoding="utf-8").splitlines()) for path in files)
-    assert lines <= MOST_LINES_OF_LABKIT
+    assert lines <= MOST_LINES_OF_LABKIT, "remove what nobody needs, or raise the limit"
 
 
 def test_the_desk_takes_few_names_from_labkit() -> None:

@@ -81,6 +81,8 @@ def _collect(
     submission.answers = _text_of(ANSWERS, found, home, problems)
     submission.metrics = _text_of(METRICS, found, home, problems)
     submission.scripts = {f: text for f, text in scripts.items() if text is not None}
+    if problems and not found:
+        return  # nothing could be read, and the problems say why
     missing = [file for file in files if file not in scripts]
     problems += _about_missing(missing, files)
     if len(missing) == len(files):
@@ -315,4 +317,10 @@ def find_submissions(
     if not found:
         remedy = "give a folder or zip with a folder or zip for each student"
         raise LabError(f"{given}: no submission", remedy, USAGE)
-    return sorted(found, key=lambda s: (s.name.casefold(), s.identifier, s.source))
+    return sorted(found, key=lambda s: (_sorted_as(s.name), s.identifier, s.source))
+
+
+def _sorted_as(name: str) -> str:
+    """Return what a name is sorted by: Élodie comes before Frank."""
+    letters = unicodedata.normalize("NFKD", name.casefold())
+    return "".join(c for c in letters if not unicodedata.combining(c))

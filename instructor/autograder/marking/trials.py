@@ -228,9 +228,10 @@ class Trials:
     def scripts_that_fail(self) -> list[str]:
         """Name scripts that cannot be imported, so that no function of theirs ran.
 
-        That another script of the lab was not handed in is said already.
+        That another script was not handed in, or is no Python, is said already.
         """
-        absent = [f"no {f} in" for f in self.material.files if f not in self.sources]
+        said = [f"no {f} in" for f in self.material.files if f not in self.sources]
+        said += [f"{file}:" for file, source in self.sources.items() if source.error]
         found = []
         for file in self.tried:
             if file not in self.silent or self.sources[file].error:
@@ -244,7 +245,7 @@ class Trials:
             reply = self.slot.run(IMPORTING, self._as_is, asked, wall)
             self._charge("as is", reply.seconds)
             why = self.judge.why_no_import(reply.outcomes)
-            if why and not any(cause in why for cause in absent):
+            if why and not any(cause in why for cause in said):
                 found.append(phrases.CANNOT_IMPORT.format(file=file, reason=why))
         return found
 

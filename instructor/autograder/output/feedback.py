@@ -107,16 +107,16 @@ def _next_step(record: SubmissionRecord) -> tuple[str, str]:
     """Choose the next step like the checks: a failure comes first."""
     if not record.exercises:
         return phrases.NOTHING_GRADED, ""
-    for state in (*_FAILED, "todo", "blocked"):
+    for states in (_FAILED, ("todo",), ("blocked",)):
         for exercise in record.exercises:
-            if exercise.state == state:
+            if exercise.state in states:
                 step = phrases.NEXT_EXERCISE.format(
                     id=exercise.id,
                     title=one_line(exercise.title),
                     where=where_words(exercise),
                 )
                 # The hint of a failure is already shown with its block.
-                return step, "" if state in _FAILED else one_line(exercise.hint)
+                return step, "" if states is _FAILED else one_line(exercise.hint)
     return phrases.ALL_DONE, ""
 
 

@@ -6,14 +6,17 @@ inserts.
 
 from __future__ import annotations
 
+import traceback
 from pathlib import Path
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from jinja2 import Environment, FileSystemLoader, StrictUndefined, TemplateError
 
 from autograder import phrases
+from labkit.base import LabError
 
+_FOLDER = Path(__file__).parent / "templates"
 _TEMPLATES = Environment(
-    loader=FileSystemLoader(Path(__file__).parent / "templates", encoding="utf-8"),
+    loader=FileSystemLoader(_FOLDER, encoding="utf-8"),
     autoescape=True,
     undefined=StrictUndefined,
     trim_blocks=True,
@@ -31,5 +34,18 @@ def render(template: str, **values: object) -> str:
 
     Returns:
         The page.
+
+    Raises:
+        LabError: The template has a mistake.
     """
-    return _TEMPLATES.get_template(template).render(values, phrases=phrases)
+    try:
+        return _TEMPLATES.get_template(template).render(values, phrases=phrases)
+    except TemplateError as error:
+        frames = traceback.extract_tb(error.__traceback__)
+        lines = [f.lineno for f in frames if Path(f.filename).name == template]
+        line = getattr(error, "lineno", None) or (lines[-1] if lines else None)
+        where = f"{_FOLDER / template}" + (f":{line}" if line else "")
+        raise LabError(
+            f"{where}: {error.message}",
+            "mend the template, then grade again: the marks are kept",
+        ) from error

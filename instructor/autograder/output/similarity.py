@@ -6,7 +6,8 @@ nothing. Helpers and other code of a script are compared as well. Passages are h
 and winnowed (Schleimer, Wilkerson and Aiken, "Winnowing: local algorithms for document
 fingerprinting", SIGMOD 2003). Passages of the reference are the base: they count
 nothing. The others count by their rarity in the class, so that what the exercise
-suggests to many counts nothing, and a short answer hardly counts.
+suggests to many counts nothing, and a short answer hardly counts. Answers in words are
+compared in the same way, word by word.
 """
 
 from __future__ import annotations
@@ -14,11 +15,12 @@ from __future__ import annotations
 import ast
 import io
 import math
+import re
 import textwrap
 import tokenize
 import zlib
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 
@@ -50,7 +52,8 @@ class Pair:
         first: Index of one among the records.
         second: Index of the other.
         evidence: Rare passages that they share, weighted, in ``exercises``.
-        exercises: Id of each exercise and the share of it that is similar, 0 to 1.
+        exercises: Id of each exercise or question, and the share of it that is similar,
+            0 to 1.
     """
 
     first: int
@@ -135,24 +138,30 @@ def tokens(answer: str) -> list[str]:
         return []
 
 
-def fingerprints(answer: str) -> frozenset[int]:
-    """Hash the passages of an answer and keep the least hash of each window."""
-    found = tokens(answer)
-    hashes = [
+def _words(answer: str) -> list[str]:
+    """List the words of an answer to a question."""
+    return re.findall(r"\w+", answer.casefold())
+
+
+def _hashes(found: Sequence[str]) -> list[int]:
+    return [
         zlib.crc32("\0".join(found[i : i + PASSAGE]).encode("utf-8", "replace"))
         for i in range(len(found) - PASSAGE + 1)
     ]
+
+
+def fingerprints(
+    answer: str, split: Callable[[str], list[str]] = tokens
+) -> frozenset[int]:
+    """Hash the passages of an answer and keep the least hash of each window."""
+    hashes = _hashes(split(answer))
     windows = max(1, len(hashes) - WINDOW + 1)
     return frozenset(min(hashes[i : i + WINDOW]) for i in range(windows) if hashes)
 
 
 def passages(answer: str) -> frozenset[int]:
     """Hash every passage of an answer, for the base."""
-    found = tokens(answer)
-    return frozenset(
-        zlib.crc32("\0".join(found[i : i + PASSAGE]).encode("utf-8", "replace"))
-        for i in range(len(found) - PASSAGE + 1)
-    )
+    return frozenset(_hashes(tokens(answer)))
 
 
 def _weight(holders: int, students: int) -> float:
@@ -217,12 +226,18 @@ def pairs(
     """
     base = answers_of(reference) if reference else {}
     answers = [answers_of(record) for record in records]
+    texts = [{t.split()[0]: a for t, a in r.answers.items()} for r in records]
     ids = sorted({id_ for own in answers for id_ in own})
-    found: dict[tuple[int, int], list[tuple[str, float, float]]] = defaultdict(list)
+    questions = sorted({id_ for own in texts for id_ in own})
+    prints = {}
     for id_ in ids:
         known = passages(base.get(id_, ""))
-        prints = [fingerprints(own.get(id_, "")) - known for own in answers]
-        for pair, (weight, share) in _alike(prints).items():
+        prints[id_] = [fingerprints(own.get(id_, "")) - known for own in answers]
+    for id_ in questions:
+        prints[id_] = [fingerprints(own.get(id_, ""), _words) for own in texts]
+    found: dict[tuple[int, int], list[tuple[str, float, float]]] = defaultdict(list)
+    for id_, of_all in prints.items():
+        for pair, (weight, share) in _alike(of_all).items():
             found[pair].append((id_, weight, share))
     result = [
         Pair(

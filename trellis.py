@@ -185,7 +185,7 @@ def show_paths(word: str, symbols: str, posteriors: Sequence[Sequence[float]]) -
     same = "the same" if torch.allclose(ours, theirs, atol=1e-5) else "another"
     print(f"forward_loss (E09): {loss.item():.4f}")
     print(f"F.ctc_loss:         {library.item():.4f}, {same} gradient")
-    log_prob, path = viterbi(log_probs, transcript, blank=0)
+    log_prob, path = viterbi(log_probs.detach(), transcript, blank=0)
     spelt = " ".join(symbols[k] for k in path)
     print(f"viterbi (E27): {spelt}   p = {math.exp(log_prob):.6f}")
 

@@ -151,7 +151,8 @@ def greedy_attention(
     """Write, symbol by symbol, what the decoder finds most probable.
 
     Args:
-        decoder: ``decoder(symbols (B, R, U), memory, state)`` is a ``Decoded``.
+        decoder: ``decoder(symbols (B, R, U), memory, state)`` is a ``Decoded``. The
+            first ``state`` is None.
         memory: The frames of B utterances.
         limits: The largest number of symbols of each, the end among them, (B,).
         start: The symbol that is read first; it is not part of the result.

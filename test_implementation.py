@@ -203,7 +203,8 @@ EXERCISES = registry(
              where="main_seq2seq.py:attention_losses",
              check=main_seq2seq.AttentionLoss,
              hint="two targets of probability 1/4 each, no smoothing, then three of "
-                  "padding: the loss is 2 ln 4; what keeps the padding out?"),
+                  "padding: the loss is 2 ln 4; what keeps the padding out? Smoothing "
+                  "0.2, V = 4: the labels are 0.85 and three times what?"),
     exercise("E33", "the joint loss",
              points=2, minutes=15, difficulty=2,
              where="main_seq2seq.py:joint_losses", check=main_seq2seq.JointLoss,

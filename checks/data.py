@@ -84,6 +84,10 @@ class LogMel(Check):
             call = f"build_tospectro{arguments} on (B=2, 4000 samples)"
             why = "10 log10 of the power in each band"
             decibels = 10 * power.clamp(min=1e-10).log10()
+            if isinstance(got, Tensor) and got.shape != decibels.shape:
+                why = "(B, M, T): check hop_length, the samples from frame to frame"
+                if got.shape[1:2] != decibels.shape[1:2]:
+                    why = "(B, M, T): check n_mels, the number of bands"
             if LogMel.has_floor(got, decibels):
                 why = "top_db cuts what is far below the loudest of the batch: leave "
                 why += "it out, so that an utterance is the same alone and in a batch"

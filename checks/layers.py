@@ -148,6 +148,8 @@ class Recurrent(Check):
             why = "(frame, utterance): every frame of its own utterance, and no other's"
             if int(got["reach"].sum()) == 1:
                 why = "it reads one way: two directions of H units, bidirectional=True"
+            elif got["reach"].tolist() == [[True] * 2, *[[False] * 2] * 5]:
+                why = "axes exchanged: the input is (T', B, features), no batch_first"
             expect(f"{call}: frames that frame 0 depends on", got["reach"], reach, why)
             gates = {"GRU": 3, "LSTM": 4}[cell]
             count = recurrent_parameters(gates, 5, nhidden, nlayers)

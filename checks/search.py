@@ -162,9 +162,11 @@ class Prune(Check):
             expect(f"{call}: how many", len(kept), min(size, 6), why)
             known = all(prefix in ([k, 7] for k in range(6)) for prefix in kept)
             expect_that(known, f"{call}: prefixes", "candidates", kept, why)
-            ranks = [sum(s > scores[prefix[0]] for s in scores) for prefix in kept]
-            wanted = [*range(len(kept))]
-            expect(f"{call}: candidates with a higher score", ranks, wanted, why)
+            got = [scores[prefix[0]] for prefix in kept]
+            best = sorted(scores, reverse=True)[: len(kept)]
+            wanted, found = (", ".join(f"{s:.4g}" for s in x) for x in (best, got))
+            why = "rank by scores, not by the sums: the highest first"
+            expect_that(got == best, f"{call}: their scores", wanted, found, why)
             sums = [ends for _, ends in result[f"{size}"]]
             same = [(-float(prefix[0]), -9.0) for prefix in kept]
             expect(f"{call}: sums", sums, same, "what is kept stays as it was")

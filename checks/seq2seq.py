@@ -52,6 +52,10 @@ class Attention(Check):
         ):
             why = "context (B, N, Q, D) and weights (B, N, Q, T'), in this order"
             expect(f"{call}: shape of the {name}", tuple(got.shape), want, why)
+        is_nan = bool(weights.isnan().any())
+        why = "softmax over a row of -inf: over the last axis, T'? mask only what is "
+        why += "past the end"
+        expect_that(not is_nan, f"{call}: weights", "numbers", "NaN", why)
         outside = weights[1, :, :, 3:]
         why = "no frame is there: a score of -inf becomes 0, one of 0 does not"
         nothing = torch.zeros(3, 4, 3)

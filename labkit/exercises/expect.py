@@ -105,6 +105,7 @@ def expect_close(
         )
         raise MismatchError(called, want, have, why)
     apart = (got.double() - expected.double()).abs()
+    apart = apart.masked_fill(got == expected, 0.0)  # both infinite
     if not bool((apart <= tolerance).all()):
         worst = apart.nan_to_num(torch.inf).flatten().argmax()
         words = phrases.EXPECTED_AT_WORST, phrases.GOT_AT_WORST

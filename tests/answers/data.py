@@ -93,12 +93,12 @@ return nn.Sequential(
 
 @E03 wrong default-hop
 @mistake forgets the step
-@mentions shape (2, 20, 26)
+@mentions check hop_length
 return nn.Sequential(MelSpectrogram(rate, n_fft, n_mels=nmels), AmplitudeToDB())
 
 @E03 wrong default-bands
 @mistake forgets the number of bands
-@mentions (2, 128, 26)
+@mentions check n_mels
 return nn.Sequential(
     MelSpectrogram(rate, n_fft, hop_length=hop_length), AmplitudeToDB()
 )

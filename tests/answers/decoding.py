@@ -668,19 +668,19 @@ return {prefix: tuple(pair.tolist()) for prefix, pair in new.items()}
 
 @E24 wrong lowest-kept
 @mistake sorts from the lowest score, as sorted() does
-@mentions highest scores
+@mentions rank by scores
 best = sorted(candidates, key=scores.get)[:beam_size]
 return {prefix: candidates[prefix] for prefix in best}
 
 @E24 wrong sorted-by-the-sums
 @mistake ranks by the acoustic sums, and ignores the scores
-@mentions highest scores
+@mentions rank by scores
 best = sorted(candidates, key=lambda p: log_add(*candidates[p]), reverse=True)
 return {prefix: candidates[prefix] for prefix in best[:beam_size]}
 
 @E24 wrong order-lost
 @mistake keeps the right ones in the order in which they came
-@mentions best first
+@mentions the highest first
 best = set(sorted(candidates, key=scores.get, reverse=True)[:beam_size])
 return {prefix: ends for prefix, ends in candidates.items() if prefix in best}
 
@@ -725,13 +725,13 @@ return [(prefix, candidates[prefix]) for prefix in best]
 
 @E24 wrong sorts-the-prefixes
 @mistake sorts by prefix, not by score
-@mentions highest scores
+@mentions rank by scores
 best = sorted(candidates, reverse=True)[:beam_size]
 return {prefix: candidates[prefix] for prefix in best}
 
 @E24 wrong by-position
 @mistake takes the order of two dictionaries to be the same
-@mentions highest scores
+@mentions rank by scores
 ranked = sorted(zip(scores.values(), candidates.items()), reverse=True)
 return dict(item for _, item in ranked[:beam_size])
 

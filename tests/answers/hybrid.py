@@ -463,7 +463,7 @@ return symbols, sure
 
 @E39 wrong logarithms
 @mistake returns log-probabilities
-@mentions highest probability
+@mentions not its logarithm
 symbols, sure = [], []
 previous = blank
 for symbol, log_prob in zip(path, log_probs):

@@ -539,7 +539,7 @@ return CELL_TYPES[cell_type](
 
 @E18 wrong batch-first
 @mistake takes the first axis for the batch
-@mentions of its own utterance
+@mentions no batch_first
 p = dropout if nlayers > 1 else 0
 return CELL_TYPES[cell_type](
     n_features, nhidden, nlayers, batch_first=True, dropout=p, bidirectional=True

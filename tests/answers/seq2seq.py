@@ -54,6 +54,14 @@ scores = scores.masked_fill(~mask[:, None, None, :], -1e9)
 weights = scores.softmax(dim=2) * mask[:, None, None, :]
 return weights @ values, weights
 
+@E30 wrong softmax-over-queries-of-minus-infinity
+@mistake normalises over the queries, where a frame that is not there is all -inf
+@mentions over the last axis, T'
+scores = queries @ keys.transpose(2, 3) / math.sqrt(queries.shape[3])
+scores = scores.masked_fill(~mask[:, None, None, :], -math.inf)
+weights = scores.softmax(dim=-2)
+return weights @ values, weights
+
 @E30 wrong mean-of-keys
 @mistake averages the keys
 @mentions its own values

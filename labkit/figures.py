@@ -66,10 +66,8 @@ def drawable(text: str) -> str:
     return text.replace("❌", "?")
 
 
-def draw_frames(
-    axes: Axes, frames: Tensor, start: float, end: float, **colours: float
-) -> AxesImage:
-    """Draw the frames (T, M) of a spectrogram from ``start`` to ``end``, in seconds."""
+def draw_frames(axes: Axes, frames: Tensor, start: float, end: float) -> AxesImage:
+    """Draw frames (T, M) of a spectrogram, from ``start`` to ``end`` in seconds."""
     axes.set_ylabel("mel band")
     return axes.imshow(
         frames.T.cpu(),
@@ -77,7 +75,6 @@ def draw_frames(
         aspect="auto",
         cmap="magma",
         origin="lower",
-        **colours,
     )
 
 

@@ -75,7 +75,7 @@ def plot_alignment(
     span = max(end - start for start, end in rows)
     for (start, end), above, below in zip(rows, grid[::2, 0], grid[1::2, 0]):
         part = spectrogram[round(start / win_step) : round(end / win_step)]
-        draw_frames(above, part, start, end, vmin=low, vmax=high)
+        draw_frames(above, part, start, end).set_clim(low, high)
         above.tick_params(labelbottom=False)
         _draw_spans(below, [c for c in characters if start <= c.start < end], 1, 7)
         _draw_spans(below, [w for w in words if start <= w.start < end], 0, 9)

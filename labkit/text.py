@@ -63,7 +63,8 @@ class Alphabet:
         space: Stands between words.
     """
 
-    symbols: tuple[str, ...]
+    # Those of every network of the lab; checkpoints rely on their order.
+    symbols: tuple[str, ...] = (*"¬ ¦',.0123456789¶❌abcdefghijklmnopqrstuvwxyz",)
     blank: str = "¬"
     start: str = "¶"
     end: str = "¦"
@@ -100,46 +101,37 @@ class Alphabet:
         return text.replace(self.start, "").replace(self.end, "").strip()
 
 
-# The alphabet of every network of the lab; checkpoints rely on its order.
-ALPHABET = Alphabet((*"¬ ¦',.0123456789¶❌abcdefghijklmnopqrstuvwxyz",))
+ALPHABET = Alphabet()
 
 
-class Characters:
-    """The alphabet under the names that the lab's scripts know; ``CharMap`` is one."""
+class Characters(Alphabet):
+    """The alphabet with the names that the lab's scripts know; ``CharMap`` is one."""
 
     alphabet = ALPHABET
-    blank = ALPHABET.blank
     eoschar = ALPHABET.end
     soschar = ALPHABET.start
-    unknown = ALPHABET.unknown
 
-    def __init__(self) -> None:
-        self.idx2char = list(ALPHABET.symbols)
-        self.char2idx = dict(ALPHABET.index)
+    @cached_property
+    def idx2char(self) -> list[str]:
+        """The symbols, by their index."""
+        return list(self.symbols)
+
+    @property
+    def char2idx(self) -> dict[str, int]:
+        """The index of each symbol."""
+        return self.index
 
     @property
     def vocab_size(self) -> int:
         """The number of symbols V, the blank among them."""
-        return len(self.idx2char)
+        return len(self.symbols)
 
     @property
     def blankid(self) -> int:
         """The index of the blank."""
-        return self.alphabet.blank_id
+        return self.blank_id
 
     @property
     def eos(self) -> int:
         """The index of the end of a transcript."""
-        return self.char2idx[self.eoschar]
-
-    def encode(self, text: str) -> list[int]:
-        """Turn a sentence into indices, between those of ``¶`` and ``¦``."""
-        return self.alphabet.encode(text)
-
-    def decode(self, indices: Sequence[int]) -> str:
-        """Map indices to their symbols, one by one."""
-        return self.alphabet.decode(indices)
-
-    def plain(self, text: str) -> str:
-        """Remove ``¶`` and ``¦`` from a decoded text, as error rates need it."""
-        return self.alphabet.plain(text)
+        return self.index[self.end]

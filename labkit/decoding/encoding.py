@@ -77,11 +77,16 @@ def _split(packed: PackedSequence, most: int) -> list[PackedSequence]:
 
 
 class Recogniser(Protocol):
-    """A network, as decoders see it."""
+    """A network, as decoding sees it."""
 
     @property
     def charmap(self) -> Characters:
         """The alphabet of its outputs."""
+        ...
+
+    @property
+    def stride(self) -> int:
+        """Frames T of the spectrogram for one frame T' of the encoding."""
         ...
 
     def encode(self, inputs: PackedSequence) -> Encoding:

@@ -54,15 +54,6 @@ class Processor(Protocol):
         ...
 
 
-class Network(Recogniser, Protocol):
-    """A recogniser with the ratio of its input's frames to its output's."""
-
-    @property
-    def stride(self) -> int:
-        """Frames T of the spectrogram for one frame T' of the encoding."""
-        ...
-
-
 class Clip(NamedTuple):
     """A clip to transcribe."""
 
@@ -117,7 +108,7 @@ class Setup:
     """The data that transcribing, scoring, comparing and tuning share."""
 
     args: argparse.Namespace  # the options
-    model: Network  # in evaluation mode
+    model: Recogniser  # in evaluation mode
     decoders: Mapping[str, Callable[[Recogniser, SearchOptions], Search]]
     processor: Processor  # turns clips into the network's input
     viterbi: Viterbi | None = None  # aligns a clip with a text; None for the kit's

@@ -6,10 +6,12 @@ import ast
 import json
 import struct
 import sys
+from pathlib import Path
 from string import Formatter
 
 import pytest
 import torch
+from helpers.pages import write_network
 from imports import read_tree
 from shared import ROOT
 
@@ -80,6 +82,21 @@ def test_the_command_of_a_run_is_one_of_the_lab(name: str) -> None:
     assert (ROOT / script).is_file()
     part = SEQ2SEQ if script.endswith(SEQ2SEQ.script) else CTC
     assert parse(part, None, words).command == "train"
+
+
+def test_the_figure_of_segments_gets_what_par_puts_together(tmp_path: Path) -> None:
+    from drawing.measure import measure_segments
+
+    write_network(tmp_path / "both", "seq2seq")
+    with torch.inference_mode():
+        found = measure_segments({"both": tmp_path / "both"})
+    assert len(found["replacements"]) == len(found["segments"]) > 0
+    pieces, done = [], 0
+    for (begin, stop), new in zip(found["segments"], found["replacements"]):
+        pieces += [found["symbols"][done:begin], new[:-1]]
+        done = stop
+    text = "".join([*pieces, found["symbols"][done:]])
+    assert text.replace("¦", "").strip() == found["result"]
 
 
 def test_the_sums_of_the_trellis_are_those_of_ctc() -> None:

@@ -22,7 +22,7 @@ from labkit.exercises import phrases
 from labkit.exercises.answers import ANSWERS, count_answered, read_answers
 from labkit.exercises.code import own_modules
 from labkit.exercises.registry import Exercises, Milestone, in_folder, scripts_of
-from labkit.exercises.verdicts import DONE, FAIL, check_next, left_out, render
+from labkit.exercises.verdicts import DONE, FAIL, check_next, is_todo, left_out, render
 
 SUBMISSION = Path("submission.zip")
 METRICS = "metrics.csv"  # of a run
@@ -129,12 +129,16 @@ def _modules_beside(names: Sequence[str], folder: Path) -> list[str]:
 def submit(exercises: Exercises, folder: Path, logdir: Path) -> None:
     """Zip scripts and answers of ``folder``, and what the best run wrote of itself."""
     names = scripts_to_submit(exercises, folder)
+    todo = [one.id for one in exercises.values() if is_todo(one, folder)]
+    print(*[phrases.UNWRITTEN.format(ids=" ".join(todo))] * bool(todo), sep="\n")
     members = {name: (folder / name).read_bytes() for name in names}
     run = best_run(logdir)
     if run is None:
         print(phrases.NO_RUN.format(folder=logdir))
     else:
         print(phrases.BEST_RUN.format(folder=run))
+        if run.name.startswith(DEBUG_PREFIX):
+            print(phrases.DEBUG_RUN)
         for name in ("summary.txt", METRICS):
             members[name] = (run / name).read_bytes()
     answers = folder / ANSWERS
@@ -173,11 +177,16 @@ def main(
         if args.list:
             list_exercises(exercises, milestones, args.lab)
         elif args.hint:
-            if args.hint not in exercises:
+            asked = [
+                one
+                for one in exercises.values()
+                if args.hint.lower() in f"{one.id} {one.function}".lower().split()
+                or args.hint == one.function.rpartition(".")[2]
+            ]
+            if not asked:
                 known = f"{min(exercises)} to {max(exercises)}"
                 raise LabError(f"no exercise {args.hint}", f"choose {known}", USAGE)
-            asked = exercises[args.hint]
-            print(asked.hint, f"text: {asked.section}", sep="\n")
+            print(*(f"{one.hint}\ntext: {one.section}" for one in asked), sep="\n")
         elif args.submit:
             submit(exercises, args.lab, args.baselogdir)
         else:

@@ -11,6 +11,7 @@ import pytest
 import torch
 
 from labkit.base import Lab
+from labkit.exercises import phrases
 from labkit.exercises.registry import Exercise, Exercises, Milestone, in_folder
 from labkit.exercises.verdicts import (
     BLOCKED,
@@ -106,9 +107,13 @@ def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
         session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
 
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+def pytest_terminal_summary(
+    terminalreporter: pytest.TerminalReporter, exitstatus: int
+) -> None:
     """Print the list of exercises, the points and what to do next."""
     session = terminalreporter.config.stash[_SESSION]
+    if session.exercises and exitstatus == pytest.ExitCode.NO_TESTS_COLLECTED:
+        terminalreporter.write_line(phrases.NO_MATCH)
     if session.verdicts:
         terminalreporter.section("exercises")
         shown = session.exercises, session.verdicts, session.milestones, session.absent

@@ -10,8 +10,11 @@ from __future__ import annotations
 
 import ast
 import os
+import signal
+import sys
 import traceback
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -31,6 +34,7 @@ from labkit.exercises.registry import (
 )
 
 DONE, TODO, BLOCKED, FAIL = "done", "todo", "blocked", "fail"
+LONGEST_CHECK = 60  # seconds; the checks of right answers take one or two
 
 
 @dataclass(frozen=True)
@@ -41,6 +45,7 @@ class Verdict:
     lines: tuple[str, ...] = ()  # what to print of a failure
     waits_for: str = ""  # the exercise that a blocked one ran into
     share: float = 0.0  # of the points: a failure may have parts that are right
+    broken: str = ""  # the script that could not be imported
 
 
 def run_probe(
@@ -88,9 +93,11 @@ def _judge_exception(exercise: Exercise, outcome: Values) -> Verdict:
         return Verdict(BLOCKED, waits_for=outcome["blocked_by"])
     got = shown(f"{outcome['raised']}: {outcome['message']}".rstrip(": "))
     why = phrases.NOT_IN_A_SCRIPT.format(function=exercise.function)
-    if outcome["place"].strip("?"):
-        why = phrases.RAISED_AT.format(place=outcome["place"])
-    return failure(exercise, phrases.A_RESULT, got, why)
+    if place := outcome["place"].strip("?"):
+        why = phrases.RAISED_AT.format(place=place)
+    script, _, function = place.partition(" in ")
+    broken = script.partition(":")[0] if function in ("", "<module>") else ""
+    return replace(failure(exercise, phrases.A_RESULT, got, why), broken=broken)
 
 
 def judge_parts(exercise: Exercise, inputs: Values, outcome: Values) -> Verdict:
@@ -149,17 +156,44 @@ def is_place(why: str) -> bool:
     return any(why.startswith(text.partition("{")[0]) for text in texts)
 
 
+@contextmanager
+def time_limit(seconds: float) -> Iterator[None]:
+    """Raise ``TimeoutError`` where the code is stuck; needs POSIX, the main thread."""
+
+    def stop(*_: object) -> None:
+        if sys.gettrace() is None:  # a debugger may wait as long as it likes
+            raise TimeoutError(phrases.NO_END.format(seconds=seconds))
+
+    try:
+        before = signal.signal(signal.SIGALRM, stop)
+    except (AttributeError, ValueError):  # no POSIX, or not the main thread
+        yield
+        return
+    left = signal.setitimer(signal.ITIMER_REAL, seconds)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, *left)
+        signal.signal(signal.SIGALRM, before)
+
+
+def is_todo(exercise: Exercise, folder: Path) -> bool:
+    """Check whether an exercise is still what the starter has; runs no code."""
+    try:
+        text = (folder / exercise.file).read_text(encoding="utf-8")
+        return is_unwritten(ast.parse(text).body, exercise.function, exercise.id)
+    except (SyntaxError, OSError, ValueError):
+        return False  # a probe meets the same error, and reports it with its place
+
+
 def check(exercise: Exercise, lab: Lab, seed: int) -> Verdict:
     """Check one exercise of a student's scripts, on inputs of a seed."""
-    try:
-        text = (lab.folder / exercise.file).read_text(encoding="utf-8")
-        if is_unwritten(ast.parse(text).body, exercise.function, exercise.id):
-            return Verdict(TODO)
-    except (SyntaxError, OSError, ValueError):
-        pass  # the probe meets the same error, and reports it with its place
+    if is_todo(exercise, lab.folder):
+        return Verdict(TODO)
     generator = torch.Generator().manual_seed(seed)
     inputs = exercise.check.inputs(generator)
-    outcome = run_probe(exercise.check.probe, lab, without_answers(inputs))
+    with time_limit(LONGEST_CHECK):
+        outcome = run_probe(exercise.check.probe, lab, without_answers(inputs))
     return judge_outcome(exercise, inputs, outcome)
 
 
@@ -168,9 +202,12 @@ def check_next(
 ) -> Verdict:
     """Check an exercise and add its verdict to ``verdicts``, of those before it.
 
-    A failure that a needed exercise explains ends in "perhaps from collate (E05)".
+    A failure that a needed exercise explains ends in "perhaps from collate (E05)". A
+    script that cannot be imported is one failure; its other exercises wait for it.
     """
     verdict = check(exercise, lab, int(os.environ.get(SEED_VARIABLE, "0")))
+    if verdict.broken and any(v.broken == verdict.broken for v in verdicts.values()):
+        verdict = Verdict(BLOCKED, waits_for=verdict.broken, broken=verdict.broken)
     suspects = [
         exercises[needed].name
         for needed in exercise.needs
@@ -208,7 +245,7 @@ def render(
             f"{id_}  {points}/{exercise.points}  {phrases.STATES[verdict.state]:7}  "
             f"{exercise.title:44}  {where}"
         )
-        if verdict.waits_for:
+        if verdict.waits_for and not verdict.broken:
             needed = exercises.get(verdict.waits_for)
             name = needed.name if needed else verdict.waits_for
             lines.append(f"              {phrases.WAITS_FOR.format(name=name)}")
@@ -232,10 +269,13 @@ def _what_next(exercises: Exercises, verdicts: dict[str, Verdict]) -> list[str]:
     """Name the next step: a failure comes before what is not written yet."""
     for state in (FAIL, TODO, BLOCKED):
         for id_, verdict in verdicts.items():
+            if verdict.state == state and verdict.broken:
+                ids = [e for e, v in verdicts.items() if v.broken == verdict.broken]
+                return [phrases.MEND.format(file=verdict.broken, ids=" ".join(ids))]
             if verdict.state == state:
-                one = exercises[id_]
-                names = {"id": id_, "file": one.file, "function": one.function}
-                command = f"pytest -k {id_}"
+                one = exercises.get(verdict.waits_for, exercises[id_])
+                names = {"id": one.id, "file": one.file, "function": one.function}
+                command = f"pytest -k {one.id}"
                 return [
                     phrases.NEXT.format(**names, minutes=one.minutes, command=command),
                     phrases.HINT.format(hint=one.hint),

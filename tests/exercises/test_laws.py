@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+import signal
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -135,6 +137,8 @@ def test_a_blocked_exercise_names_the_function_that_it_waits_for() -> None:
     verdicts = {"E20": Verdict(BLOCKED, waits_for="E16")}
     lines = render(EXERCISES, verdicts)
     assert lines[1].strip() == "waits for mask_padding (E16)"
+    assert lines[-3].startswith("next: E16 in models.py mask_padding")
+    assert lines[-2] == f"hint: {EXERCISES['E16'].hint}"
 
 
 def verdicts_of(done: set[str]) -> dict[str, Verdict]:
@@ -187,6 +191,55 @@ def test_a_syntax_error_is_named_with_its_line_and_hurts_its_file_alone(
     assert verdict.state == FAIL
     last = len((tmp_path / "main_ctc.py").read_text("utf-8").splitlines())
     assert f"main_ctc.py:{last}" in "\n".join(verdict.lines)
+
+
+def test_a_script_that_cannot_be_imported_is_told_once(
+    tmp_path: Path, run: Run
+) -> None:
+    for name in SCRIPTS:
+        (tmp_path / name).write_bytes((REFERENCE / name).read_bytes())
+    with (tmp_path / "models.py").open("a") as script:
+        script.write("nn.Conv3\n")
+    checks = ROOT / "test_implementation.py"
+    done = run("tests/helpers/run_pytest.py", checks, "--lab", tmp_path)
+    assert re.findall(r"^(E\d\d)  FAIL", done.stdout, re.M) == ["E07"]
+    assert "has no attribute 'Conv3'" in done.stdout
+    stopped = re.findall(r"^(E\d\d) .* blocked ", done.stdout, re.M)
+    assert {"E11", "E20"} < set(stopped) and "E01" not in stopped
+    said = f"next: mend models.py, which cannot be imported; it stops E07 {stopped[0]} "
+    assert said in done.stdout
+
+
+def test_an_endless_loop_is_stopped_and_found(
+    tmp_path: Path,
+    cut_only: Callable[[str, Path], None],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("labkit.exercises.verdicts.LONGEST_CHECK", 0.5)
+    cut_only("E01", tmp_path)
+    script = tmp_path / "data.py"
+    text = script.read_text("utf-8").replace(
+        'raise NotImplementedError("E01")', "while True:\n        pass"
+    )
+    script.write_text(text, "utf-8")
+    before = signal.getsignal(signal.SIGALRM)
+    verdict = check(EXERCISES["E01"], Lab(tmp_path), 0)
+    last = text[: text.index("while True")].count("\n") + 1
+    said = "\n".join(verdict.lines)
+    assert verdict.state == FAIL and "an endless loop, or far too slow?" in said
+    assert re.search(rf"data.py:({last}|{last + 1}) in question1", said)
+    assert signal.getsignal(signal.SIGALRM) == before
+    assert signal.getitimer(signal.ITIMER_REAL) == (0, 0)
+    with ThreadPoolExecutor(1) as pool:  # no limit, and no error
+        answer = pool.submit(check, EXERCISES["E02"], Lab(tmp_path), 0)
+        assert answer.result().state == DONE
+
+
+@pytest.mark.parametrize("chosen", ["E99", "forwrd"])
+def test_a_name_that_no_exercise_has_is_told(chosen: str, run: Run) -> None:
+    checks = ROOT / "test_implementation.py"
+    done = run("tests/helpers/run_pytest.py", checks, "-k", chosen)
+    assert done.stdout.count("no exercise matches; python test_implementation.py") == 1
 
 
 def test_a_failure_is_one_block_and_suspects_what_it_needs(

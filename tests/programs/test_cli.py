@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shutil
 import sys
 import time
 import zipfile
@@ -240,7 +241,10 @@ def test_answers_in_words_are_handed_in_and_counted(
 
 
 def test_a_run_that_overfits_one_minibatch_is_not_the_best_run(
-    work: tuple[object, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    work: tuple[object, ...],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     debug = tmp_path / "logs" / "debug_ctc_0"
     debug.mkdir()
@@ -249,6 +253,25 @@ def test_a_run_that_overfits_one_minibatch_is_not_the_best_run(
     assert exercises(monkeypatch, *work) == 0
     with zipfile.ZipFile(tmp_path / "scripts" / "submission.zip") as archive:
         assert archive.read("summary.txt") == b"ctc_0"
+    assert "--debug run" not in capsys.readouterr().out
+    for name in ("ctc_0", "ctc_1"):
+        shutil.rmtree(tmp_path / "logs" / name)
+    assert exercises(monkeypatch, *work) == 0
+    assert "debug_ctc_0\nit is a --debug run" in capsys.readouterr().out
+
+
+def test_what_is_not_written_yet_is_told_before_it_is_handed_in(
+    work: tuple[object, ...],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert exercises(monkeypatch, *work) == 0
+    assert "not written yet" not in capsys.readouterr().out
+    script = (ROOT / "trellis.py").read_text(encoding="utf-8")
+    (tmp_path / "scripts" / "trellis.py").write_text(script, encoding="utf-8")
+    assert exercises(monkeypatch, *work) == 0
+    assert "\nnot written yet: E09 E27 E28\n" in capsys.readouterr().out
 
 
 def test_a_missing_script_or_exercise_is_told(
@@ -314,6 +337,12 @@ def test_list_and_hint_say_what_the_registry_holds(
         assert capsys.readouterr().out == said
     points = sum(stated.points for stated in EXERCISES.values())
     assert f"{len(EXERCISES)} exercises, {points} points" in listed
+    for name in ("e11", "output_lengths", "OUTPUT_LENGTHS"):
+        assert exercises(monkeypatch, "--hint", name) == 0
+        assert EXERCISES["E11"].hint in capsys.readouterr().out
+    assert exercises(monkeypatch, "--hint", "forward") == 0
+    said = capsys.readouterr().out
+    assert EXERCISES["E20"].hint in said and EXERCISES["E34"].hint in said
 
 
 # ---- the doctor

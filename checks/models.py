@@ -13,7 +13,7 @@ from torch.nn.utils.rnn import pack_sequence
 from checks.drawing import normal, small_weights, whole
 from checks.network import give_weights, small_model, weights_given
 from checks.oracles import collapsed, parts_in_a_row
-from checks.tools import LAB_CONVOLUTIONS, unpacked
+from checks.tools import LAB_CONVOLUTIONS, old_lengths_named, unpacked
 from labkit.base import Lab
 from labkit.exercises import Check, Values, expect, expect_close, expect_that, part
 
@@ -248,7 +248,7 @@ class Forward(Check):
     def probe(lab: Lab, inputs: Values) -> Values:
         model, spectrograms = small_model(lab), inputs["spectrograms"]
         layers = give_weights(model, inputs["weights"])
-        with torch.no_grad():
+        with torch.no_grad(), old_lengths_named():
             together = model(pack_sequence(spectrograms, enforce_sorted=False))
             alone = [unpacked(model(pack_sequence([s])))[0] for s in spectrograms]
         model(pack_sequence(spectrograms[:1])).data.square().sum().backward()

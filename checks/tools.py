@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import torch
 from torch import Tensor, nn
 from torch.nn.utils.rnn import (
@@ -37,6 +40,18 @@ def unpacked(packed: PackedSequence) -> list[Tensor]:
         )
     padded, lengths = pad_packed_sequence(packed)
     return [padded[:length, b] for b, length in enumerate(lengths.tolist())]
+
+
+@contextmanager
+def old_lengths_named() -> Iterator[None]:
+    """Name the usual mistake behind an error of torch: T' frames, packed as T."""
+    try:
+        yield
+    except RuntimeError as error:
+        if "exceeds dimension size" in str(error):
+            words = "Packed with the lengths from before the convolutions?"
+            error.args = (f"{error} {words}",)
+        raise
 
 
 def convolution_weights(cnn: nn.Module) -> list[Tensor]:

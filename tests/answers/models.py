@@ -668,7 +668,7 @@ return pack_padded_sequence(self.charlin(outputs), lengths, enforce_sorted=False
 
 @E20 wrong input-lengths
 @mistake packs T' frames with the lengths T: raises
-@mentions RuntimeError
+@mentions from before the convolutions?
 spectrograms, lengths = pad_packed_sequence(inputs)
 features, _ = self.convolve(spectrograms.transpose(0, 1).unsqueeze(1), lengths)
 features = features.permute(2, 0, 1, 3).flatten(2)

@@ -73,6 +73,15 @@ def _exercise(text: str) -> str:
     return text
 
 
+def _checked(parser: LabParser, options: argparse.Namespace) -> argparse.Namespace:
+    """Refuse at once what would fail after an evening of grading."""
+    if options.moodle and options.format:
+        parser.error("--moodle does not go with --format")
+    if options.moodle and not options.moodle.is_file():
+        parser.error(f"--moodle {options.moodle}: no such file")
+    return options
+
+
 def parse(arguments: list[str]) -> argparse.Namespace:
     """Read the command line."""
     parser = LabParser(
@@ -130,7 +139,7 @@ def parse(arguments: list[str]) -> argparse.Namespace:
         help="replace grades and comments that the sheet has already",
     )
     _add_limits(parser)
-    return parser.parse_args(arguments)
+    return _checked(parser, parser.parse_args(arguments))
 
 
 def main(arguments: list[str]) -> None:

@@ -169,7 +169,7 @@ def read_audio(path: str | Path) -> tuple[Tensor, int]:
     path = Path(path)
     try:
         found = os.stat(path)
-    except (OSError, ValueError):  # missing, or its name is too long
+    except OSError:  # missing, or its name is too long
         raise AudioError(f"{path}: no such clip", "check the path") from None
     if stat.S_ISDIR(found.st_mode):
         raise AudioError(f"{path}: is a folder", "name its clips: --audiofile A B")
@@ -239,7 +239,7 @@ def duration_of(path: str | Path) -> float:
         if promised is None:
             return sum(len(block) / rate for block, rate in _decode(path))
         return promised
-    except (*_DECODING_ERRORS, OSError):
+    except (*_DECODING_ERRORS, OSError, ValueError):
         return 0.0
 
 

@@ -8,7 +8,7 @@ import threading
 import zipfile
 import zlib
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 MISSING = -1  # the size of a file that is not there
@@ -24,7 +24,7 @@ def stamp_of(path: str | Path) -> tuple[int, int]:
     """
     try:
         found = os.stat(path)
-    except OSError:
+    except (OSError, ValueError):  # a name may hold any character, as 0
         return MISSING, MISSING
     return found.st_size, found.st_mtime_ns
 
@@ -61,8 +61,14 @@ def atomic(path: Path) -> Iterator[Path]:
     try:
         yield temporary
         os.replace(temporary, path)
+    except OSError as error:
+        named = error.filename and Path(error.filename)
+        if named in (None, temporary):  # nothing is named where the disk is full
+            error.filename = str(path)
+        raise
     finally:
-        temporary.unlink(missing_ok=True)
+        with suppress(OSError):  # the first error tells more
+            temporary.unlink()
 
 
 def write_atomically(path: Path, write: Callable[[Path], object]) -> None:

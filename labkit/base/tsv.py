@@ -69,6 +69,8 @@ def read_table(path: Path, needed: Sequence[str]) -> Table:
     starts = []
     try:
         first = lines.readline()
+        if not first.strip():
+            raise LabError(f"{path}: it is empty", "unpack the corpus again")
         columns = first.rstrip(b"\r\n").decode().split("\t")
         missing = [name for name in needed if name not in columns]
         if missing:

@@ -94,6 +94,9 @@ def read_fold(folder: Path, fold: str) -> tuple[Table, Path]:
         return _share(folder, fold), pool
     if path.is_file():
         raise LabError(f"{path}: no clip is listed", "unpack the corpus again")
+    if any(folder.glob("*.tsv")):
+        missing = f"{path}: missing, as is {POOL}, from which a fold is made"
+        raise LabError(missing, "unpack the corpus again")
     raise LabError(f"no corpus here: looked for {path}", _ways_out(folder.parents[1]))
 
 

@@ -35,7 +35,7 @@ def other_alphabet(symbols: Iterable[str]) -> LabError:
     return LabError(
         "the language model is of another alphabet: it scores "
         f"{' '.join(every[:_SHOWN])}{more}",
-        "build one from normalised text: python -m labkit.lm build",
+        "build one from normalised text: python -m labkit.lm build --help",
     )
 
 

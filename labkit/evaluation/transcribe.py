@@ -29,7 +29,7 @@ from labkit.evaluation.setup import Clip, CountingSearch, Setup
 from labkit.evaluation.tables import print_nbest
 from labkit.evaluation.transcripts import Names, Transcript
 from labkit.figures import plot_attention, save_figure
-from labkit.text import Alphabet
+from labkit.text import Alphabet, normalise
 
 # Nats per symbol by which a transcript may cost more than the best path: complete ones
 # cost 0 to 1, up to 1.8 with a bad network (CER 57 %); half of one costs 1.6 to 20.
@@ -156,9 +156,9 @@ def score_text(
     """
     indices = alphabet.encode(text)
     if alphabet.index[alphabet.unknown] in indices:
+        strange = " ".join(sorted({*normalise(text)} - {*alphabet.index}))
         raise LabError(
-            "--transcript has characters outside the alphabet: "
-            f"{alphabet.decode(indices)}",
+            f"--transcript has characters outside the alphabet: {strange}",
             "write what is said: « 5 euros » for « 5 € »",
             USAGE,
         )

@@ -66,6 +66,8 @@ def tune(setup: Setup, loader: DataLoader) -> None:
     for _, values in sorted(best.items())[:_SHOWN_POINTS]:
         report, (first, second) = reports[values], values
         print(f"{report.wer!s:>7}  {report.cer!s:>7} {first:12g} {second:14g}")
+    if args.no_figures:
+        return
     model = f" with {args.lm}" if args.lm else ""
     title = f"WER, {args.decoder}{model}, {args.fold} fold"
     figure = plot_sweep(*axes, reports, title)
@@ -99,6 +101,8 @@ def sweep_thresholds(setup: Setup, loader: DataLoader) -> None:
     }
     reports = setup.score_all(setup.encode_fold(loader), searches)
     print_comparison(reports, "par: with --par_threshold")
+    if setup.args.no_figures:
+        return
     title = f"partially autoregressive decoding, {setup.args.fold} fold"
     figure = plot_thresholds(THRESHOLDS, reports, title)
     save_figure(figure, Path(setup.args.baselogdir, "figures", "sweep_par.png"))

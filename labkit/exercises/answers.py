@@ -8,8 +8,6 @@ from labkit.exercises import phrases
 
 ANSWERS = "answers.md"
 
-_OF_PART_TWO = "(part two)"  # at the end of a question's title
-
 _QUESTION = re.compile(r"^## +(Q\d+.*?) *$", re.MULTILINE)
 _MARK = re.compile(r"^[*_#> ]*answer\b[*_:. ]*", re.MULTILINE | re.IGNORECASE)
 
@@ -34,7 +32,8 @@ def questions_of(template: str, part: int) -> str:
     kept = [
         section
         for section in sections
-        if not part or (_OF_PART_TWO in section.partition("\n")[0]) == (part == 2)
+        if not part
+        or (phrases.OF_PART_TWO in section.partition("\n")[0]) == (part == 2)
     ]
     return head + "".join(kept)
 

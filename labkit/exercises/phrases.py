@@ -55,6 +55,7 @@ NO_RUN = "no run under {folder}: only the scripts are handed in"
 BEST_RUN = "best run: {folder}"
 DEBUG_RUN = "it is a --debug run, which has learnt 16 clips by heart: train a real one?"
 UNWRITTEN = "not written yet: {ids}"
+OF_PART_TWO = "(part two)"  # in the titles of such questions in answers.md
 COUNTED = "{given} of {all}"
 ANSWERED = "{file}: {count} questions answered"
 UNANSWERED = "no {file} beside the scripts: the questions stay unanswered"

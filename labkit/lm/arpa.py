@@ -26,7 +26,7 @@ _KENLM = b"mmap lm http://kheafield.com"  # how its binary files start
 _LONGEST_LINE = 1 << 16  # bytes; a longer line is no ARPA, and might fill the memory
 _COUNT = re.compile(r"ngram\s+([0-9]{1,3})\s*=\s*([0-9]{1,12})")
 _BLANKS = re.compile(r"[ \t]+")  # between the fields of a line
-_BUILD = "build one: python -m labkit.lm build TEXT -o FILE.arpa.gz"
+_BUILD = "build one: python -m labkit.lm build TEXT --units char -o FILE.arpa.gz"
 _AGAIN = "copy or build the file again"
 
 Binary = Union[BinaryIO, gzip.GzipFile]

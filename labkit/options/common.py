@@ -7,7 +7,7 @@ import math
 import re
 from typing import Any
 
-from labkit.base import number
+from labkit.base import number, text
 from labkit.options.option import TRAIN, Option, group
 
 _PLAIN_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,99}")
@@ -15,6 +15,7 @@ _PLAIN_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,99}")
 _BY_UTTERANCE = "utterance"  # each band of each clip is normalised by itself
 
 _THREADS = number(int, 1, high=1024)
+_BANDS = number(int, 1, high=512)
 _SEED = number(int, 0, high=2**32 - 1)
 COUNT = number(int, 1, high=1_000_000)
 SIZE = number(int, 1, high=16_384)  # units of a layer: more do not fit into memory
@@ -79,7 +80,7 @@ DATA = group(
         "folder of the corpora (default: the environment's COMMONVOICE_ROOT, else the "
         "embedded corpus)",
     ),
-    Option("datasetversion", None, "folder of one release (default: the newest)"),
+    Option("datasetversion", None, "folder of one release (default: the newest)", text),
     Option("lang", "fr", "folder of one language"),
     Option("min_duration", 1.0, "shortest clip, in s", NOT_NEGATIVE),
     Option("max_duration", 5.0, "longest clip, in s", POSITIVE),
@@ -95,7 +96,7 @@ DATA = group(
     Option(
         "cache", None, "keep the log-mels of all clips in files there", metavar="DIR"
     ),
-    Option("nmels", 20, "mel bands", SIZE, architecture=True),
+    Option("nmels", 20, "mel bands", _BANDS, architecture=True),
     Option(
         "normalization",
         None,

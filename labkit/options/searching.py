@@ -43,7 +43,7 @@ def one_of(decoders: tuple[Decoder, ...]) -> Callable[[str], tuple[str, str | No
 
 TESTING = group(
     "testing",
-    Option("modelpath", None, "a best_model.pt (default: that of the newest run)"),
+    Option("modelpath", None, "a best_model.pt (default: the newest run's)", text),
     Option(
         "audiofile",
         None,

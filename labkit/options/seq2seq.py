@@ -10,7 +10,6 @@ from labkit.options.common import (
     COUNT,
     DATA,
     LONG_RUNS,
-    NOT_NEGATIVE,
     PROBABILITY,
     RUN,
     SIZE,
@@ -108,7 +107,7 @@ PARTIAL = group(
         "length_norm",
         0.0,
         "rank by the log probability over the length to this power",
-        NOT_NEGATIVE,
+        number(float, 0, high=2),
         decoders=("attention", "joint"),
     ),
     Option(
@@ -122,7 +121,7 @@ PARTIAL = group(
         "max_seq_len",
         5,
         "symbols by which an uncertain segment may grow",
-        COUNT,
+        number(int, 1, high=100),
         decoders=("par",),
     ),
     Option(

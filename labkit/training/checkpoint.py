@@ -93,10 +93,10 @@ def load_checkpoint(path: Path, part: Part = CTC) -> dict[str, Any]:
     if not path.is_file():
         raise LabError(
             f"{path}: no such checkpoint",
-            f"train first (python {part.script} train), or check --modelpath",
+            f"train first (python {part.script} train), or check the path",
             USAGE,
         )
-    remedy = "--modelpath takes the best_model.pt of a run's folder"
+    remedy = "give the best_model.pt of a run's folder"
     found = load_tensors(path, remedy)
     if isinstance(found, dict) and set(found) >= _CONTENT:
         check_stamp(found, path, "test it with")

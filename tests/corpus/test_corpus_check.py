@@ -237,7 +237,7 @@ def packed(folder: Path) -> None:
 REFUSED = {
     no_clips: "no clips in",
     no_training_clips: "not one of the 6 clips of train is in",
-    no_dev_fold: "looked for .*dev.tsv",
+    no_dev_fold: "dev.tsv: missing, as is validated.tsv",
     damaged_fold: "dev.tsv:5: 3 cells, not 4",
     no_sound: "not one of 18 clips can be read|none of 6 clips",
     no_tables: "no corpus here",

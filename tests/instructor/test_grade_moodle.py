@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import csv
 import io
 import zipfile
@@ -297,6 +298,13 @@ def test_no_worksheet_is_an_error_that_says_why(
     with pytest.raises(LabError, match=cause):
         fill_worksheet(path, CLASS, overwrite=True)
     assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_damaged_worksheet_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "w.csv"
+    path.write_bytes(codecs.BOM_UTF16_LE + b"\0garb")
+    with pytest.raises(LabError, match="damaged"):
+        fill_worksheet(path, CLASS, overwrite=True)
 
 
 def test_feedback_zip_is_named_as_moodle_wants(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import re
 import signal
 import subprocess
@@ -16,6 +17,7 @@ import torch
 from shared import REFERENCE, ROOT, Run
 from torch import nn
 
+from labkit.base import atomic, write_atomically
 from labkit.base.errors import LabError
 from labkit.training.guard import checked_penalty
 
@@ -219,6 +221,7 @@ def test_ctrl_c_leaves_a_usable_run(corpus: Path, tmp_path: Path, run: Run) -> N
         (("train", "--batch_size", "0"), "0 is not at least 1", "--help"),
         (("train", "--fold", "test"), "--fold is no option of train", "--help"),
         (("test",), "needs --audiofile", "--help"),
+        (("test", "--fold", "dev", "--modelpath", ""), "--modelpath: is empty", "--"),
         (("test", "--fold", "test", "--beamwidth", "3"), "--beamsearch", "--help"),
         (("--seed", "1"), "command", "--help"),
     ],
@@ -275,3 +278,48 @@ def test_a_clip_too_short_for_its_transcript_still_counts_in_a_score(
     done = run(MAIN, "test", "--fold", "test", *where)
     assert done.returncode == 0, done.stderr
     assert "clips: 6 test; 0 left out" in done.stdout and "6 clips" in done.stdout
+
+
+def test_a_release_without_a_fold_or_with_an_empty_one_is_damaged(
+    run: Run, corpus: Path
+) -> None:
+    tsv = corpus / "v/fr/train.tsv"
+    tsv.write_text("")
+    assert_two_lines(train(run, corpus), 1, f"{tsv}: it is empty", "unpack")
+    tsv.unlink()
+    done = train(run, corpus)
+    assert_two_lines(done, 1, f"{tsv}: missing, as is validated.tsv", "unpack")
+
+
+def test_a_clip_whose_name_no_file_can_have_is_left_out(run: Run, corpus: Path) -> None:
+    tsv = corpus / "v/fr/train.tsv"
+    header, first, *rest = tsv.read_text().split("\n")
+    cells = first.split("\t")
+    cells[header.split("\t").index("path")] = "a\0b.mp3"
+    tsv.write_text("\n".join([header, "\t".join(cells), *rest]))
+    done = train(run, corpus)
+    assert done.returncode == 0, done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_file_that_cannot_be_written_is_named_as_the_user_knows_it(
+    tmp_path: Path,
+) -> None:
+    def fill(temporary: Path, error: OSError) -> None:
+        temporary.write_text("half")
+        raise error
+
+    target = tmp_path / "model.pt"
+    full = OSError(errno.ENOSPC, "No space left on device")
+    for error in (full, PermissionError(errno.EACCES, "Permission denied", target)):
+        with pytest.raises(OSError, match=r"model\.pt"):
+            write_atomically(target, lambda path, error=error: fill(path, error))
+    denied = PermissionError(errno.EACCES, "Permission denied")
+    with (
+        pytest.raises(OSError, match=r"model\.pt") as found,
+        atomic(target) as temporary,
+    ):
+        denied.filename = temporary
+        raise denied
+    assert str(found.value.filename) == str(target)
+    assert not [*tmp_path.iterdir()]

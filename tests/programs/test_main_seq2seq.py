@@ -248,6 +248,8 @@ def test_the_weights_are_tuned_and_the_threshold_is_swept(
         ),
         ("test --fold dev --beamwidth 0", "0 is not at least 1"),
         ("test --fold dev --decoder par --max_seq_len 0", "0 is not at least 1"),
+        ("test --fold dev --decoder par --max_seq_len 101", "and at most 100"),
+        ("test --fold dev --decoder joint --length_norm 3", "and at most 2"),
         ("test --fold dev --decoder par --max_mask_parallel 0", "decodes nothing"),
         ("train --heads 0", "0 is not at least 1"),
         ("train --heads 3", "do not share"),

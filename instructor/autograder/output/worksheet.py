@@ -12,7 +12,7 @@ import unicodedata
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from labkit.base import LabError
+from labkit.base import USAGE, LabError
 
 # Names of the columns in English, French, German, Spanish, Italian, Portuguese, Dutch.
 _COLUMNS = {
@@ -108,7 +108,14 @@ def _decode(content: bytes) -> tuple[str, str, bytes]:
     )
     for mark, encoding in marks:
         if content.startswith(mark):
-            return content[len(mark) :].decode(encoding), encoding, mark
+            try:
+                return content[len(mark) :].decode(encoding), encoding, mark
+            except UnicodeDecodeError as error:
+                raise LabError(
+                    f"the worksheet is damaged: no {encoding.upper()}",
+                    "download it again from Moodle",
+                    USAGE,
+                ) from error
     try:
         return content.decode("utf-8"), "utf-8", b""
     except UnicodeDecodeError:

@@ -119,7 +119,7 @@ def spell(words: Iterable[str], alphabet: Alphabet, pieces: bool = False) -> Lex
     if pieces and not any(word.startswith(PIECE) for word in lexicon.spellings):
         raise LabError(
             f"not one word piece that starts a word ({PIECE}) can be spelled",
-            "build a model of pieces: python -m labkit.lm build TEXT --units piece",
+            "build a model of pieces (--units piece): python -m labkit.lm build --help",
         )
     if SPACE not in names:
         raise LabError(
@@ -130,7 +130,7 @@ def spell(words: Iterable[str], alphabet: Alphabet, pieces: bool = False) -> Lex
         example = f", for example {left_out[0]!r}" if left_out else ""
         raise LabError(
             f"the alphabet spells not one of the model's words{example}",
-            "build the model from normalised text: python -m labkit.lm build",
+            "build the model from normalised text: python -m labkit.lm build --help",
         )
     return lexicon
 

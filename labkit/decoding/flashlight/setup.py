@@ -183,7 +183,7 @@ def _call_with_file(
     except RuntimeError as error:
         raise LabError(
             f"{lm.name}: KenLM cannot read this language model",
-            "build it again: python -m labkit.lm build",
+            "build it again: python -m labkit.lm build --help",
         ) from error
 
 

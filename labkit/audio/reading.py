@@ -169,7 +169,7 @@ def read_audio(path: str | Path) -> tuple[Tensor, int]:
     path = Path(path)
     try:
         found = os.stat(path)
-    except OSError:  # missing, or its name is too long
+    except (OSError, ValueError):  # missing, or no name that a file can have
         raise AudioError(f"{path}: no such clip", "check the path") from None
     if stat.S_ISDIR(found.st_mode):
         raise AudioError(f"{path}: is a folder", "name its clips: --audiofile A B")

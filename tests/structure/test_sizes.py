@@ -11,7 +11,7 @@ from labkit.base import PARTS
 
 MOST_LINES = 350  # of a file
 MOST_LINES_OF_A_FUNCTION = 60  # its docstring counted in
-MOST_LINES_OF_LABKIT = 17_128  # lower it whenever you can
+MOST_LINES_OF_LABKIT = 17_200  # with room for an option; lower it whenever you can
 MOST_NAMES = 35  # that the scripts of one part take from labkit
 
 # Files that may be longer, each with its reason; "file function" for a function.

@@ -239,7 +239,7 @@ def duration_of(path: str | Path) -> float:
         if promised is None:
             return sum(len(block) / rate for block, rate in _decode(path))
         return promised
-    except (*_DECODING_ERRORS, OSError, ValueError):
+    except (*_DECODING_ERRORS, OSError):
         return 0.0
 
 

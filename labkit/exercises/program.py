@@ -130,7 +130,8 @@ def submit(exercises: Exercises, folder: Path, logdir: Path) -> None:
     """Zip scripts and answers of ``folder``, and what the best run wrote of itself."""
     names = scripts_to_submit(exercises, folder)
     todo = [one.id for one in exercises.values() if is_todo(one, folder)]
-    print(*[phrases.UNWRITTEN.format(ids=" ".join(todo))] * bool(todo), sep="\n")
+    if todo:
+        print(phrases.UNWRITTEN.format(ids=" ".join(todo)))
     members = {name: (folder / name).read_bytes() for name in names}
     run = best_run(logdir)
     if run is None:

@@ -51,7 +51,7 @@ LINES = re.compile(
 )
 # The last column of a training, which differs from machine to machine.
 EPOCH_TIME = re.compile(
-    r"^( *(?:epoch|\d+) .*?) +(?:time|[\d.]+s)(?=  best$|$)", re.MULTILINE
+    r"^( *(?:epoch|\d+) .*?) +(?:time|[\d.]+s)(?=  best$|  in evaluation|$)", re.MULTILINE
 )
 WORDS = {
     "en": {

@@ -51,7 +51,8 @@ LINES = re.compile(
 )
 # The last column of a training, which differs from machine to machine.
 EPOCH_TIME = re.compile(
-    r"^( *(?:epoch|\d+) .*?) +(?:time|[\d.]+s)(?=  best$|  in evaluation|$)", re.MULTILINE
+    r"^( *(?:epoch|\d+) .*?) +(?:time|[\d.]+s)(?=  best$|  in evaluation|$)",
+    re.MULTILINE,
 )
 WORDS = {
     "en": {

@@ -171,7 +171,7 @@ def test_a_transcript_is_found_in_time(recognise: Recognise, clip: Path) -> None
 
 @pytest.mark.parametrize(
     "transcript, cause",
-    [("a" * 30, "frames"), ("5 €", "outside the alphabet: .*5 ❌")],
+    [("a" * 30, "frames"), ("5 €", "outside the alphabet: €$")],
 )
 def test_a_transcript_that_cannot_be_aligned_is_refused(
     recognise: Recognise, clip: Path, transcript: str, cause: str

@@ -491,6 +491,36 @@ def test_segments_together_are_segments_alone(kind: str) -> None:
 
 
 @both_kinds
+@torch.inference_mode()
+def test_what_follows_a_segment_ranks_its_two_best(kind: str) -> None:
+    strings = [[4, 5, 5, 6, 1, 4, 5, 3], [6, 4, 4, 3], [5, 4, 4, 4, 5, 3]]
+    segments = [[(0, 1), (2, 4)], [(0, 1)], [(1, 2), (4, 5)]]
+    n_turned = dict.fromkeys(range(3), 0)  # of each utterance
+    for seed in range(60):
+        model, inputs = network(kind, seed=seed), encoding(seed, (9, 8, 6), sharp=1.0)
+        memory, _ = opened(model, inputs)
+        draft = Draft.read_by(model.decoder, memory, strings, 2)
+        found = find_replacements(draft, segments, 4, [0, 2, 3], 3)
+        for b, (string, own) in enumerate(zip(strings, segments)):
+            alone, _ = opened(model, part_of(inputs, b))
+            for (begin, after), nbest in zip(own, found[b]):
+                two = nbest[:2]
+                apart = abs(two[0].score - two[-1].score)
+                if after >= len(string) - 1 or len(two) < 2 or apart >= 2:
+                    continue
+                totals = []
+                for one in two:
+                    rest = [*one.symbols, *string[after + 1 : after + 5]]
+                    text = torch.tensor([[[2, *string[:begin], *rest]]])
+                    read = model.decoder(text[..., :-1], alone).log_probs[0, 0]
+                    said = read.gather(1, text[0, 0, 1:].unsqueeze(1))
+                    totals.append(said[begin:].sum().item())
+                assert totals[0] >= totals[1] - 1e-4
+                n_turned[b] += two[0].score < two[1].score
+    assert all(n_turned.values())
+
+
+@both_kinds
 @pytest.mark.parametrize("threshold", [0.3, 0.7, 0.99, 1.0])
 def test_certain_symbols_survive(kind: str, threshold: float) -> None:
     """Also double letters, which are two symbols with a blank between them."""

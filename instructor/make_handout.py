@@ -72,7 +72,12 @@ def main() -> None:
         "--part", type=int, choices=(1,), default=0, help="hand out part one alone"
     )
     parser.add_argument(
-        "--keep", nargs="+", default=[], metavar="E05", help="hand these out solved"
+        "--keep",
+        nargs="+",
+        action="extend",
+        default=[],
+        metavar="E05",
+        help="hand these out solved",
     )
     options = parser.parse_args()
     agents = not options.without_agents

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import shutil
+import sys
 import zipfile
 from collections import Counter
 from pathlib import Path
 
 import pytest
 from bundles.handout import CLOSING, NEEDED_FILES, OPENING, cut_regions
-from make_handout import make_handout
+from make_handout import main, make_handout
 from shared import REFERENCE, ROOT
 from starter import generate, load
 
@@ -113,6 +114,19 @@ def test_exercises_may_be_handed_out_solved(root: Path) -> None:
     assert 'NotImplementedError("E04")' in data
     with pytest.raises(LabError, match="no exercise E99"):
         make_handout(root, archive, keep=["E05", "E99"])
+
+
+def test_what_is_kept_may_be_named_in_several_options(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    archive = tmp_path / "some.zip"
+    words = ["make_handout.py", "--output", str(archive)]
+    monkeypatch.setattr(sys, "argv", [*words, "--keep", "E04", "--keep", "E05", "E06"])
+    main()
+    with zipfile.ZipFile(archive) as source:
+        data = source.read("asr-lab/data.py").decode()
+    unsolved = [f"E{n:02}" for n in range(1, 7) if f'Error("E{n:02}")' in data]
+    assert unsolved == ["E01", "E02", "E03"]
 
 
 def test_the_same_files_give_the_same_bytes(root: Path) -> None:
